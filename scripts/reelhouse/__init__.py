@@ -1,0 +1,1 @@
+"""Reelhouse: a local-first movie-analytics warehouse on MovieLens data."""
