@@ -1,0 +1,165 @@
+"""The file contract: what each MovieLens file holds, read from the dbt sources.
+
+`models/staging/movielens/_movielens__sources.yml` declares files, columns, types
+and ranges once. dbt reads it as sources, this module reads it for the loader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from reelhouse.settings import PROJECT
+
+SOURCES = PROJECT / "models/staging/movielens/_movielens__sources.yml"
+LEDGER = PROJECT / "models/staging/reelhouse/_reelhouse__sources.yml"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a raw table; `header` is None where the loader fills it in."""
+
+    name: str
+    data_type: str
+    header: str | None = None
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    may_be_empty: bool = False
+    is_epoch: bool = False
+    separator: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A raw table: its name in schema raw, and its columns in order."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    def has_column(self, name: str) -> bool:
+        return any(column.name == name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class Entity(Table):
+    """A raw table that is fed by files.
+
+    `file` is the stem of its files, `key` what a later record of the same object
+    overrules; without a key, records are told apart by their whole content.
+    """
+
+    file: str = ""
+    is_required: bool = False
+    key: tuple[str, ...] = ()
+
+    @property
+    def file_columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.header)
+
+    @property
+    def header(self) -> str:
+        """The first line that every file of this entity must have."""
+        return ",".join(str(column.header) for column in self.file_columns)
+
+    def accepts(self, key: str) -> bool:
+        """Whether an object key, relative to the source, belongs to this entity."""
+        return key == f"{self.file}.csv" or (
+            key.startswith(f"{self.file}/") and key.endswith(".csv")
+        )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Object keys of a source, sorted out by entity; `hints` name likely mistakes."""
+
+    by_entity: dict[str, list[str]]
+    ignored: list[str]
+    hints: list[str]
+
+
+@cache
+def entities() -> dict[str, Entity]:
+    """Every entity by name, in the order of the sources file."""
+    found = {}
+    for table in _tables(SOURCES):
+        meta = table["config"]["meta"]
+        found[table["name"]] = Entity(
+            name=table["name"],
+            columns=_columns(table),
+            file=meta["file"],
+            is_required=meta.get("required", False),
+            key=tuple(meta.get("key", ())),
+        )
+    return found
+
+
+@cache
+def ledger_tables() -> tuple[Table, ...]:
+    """The tables that the loader keeps about its own work."""
+    return tuple(Table(table["name"], _columns(table)) for table in _tables(LEDGER))
+
+
+def sort_out(keys: list[str]) -> Listing:
+    """Give each object key to the entity that it belongs to."""
+    by_entity: dict[str, list[str]] = {name: [] for name in entities()}
+    ignored = []
+    for key in sorted(keys, key=str.encode):
+        owner = next((e for e in entities().values() if e.accepts(key)), None)
+        if owner:
+            by_entity[owner.name].append(key)
+        else:
+            ignored.append(key)
+    hints = [hint for key in ignored if (hint := _hint(key))]
+    return Listing(by_entity, ignored, hints)
+
+
+def _hint(key: str) -> str | None:
+    path = PurePosixPath(key)
+    for entity in entities().values():
+        wanted = f"{entity.file}.csv"
+        spelling = entity.file.replace("-", "_")
+        stem = path.name.lower().partition(".")[0].replace("-", "_")
+        is_packed = path.suffix.lower() in {".gz", ".zip", ".bz2", ".xz", ".zst"}
+        if is_packed and stem == spelling:
+            return f"{key} is compressed: unpack it to {wanted}"
+        if stem == spelling.removesuffix("s") and stem != spelling:
+            return (
+                f"{key} looks like the Kaggle variant of {wanted}, which has other "
+                f"columns: use the files that GroupLens publishes"
+            )
+        if stem == spelling and path.suffix.lower() in {".csv", ".txt", ""}:
+            return f"{key} is not read: name it {wanted} or put it under {entity.file}/"
+    return None
+
+
+def _tables(path: Any) -> list[dict[str, Any]]:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    tables: list[dict[str, Any]] = document["sources"][0]["tables"]
+    return tables
+
+
+def _columns(table: dict[str, Any]) -> tuple[Column, ...]:
+    columns = []
+    for column in table["columns"]:
+        meta = column.get("config", {}).get("meta", {})
+        columns.append(
+            Column(
+                name=column["name"],
+                data_type=column["data_type"],
+                header=meta.get("header"),
+                minimum=meta.get("min"),
+                above=meta.get("above"),
+                maximum=meta.get("max"),
+                step=meta.get("step"),
+                may_be_empty=meta.get("may_be_empty", False),
+                is_epoch=meta.get("is_epoch", False),
+                separator=meta.get("separator"),
+            )
+        )
+    return tuple(columns)

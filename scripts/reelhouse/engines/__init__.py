@@ -1,0 +1,1 @@
+"""What differs between engines: load, publish and read."""

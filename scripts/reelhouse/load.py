@@ -1,0 +1,420 @@
+"""Load: from the bucket into the raw tables, each object once, all or nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from reelhouse.contract import Entity, Listing, entities, sort_out
+from reelhouse.engines.duckdb import (
+    CsvFile,
+    Dialect,
+    LedgerEntry,
+    ObjectState,
+    Warehouse,
+)
+from reelhouse.errors import ReelhouseError
+from reelhouse.records import (
+    Facts,
+    Inspector,
+    RefusedObject,
+    Reject,
+    check_header,
+    split,
+    texts,
+)
+from reelhouse.rules import entity_rules
+from reelhouse.s3 import ObjectChanged, S3Object, S3Settings, download, list_objects
+from reelhouse.settings import Settings
+
+OnError = Literal["continue", "skip-file", "abort"]
+Progress = Callable[[str, int, int], None]
+
+RELISTINGS = 1
+SHOWN_REJECTS = 3
+
+
+@dataclass
+class LoadReport:
+    """What a load found and did; `load_id` is None where nothing had changed."""
+
+    load_id: int | None = None
+    entries: list[LedgerEntry] = field(default_factory=list)
+    unchanged: int = 0
+    ignored: int = 0
+    hints: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    reject_reasons: dict[tuple[str, str], int] = field(default_factory=dict)
+    live_rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.reject_reasons.values())
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An object on the local disk, its bytes known and its header right."""
+
+    name: str
+    entity: Entity
+    listed: S3Object
+    path: Path
+    facts: Facts
+
+
+def load(
+    settings: Settings,
+    s3: S3Settings,
+    url: str,
+    warehouse: Warehouse,
+    *,
+    on_error: OnError = "continue",
+    accept_shrink: bool = False,
+    validate: bool = False,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Bring the raw tables in line with the bucket, in one transaction.
+
+    With `validate` everything is tried and then rolled back. Raises ReelhouseError
+    where the load must not go on; nothing has changed then.
+    """
+    for attempt in range(RELISTINGS + 1):
+        try:
+            run = _Load(settings, s3, url, warehouse, on_error, progress)
+            with tempfile.TemporaryDirectory(prefix="reelhouse-") as scratch:
+                return run.execute(Path(scratch), accept_shrink, validate)
+        except ObjectChanged:
+            if attempt == RELISTINGS:
+                raise
+    raise AssertionError("unreachable")
+
+
+class _Load:
+    """One load in progress."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        s3: S3Settings,
+        url: str,
+        warehouse: Warehouse,
+        on_error: OnError,
+        progress: Progress | None,
+    ) -> None:
+        self.settings = settings
+        self.s3 = s3
+        self.url = url
+        self.warehouse = warehouse
+        self.on_error = on_error
+        self.progress = progress or (lambda name, done, total: None)
+        self.report = LoadReport()
+        self.load_id = 0
+
+    def execute(self, scratch: Path, accept_shrink: bool, validate: bool) -> LoadReport:
+        listed = {found.key: found for found in list_objects(self.s3, self.url)}
+        listing = sort_out(list(listed))
+        _check_listing(listing, self.url)
+        self.report.ignored = len(listing.ignored)
+        self.report.hints = listing.hints
+        self.report.missing = [
+            f"{entities()[name].file}.csv"
+            for name, keys in listing.by_entity.items()
+            if not keys
+        ]
+        try:
+            with self.warehouse.transaction():
+                self._check_source()
+                self._execute(listed, listing, scratch)
+                if not accept_shrink:
+                    self._check_shrink()
+                if validate:
+                    raise _ValidatedError
+        except _ValidatedError:
+            self.report.load_id = None
+        return self.report
+
+    def _execute(
+        self, listed: dict[str, S3Object], listing: Listing, scratch: Path
+    ) -> None:
+        self.warehouse.make_tables()
+        self.load_id = self.warehouse.newest_load_id() + 1
+        self.before = self._live_rows()
+        known = self.warehouse.objects()
+        for file in sorted(known.keys() - listed.keys(), key=str.encode):
+            self._remove(file, known[file])
+        for name, keys in listing.by_entity.items():
+            for key in keys:
+                self._visit(entities()[name], listed[key], known.get(key), scratch)
+        self.report.live_rows = self._live_rows()
+        states = self.warehouse.objects()
+        self.report.warnings += _copies(states)
+        for entity in entities().values():
+            if entity.is_required and not any(
+                state.entity == entity.name and state.sha256 for state in states.values()
+            ):
+                raise ReelhouseError(
+                    f"Every {entity.file} file was refused: mend them or load with "
+                    f"--on-error continue. " + " ".join(self.report.refused)
+                )
+        if self.report.entries:
+            self.report.load_id = self.load_id
+            self.warehouse.record_load(
+                self.load_id, self.settings.source_name, self.settings.now()
+            )
+
+    def _check_source(self) -> None:
+        self.warehouse.make_tables()
+        source = self.warehouse.source()
+        if source and source != self.settings.source_name:
+            raise ReelhouseError(
+                f"The warehouse in {self.settings.warehouse} belongs to {source}, not "
+                f"to {self.settings.source_name}: use `reelhouse run`, which starts a "
+                f"fresh one, or set REELHOUSE_WAREHOUSE to another folder."
+            )
+
+    def _live_rows(self) -> dict[str, int]:
+        return {e.name: self.warehouse.live_rows(e) for e in entities().values()}
+
+    def _check_shrink(self) -> None:
+        for name, before in self.before.items():
+            after = self.report.live_rows[name]
+            if before and after < before * (1 - self.settings.max_shrink):
+                raise ReelhouseError(
+                    f"{entities()[name].file} would shrink from {before:,} to "
+                    f"{after:,} rows, more than the {self.settings.max_shrink:.0%} that "
+                    f"may go unasked: check the delivery, then load with "
+                    f"--accept-shrink (or set REELHOUSE_MAX_SHRINK)."
+                )
+
+    def _remove(self, file: str, state: ObjectState) -> None:
+        entity = entities()[state.entity]
+        removed = self.warehouse.remove(entity, file, self.load_id)
+        self.warehouse.replace_rejects(entity, file, self.load_id, [], Path())
+        self._record(
+            LedgerEntry(
+                load_id=self.load_id,
+                file=file,
+                entity=entity.name,
+                etag=state.etag,
+                sha256=state.sha256,
+                size_bytes=0,
+                records=0,
+                rows_loaded=0,
+                rows_new=0,
+                rows_rejected=0,
+                rows_removed=removed,
+                status="removed",
+            )
+        )
+
+    def _visit(
+        self,
+        entity: Entity,
+        listed: S3Object,
+        state: ObjectState | None,
+        scratch: Path,
+    ) -> None:
+        if state and self._is_settled(state, listed.key, listed.etag == state.etag):
+            return
+        path = scratch / "object.csv"
+        facts = self._fetch(listed, path)
+        seen = state and facts.sha256 == (state.refused_sha256 or state.sha256)
+        if state and self._is_settled(state, listed.key, bool(seen)):
+            self.warehouse.note_etag(listed.key, listed.etag)
+            return
+        try:
+            check_header(path, entity, listed.key)
+            fetched = Fetched(listed.key, entity, listed, path, facts)
+            self._take(fetched, state, scratch)
+        except RefusedObject as refusal:
+            if self.on_error != "skip-file":
+                raise
+            self._refuse(entity, listed, facts, str(refusal))
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _is_settled(self, state: ObjectState, file: str, is_same: bool) -> bool:
+        """Whether an object needs no second look; a refused one gets it unasked."""
+        if not is_same or (state.refused_sha256 and self.on_error != "skip-file"):
+            return False
+        if state.refused_sha256:
+            self.report.refused.append(f"{file} is still the one that was refused.")
+        self.report.unchanged += 1
+        return True
+
+    def _fetch(self, listed: S3Object, path: Path) -> Facts:
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            self.progress(listed.key, done, listed.size)
+
+        inspector = download(self.s3, self.url, listed, path, Inspector, advance)
+        return inspector.facts()
+
+    def _take(self, fetched: Fetched, state: ObjectState | None, scratch: Path) -> None:
+        """Load one object; RefusedObject where it may not have rejects."""
+        entity, facts = fetched.entity, fetched.facts
+        rows, rejects = self._insert(fetched, bool(state), scratch)
+        if rows + len(rejects) != facts.records:
+            raise ReelhouseError(
+                f"{fetched.name} has {facts.records:,} records, but {rows:,} rows and "
+                f"{len(rejects):,} rejects were made of them: nothing is loaded; "
+                f"please report this file."
+            )
+        if rejects and self.on_error != "continue":
+            if not state:
+                self.warehouse.undo_insert(entity, fetched.name, self.load_id)
+            raise RefusedObject(_describe(fetched, rejects, facts.records))
+        new, removed = rows, 0
+        if state:
+            new, removed = self.warehouse.replace(entity, fetched.name, self.load_id)
+        live = self.warehouse.live_rows(entity, fetched.name)
+        if live != rows:
+            raise ReelhouseError(
+                f"{fetched.name}: {rows:,} rows were read, but {live:,} are live in "
+                f"raw.{entity.name}: nothing is loaded; please report this file."
+            )
+        self.warehouse.replace_rejects(
+            entity,
+            fetched.name,
+            self.load_id,
+            texts(fetched.path, rejects),
+            scratch / "rejects.csv",
+        )
+        for reject in rejects:
+            reason = (fetched.name, reject.reason)
+            reasons = self.report.reject_reasons
+            reasons[reason] = reasons.get(reason, 0) + 1
+        if not facts.records:
+            self.report.warnings.append(f"{fetched.name} holds a header and no record.")
+        self._record(
+            LedgerEntry(
+                load_id=self.load_id,
+                file=fetched.name,
+                entity=entity.name,
+                etag=fetched.listed.etag,
+                sha256=facts.sha256,
+                size_bytes=facts.size,
+                records=facts.records,
+                rows_loaded=rows,
+                rows_new=new,
+                rows_rejected=len(rejects),
+                rows_removed=removed,
+                status="replaced" if state else "loaded",
+            )
+        )
+
+    def _insert(
+        self, fetched: Fetched, is_known: bool, scratch: Path
+    ) -> tuple[int, list[Reject]]:
+        """Rows made of an object's good records, and its bad records, sorted.
+
+        A known object's rows are landed for a comparison, another's go straight in.
+        A plain file is read as it is; if the engine does not find every record in
+        it, or the file is not plain, it is taken apart line by line.
+        """
+        entity, facts = fetched.entity, fetched.facts
+        rules = entity_rules(entity, Dialect(), fetched.listed.last_modified)
+
+        def insert(csv_file: CsvFile, records: int) -> tuple[int, list[Reject]]:
+            if is_known:
+                rows = self.warehouse.land(entity, csv_file, rules)
+            else:
+                rows = self.warehouse.insert_new(
+                    entity, csv_file, rules, fetched.name, self.load_id
+                )
+            if rows == records:
+                return rows, []
+            return rows, self.warehouse.bad_records(entity, csv_file, rules)
+
+        if facts.is_plain:
+            rows, rejects = insert(CsvFile(fetched.path, False), facts.records)
+            if rows + len(rejects) == facts.records:
+                return rows, rejects
+            if not is_known:
+                self.warehouse.undo_insert(entity, fetched.name, self.load_id)
+        clean = scratch / "clean.csv"
+        malformed = split(fetched.path, clean, entity)
+        rows, rejects = insert(CsvFile(clean, True), facts.records - len(malformed))
+        clean.unlink()
+        return rows, sorted(malformed + rejects, key=lambda bad: bad.record_number)
+
+    def _refuse(
+        self,
+        entity: Entity,
+        listed: S3Object,
+        facts: Facts,
+        reason: str,
+    ) -> None:
+        self.report.refused.append(reason)
+        self._record(
+            LedgerEntry(
+                load_id=self.load_id,
+                file=listed.key,
+                entity=entity.name,
+                etag=listed.etag,
+                sha256=facts.sha256,
+                size_bytes=facts.size,
+                records=max(facts.records, 0),
+                rows_loaded=0,
+                rows_new=0,
+                rows_rejected=0,
+                rows_removed=0,
+                status="refused",
+            )
+        )
+
+    def _record(self, entry: LedgerEntry) -> None:
+        self.warehouse.record(entry)
+        self.report.entries.append(entry)
+
+
+class _ValidatedError(Exception):
+    """Ends a trial load, so that its transaction is rolled back."""
+
+
+def _check_listing(listing: Listing, url: str) -> None:
+    hints = "".join(f" {hint}." for hint in listing.hints)
+    if not any(listing.by_entity.values()):
+        raise ReelhouseError(
+            f"{url} holds none of the six MovieLens files: check the source.{hints}"
+        )
+    for name, keys in listing.by_entity.items():
+        entity = entities()[name]
+        if entity.is_required and not keys:
+            raise ReelhouseError(
+                f"{url} holds no {entity.file}.csv (nor {entity.file}/*.csv), without "
+                f"which there is nothing to build: add it.{hints}"
+            )
+
+
+def _copies(states: dict[str, ObjectState]) -> list[str]:
+    """A word on every object that holds the same bytes as another."""
+    first: dict[tuple[str, str], str] = {}
+    copies = []
+    for file, state in sorted(states.items()):
+        if state.sha256:
+            original = first.setdefault((state.entity, state.sha256), file)
+            if original != file:
+                copies.append(f"{file} holds the same bytes as {original}.")
+    return copies
+
+
+def _describe(fetched: Fetched, rejects: list[Reject], records: int) -> str:
+    shown = "; ".join(
+        f"record {reject.record_number}: {reject.reason}"
+        for reject in rejects[:SHOWN_REJECTS]
+    )
+    more = "; …" if len(rejects) > SHOWN_REJECTS else ""
+    return (
+        f"{fetched.name} has {len(rejects):,} bad records among {records:,} "
+        f"({shown}{more}): mend it, or load with --on-error continue to keep them aside."
+    )

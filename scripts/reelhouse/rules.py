@@ -1,0 +1,110 @@
+"""Rules for values: SQL conditions made from the declared columns.
+
+The same list of rules serves every engine; `Dialect` holds the few expressions
+that they write differently. A value is taken only if its text is exactly what its
+type can hold: nothing is rounded, trimmed or guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from reelhouse.contract import Column, Entity
+
+FUTURE_ALLOWANCE = timedelta(days=1)
+
+
+class Dialect(Protocol):
+    """SQL expressions over text that differ between engines."""
+
+    def whole_text(self, text: str, pattern: str) -> str:
+        """Condition: the whole text matches a regular expression."""
+
+    def try_cast(self, text: str, data_type: str) -> str:
+        """The text as a value of the type, null where it is none."""
+
+    def as_text(self, value: str) -> str:
+        """A whole number as text, digits alone."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition that a good record meets, and the reason to give if it does not."""
+
+    condition: str
+    reason: str
+
+
+def column_rules(
+    column: Column, dialect: Dialect, last_modified: datetime
+) -> list[Rule]:
+    """Rules for one column, to be tried in order.
+
+    The column's text is read from a column of the column's own name; a missing
+    value must be the empty text there. `last_modified` (UTC) bounds times.
+    """
+    text = column.name
+    rules = []
+    if not column.may_be_empty:
+        rules.append(Rule(f"trim({text}) <> ''", f"{column.header}: empty"))
+    if column.data_type == "varchar":
+        return rules
+    value = dialect.try_cast(text, column.data_type)
+    rules += [Rule(*rule) for rule in _type_rules(column, text, value, dialect)]
+    bounds = [
+        (column.minimum, ">=", "below"),
+        (column.above, ">", "not above"),
+        (column.maximum, "<=", "above"),
+    ]
+    for bound, operator, word in bounds:
+        if bound is not None:
+            rules.append(
+                Rule(f"{value} {operator} {bound}", f"{column.header}: {word} {bound}")
+            )
+    if column.step is not None:
+        rules.append(
+            Rule(
+                f"{value} % {column.step} = 0",
+                f"{column.header}: not a multiple of {column.step}",
+            )
+        )
+    if column.is_epoch:
+        limit = int((last_modified + FUTURE_ALLOWANCE).timestamp())
+        rules.append(
+            Rule(
+                f"{value} <= {limit}",
+                f"{column.header}: more than a day later than the object itself",
+            )
+        )
+    return rules
+
+
+def entity_rules(
+    entity: Entity, dialect: Dialect, last_modified: datetime
+) -> list[Rule]:
+    """Rules for all columns of a record, in the order of the file."""
+    return [
+        rule
+        for column in entity.file_columns
+        for rule in column_rules(column, dialect, last_modified)
+    ]
+
+
+def _type_rules(
+    column: Column, text: str, value: str, dialect: Dialect
+) -> list[tuple[str, str]]:
+    if column.data_type == "bigint":
+        exact = f"{dialect.as_text(value)} = {text}"
+        return [(exact, f"{column.header}: not a whole number")]
+    number = dialect.whole_text(text, "-?[0-9]{1,30}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")
+    rules = [(number, f"{column.header}: not a number")]
+    if digits := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):
+        precision, scale = map(int, digits.groups())
+        exact = dialect.whole_text(
+            text, f"-?[0-9]{{1,{precision - scale}}}([.][0-9]{{1,{scale}}})?"
+        )
+        rules.append((exact, f"{column.header}: does not fit {column.data_type}"))
+    return rules

@@ -1,0 +1,133 @@
+"""Settings: the one module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reelhouse.errors import ReelhouseError
+
+PROJECT = Path(__file__).resolve().parents[2]
+TARGETS = ("dev", "ci")
+DEFAULT_MAX_SHRINK = 0.1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a command needs to know about its surroundings.
+
+    `source` is a folder or an S3 address; `warehouse` is the folder of the local
+    files; `moment` stands for now in what a load records (UTC, without zone) and
+    is None outside tests and rebuilds; `max_shrink` is the share of an entity's
+    rows that a load may take away unasked.
+    """
+
+    source: str
+    warehouse: Path
+    target: str
+    moment: datetime | None
+    max_shrink: float
+
+    @property
+    def is_remote(self) -> bool:
+        return self.source.startswith("s3://")
+
+    @property
+    def source_name(self) -> str:
+        """The source as the ledger names it; folders inside the project are relative.
+
+        A checkout that moves keeps its warehouse in this way.
+        """
+        if self.is_remote:
+            return self.source.rstrip("/")
+        folder = Path(self.source).resolve()
+        if folder.is_relative_to(PROJECT):
+            return folder.relative_to(PROJECT).as_posix()
+        return folder.as_posix()
+
+    @property
+    def database(self) -> Path:
+        return self.warehouse / "reelhouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        return self.warehouse / "published.duckdb"
+
+    def now(self) -> datetime:
+        """The moment that a load records: UTC, without zone."""
+        return self.moment or datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def read_settings(
+    source: str | None = None,
+    target: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Settings from arguments first, the environment next, defaults last.
+
+    Raises ReelhouseError where a value cannot be used.
+    """
+    target = target or environ.get("DBT_TARGET", "dev")
+    if target not in TARGETS:
+        raise ReelhouseError(
+            f"There is no target '{target}': use one of {', '.join(TARGETS)} "
+            f"(option --target or variable DBT_TARGET)."
+        )
+    return Settings(
+        source=source or environ.get("REELHOUSE_SOURCE") or str(PROJECT / "data/sample"),
+        warehouse=_warehouse(environ),
+        target=target,
+        moment=_moment(environ.get("REELHOUSE_MOMENT")),
+        max_shrink=_share(environ.get("REELHOUSE_MAX_SHRINK")),
+    )
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for what runs inside, and put the old ones back."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _warehouse(environ: Mapping[str, str]) -> Path:
+    folder = environ.get("REELHOUSE_WAREHOUSE")
+    return Path(folder).absolute() if folder else PROJECT / "data/warehouse"
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ReelhouseError(
+            f"REELHOUSE_MOMENT is '{text}': write a UTC moment such as "
+            f"2026-01-31T12:00:00."
+        ) from None
+    if moment.tzinfo:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment
+
+
+def _share(text: str | None) -> float:
+    try:
+        share = float(text) if text else DEFAULT_MAX_SHRINK
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ReelhouseError(
+            f"REELHOUSE_MAX_SHRINK is '{text}': write a share from 0 to 1."
+        )
+    return share
