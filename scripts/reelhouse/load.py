@@ -29,6 +29,7 @@ from reelhouse.records import (
 from reelhouse.rules import entity_rules
 from reelhouse.s3 import ObjectChanged, S3Object, S3Settings, download, list_objects
 from reelhouse.settings import Settings
+from reelhouse.source import check_complete
 
 OnError = Literal["continue", "skip-file", "abort"]
 Progress = Callable[[str, int, int], None]
@@ -119,7 +120,7 @@ class _Load:
     def execute(self, scratch: Path, accept_shrink: bool, validate: bool) -> LoadReport:
         listed = {found.key: found for found in list_objects(self.s3, self.url)}
         listing = sort_out(list(listed))
-        _check_listing(listing, self.url)
+        check_complete(listing, self.settings.source)
         self.report.ignored = len(listing.ignored)
         self.report.hints = listing.hints
         self.report.missing = [
@@ -156,7 +157,8 @@ class _Load:
         self.report.warnings += _copies(states)
         for entity in entities().values():
             if entity.is_required and not any(
-                state.entity == entity.name and state.sha256 for state in states.values()
+                state.entity == entity.name and state.sha256
+                for state in states.values()
             ):
                 raise ReelhouseError(
                     f"Every {entity.file} file was refused: mend them or load with "
@@ -379,21 +381,6 @@ class _Load:
 
 class _ValidatedError(Exception):
     """Ends a trial load, so that its transaction is rolled back."""
-
-
-def _check_listing(listing: Listing, url: str) -> None:
-    hints = "".join(f" {hint}." for hint in listing.hints)
-    if not any(listing.by_entity.values()):
-        raise ReelhouseError(
-            f"{url} holds none of the six MovieLens files: check the source.{hints}"
-        )
-    for name, keys in listing.by_entity.items():
-        entity = entities()[name]
-        if entity.is_required and not keys:
-            raise ReelhouseError(
-                f"{url} holds no {entity.file}.csv (nor {entity.file}/*.csv), without "
-                f"which there is nothing to build: add it.{hints}"
-            )
 
 
 def _copies(states: dict[str, ObjectState]) -> list[str]:

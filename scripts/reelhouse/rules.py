@@ -99,7 +99,9 @@ def _type_rules(
     if column.data_type == "bigint":
         exact = f"{dialect.as_text(value)} = {text}"
         return [(exact, f"{column.header}: not a whole number")]
-    number = dialect.whole_text(text, "-?[0-9]{1,30}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")
+    number = dialect.whole_text(
+        text, "-?[0-9]{1,30}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,3})?"
+    )
     rules = [(number, f"{column.header}: not a number")]
     if digits := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):
         precision, scale = map(int, digits.groups())

@@ -23,7 +23,7 @@ class Settings:
     `source` is a folder or an S3 address; `warehouse` is the folder of the local
     files; `moment` stands for now in what a load records (UTC, without zone) and
     is None outside tests and rebuilds; `max_shrink` is the share of an entity's
-    rows that a load may take away unasked.
+    rows that a load may take away unasked; `s3_endpoint` is None for AWS itself.
     """
 
     source: str
@@ -31,6 +31,7 @@ class Settings:
     target: str
     moment: datetime | None
     max_shrink: float
+    s3_endpoint: str | None
 
     @property
     def is_remote(self) -> bool:
@@ -78,11 +79,15 @@ def read_settings(
             f"(option --target or variable DBT_TARGET)."
         )
     return Settings(
-        source=source or environ.get("REELHOUSE_SOURCE") or str(PROJECT / "data/sample"),
+        source=source
+        or environ.get("REELHOUSE_SOURCE")
+        or str(PROJECT / "data/sample"),
         warehouse=_warehouse(environ),
         target=target,
         moment=_moment(environ.get("REELHOUSE_MOMENT")),
         max_shrink=_share(environ.get("REELHOUSE_MAX_SHRINK")),
+        s3_endpoint=environ.get("AWS_ENDPOINT_URL_S3")
+        or environ.get("AWS_ENDPOINT_URL"),
     )
 
 

@@ -103,7 +103,12 @@ class Warehouse:
         )
 
     def insert_new(
-        self, entity: Entity, csv_file: CsvFile, rules: list[Rule], file: str, load_id: int
+        self,
+        entity: Entity,
+        csv_file: CsvFile,
+        rules: list[Rule],
+        file: str,
+        load_id: int,
     ) -> int:
         """Insert the good records of an object that has no live rows; their number."""
         values = ", ".join(
@@ -253,9 +258,7 @@ class Warehouse:
             return
         self.connection.execute("delete from raw.objects where file = ?", [entry.file])
         if entry.status != "removed":
-            names = (
-                "file, entity, etag, sha256, size_bytes, records, rows_rejected, load_id"
-            )
+            names = "file, entity, etag, sha256, size_bytes, records, rows_rejected, load_id"
             self.connection.execute(
                 f"insert into raw.objects ({names}) select {names} "
                 f"from raw.load_objects where load_id = ? and file = ?",
@@ -326,7 +329,7 @@ class CsvFile:
         elif numbered:
             number = ", row_number() over () as record_number"
         columns = ", ".join(f"{name}: 'varchar'" for name in names)
-        quote = "\"" if self.is_numbered else ""
+        quote = '"' if self.is_numbered else ""
         return (
             f"select {texts}{number} from read_csv({_path_literal(self.path)}, "
             f"auto_detect = false, header = false, skip = {0 if self.is_numbered else 1}, "
@@ -397,12 +400,20 @@ def _typed(column: Column) -> str:
 
 def _filled(column: Column, file: str, load_id: int) -> str:
     """The value of a column that the loader fills in."""
-    values = {"file": _literal(file), "load_id": str(load_id), "removed_load_id": "null"}
+    values = {
+        "file": _literal(file),
+        "load_id": str(load_id),
+        "removed_load_id": "null",
+    }
     return values.get(column.name, column.name)
 
 
 def _literal(value: object) -> str:
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
+    return (
+        str(value)
+        if isinstance(value, int)
+        else "'" + str(value).replace("'", "''") + "'"
+    )
 
 
 def _path_literal(path: Path) -> str:

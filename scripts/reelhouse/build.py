@@ -1,0 +1,125 @@
+"""Build: dbt in this process, over the warehouse of a folder."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import PROJECT, Settings, environment
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A node that did not succeed: its name in dbt, its kind, and dbt's message."""
+
+    name: str
+    kind: str
+    message: str
+
+
+@dataclass
+class BuildReport:
+    """What dbt did: nodes by kind, those that failed, and seconds."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: int = 0
+    seconds: float = 0.0
+
+    @property
+    def models(self) -> int:
+        return self.counts["model"] + self.counts["snapshot"] + self.counts["seed"]
+
+    @property
+    def tests(self) -> int:
+        return self.counts["test"] + self.counts["unit_test"]
+
+
+def build(
+    settings: Settings,
+    warehouse: Path,
+    progress: Progress | None = None,
+    arguments: tuple[str, ...] = (),
+) -> BuildReport:
+    """Run `dbt build` on the warehouse in a folder; failures are in the report.
+
+    Raises ReelhouseError where dbt does not get as far as building.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    report = BuildReport()
+    started = time.monotonic()
+    tell = _Teller(progress) if progress else None
+    with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}):
+        try:
+            outcome = dbtRunner(callbacks=[tell] if tell else []).invoke(
+                [
+                    "--log-level",
+                    "none",
+                    "--log-path",
+                    str(PROJECT / "logs"),
+                    "build",
+                    "--project-dir",
+                    str(PROJECT),
+                    "--profiles-dir",
+                    str(PROJECT),
+                    "--target",
+                    settings.target,
+                    # A path of its own: a manifest belongs to one warehouse.
+                    "--target-path",
+                    str(PROJECT / "target" / "run"),
+                    *arguments,
+                ]
+            )
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+    report.seconds = time.monotonic() - started
+    if outcome.exception:
+        raise ReelhouseError(
+            f"dbt did not build ({_first_line(outcome.exception)}): see logs/dbt.log."
+        ) from outcome.exception
+    for result in getattr(outcome.result, "results", []):
+        _add(report, result)
+    return report
+
+
+def _add(report: BuildReport, result: Any) -> None:
+    status = str(result.status)
+    kind = str(result.node.resource_type)
+    if status in {"error", "fail", "runtime error"}:
+        message = " ".join((result.message or status).split())
+        report.failures.append(Failure(result.node.name, kind, message))
+    elif status == "skipped":
+        report.skipped += 1
+    else:
+        report.counts[kind] += 1
+
+
+class _Teller:
+    """Turns dbt's events into progress: nodes done of all nodes."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.done = 0
+        self.total = 0
+
+    def __call__(self, event: Any) -> None:
+        total = getattr(event.data, "total", 0)
+        if event.info.name in {"LogStartLine", "LogTestResult", "LogModelResult"}:
+            self.total = max(self.total, int(total or 0))
+        if event.info.name == "NodeFinished":
+            self.done += 1
+            self.progress(self.done, max(self.total, self.done))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3]) or type(error).__name__

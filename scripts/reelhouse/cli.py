@@ -1,0 +1,294 @@
+"""The command line: arguments in, a report or one clear sentence out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reelhouse import show
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import TARGETS, environment, read_settings
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class _Commands(click.Group):
+    """Lists commands in the order in which they are declared."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, context_settings=CONTEXT)
+@click.version_option(package_name="reelhouse")
+def main() -> None:
+    """Reelhouse: a movie-analytics warehouse on your own machine."""
+
+
+def _command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --debug, and turn errors into one sentence and exit status 1."""
+
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @wraps(function)
+    def guarded(*args: Any, debug: bool, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except ReelhouseError as error:
+            if debug:
+                raise
+            show.error(error)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            show.error("Stopped. What was there before is untouched; run it again.")
+            sys.exit(130)
+        except OSError as error:
+            if debug:
+                raise
+            where = f" ({error.filename})" if error.filename else ""
+            show.error(f"{error.strerror or error}{where}: --debug shows more.")
+            sys.exit(1)
+
+    return guarded
+
+
+_source = click.option(
+    "--source",
+    metavar="DIR|s3://…",
+    help="Folder or S3 address of the files.  [default: $REELHOUSE_SOURCE, or the "
+    "sample in data/sample]",
+)
+_target = click.option(
+    "--target",
+    metavar="|".join(TARGETS),
+    help="dbt target.  [default: $DBT_TARGET, or dev]",
+)
+_on_error = click.option(
+    "--on-error",
+    type=click.Choice(["continue", "skip-file", "abort"]),
+    default="continue",
+    show_default=True,
+    help="What bad records do: they are kept aside, their file is refused, or the "
+    "load stops.",
+)
+_accept_shrink = click.option(
+    "--accept-shrink",
+    is_flag=True,
+    help="Let a file lose more of its rows than usual.",
+)
+
+
+@main.command()
+@_source
+@_target
+@_on_error
+@_accept_shrink
+@click.option("--rebuild", is_flag=True, help="Start from an empty warehouse.")
+@_command
+def run(
+    source: str | None,
+    target: str | None,
+    on_error: Any,
+    accept_shrink: bool,
+    rebuild: bool,
+) -> None:
+    """Do it all: upload, load, build, test and publish."""
+    from reelhouse.run import BuildFailed
+    from reelhouse.run import run as run_all
+
+    settings = read_settings(source, target)
+    try:
+        with show.steps() as progress:
+            report = run_all(
+                settings,
+                on_error=on_error,
+                accept_shrink=accept_shrink,
+                rebuild=rebuild,
+                progress=progress,
+            )
+    except BuildFailed as failed:
+        show.failures(failed.report, failed.failed)
+        raise
+    show.run(settings, report)
+
+
+@main.command()
+@_source
+@_target
+@_on_error
+@_accept_shrink
+@click.option("--validate", is_flag=True, help="Load nothing; say what would happen.")
+@_command
+def load(
+    source: str | None,
+    target: str | None,
+    on_error: Any,
+    accept_shrink: bool,
+    validate: bool,
+) -> None:
+    """Load what is new in the source into the raw tables.
+
+    With --validate the exit status is 1 where a record would be rejected.
+    """
+    from reelhouse.engines.duckdb import open_warehouse
+    from reelhouse.load import load as load_all
+    from reelhouse.locking import writing
+    from reelhouse.source import open_source
+
+    settings = read_settings(source, target)
+    with (
+        writing(settings.warehouse),
+        show.steps() as progress,
+        open_source(settings, progress) as (s3, url),
+        open_warehouse(settings.database) as warehouse,
+    ):
+        report = load_all(
+            settings,
+            s3,
+            url,
+            warehouse,
+            on_error=on_error,
+            accept_shrink=accept_shrink,
+            validate=validate,
+            progress=lambda name, done, total: progress(f"load {name}", done, total),
+        )
+    show.load(report, validate)
+    if validate and (report.rejected or report.refused):
+        sys.exit(1)
+
+
+@main.command()
+@_target
+@_command
+def publish(target: str | None) -> None:
+    """Publish the newest build, if all of it passed."""
+    from reelhouse.locking import writing
+    from reelhouse.publish import prepare, put_in_place
+
+    settings = read_settings(None, target)
+    with writing(settings.warehouse):
+        prepared = settings.warehouse / f".{settings.published.name}"
+        publication = prepare(settings.database, prepared)
+        put_in_place(prepared, settings.published)
+    show.publication(publication, settings.published)
+
+
+@main.command()
+@click.argument("question")
+@_target
+@_command
+def query(question: str, target: str | None) -> None:
+    """Ask the published tables one QUESTION, in SQL.
+
+    Example: reelhouse query 'select * from serving.dim_genres'
+    """
+    from reelhouse.query import query as ask
+
+    names, rows = ask(read_settings(None, target).published, question)
+    show.table(names, rows)
+
+
+@main.command()
+@click.argument("left")
+@click.argument("right")
+@_command
+def compare(left: str, right: str) -> None:
+    """Compare the published tables of two files, row for row.
+
+    LEFT and RIGHT are a published file each, or the name of a target. The exit
+    status is 0 only where all is equal.
+    """
+    from reelhouse.compare import compare as compare_files
+
+    comparison = compare_files(_published(left), _published(right))
+    show.comparison(comparison)
+    if not comparison.is_equal:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("url")
+@_command
+def upload(folder: Path, url: str) -> None:
+    """Upload the MovieLens files of FOLDER to URL, an S3 address.
+
+    The ordinary AWS variables say which S3 and with what credentials.
+    """
+    from reelhouse.source import list_folder, real_bucket, upload_folder
+
+    settings = read_settings()
+    listing = list_folder(folder)
+    with show.steps() as progress:
+        count = upload_folder(real_bucket(settings), folder, listing, url, progress)
+    show.uploaded(count, len(listing.ignored), listing.hints, url)
+
+
+@main.command(context_settings={**CONTEXT, "ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@_command
+def bucket(command: tuple[str, ...]) -> None:
+    """Serve a local S3 with an empty bucket named reelhouse.
+
+    With a COMMAND (after --) it runs that with the AWS variables set and stops with
+    it; without, it prints the variables and stays up until Ctrl-C.
+    """
+    from reelhouse.bucket import environment as aws_variables
+    from reelhouse.bucket import serve_bucket
+    from reelhouse.s3 import upload as upload_files
+    from reelhouse.source import LOCAL_BUCKET
+
+    with serve_bucket() as s3:
+        upload_files(s3, [], LOCAL_BUCKET)
+        variables = aws_variables(s3)
+        if not command:
+            show.serving_bucket(variables)
+            sys.stdin.read() if not sys.stdin.isatty() else _wait()
+            return
+        with environment(variables):
+            try:
+                status = subprocess.run(command, check=False).returncode
+            except FileNotFoundError:
+                raise ReelhouseError(f"There is no command '{command[0]}'.") from None
+    sys.exit(status)
+
+
+@main.command()
+@click.option("--ratings", type=int, required=True, help="Number of ratings.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Any number.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write the six files to.",
+)
+@click.option("--dirty", is_flag=True, help="Plant known faults, and list them.")
+@_command
+def generate(ratings: int, seed: int, out: Path, dirty: bool) -> None:
+    """Write MovieLens-shaped files of any size; the same bytes for the same seed."""
+    from reelhouse.generate import generate as generate_files
+
+    with show.steps() as progress:
+        try:
+            report = generate_files(out, ratings, seed, dirty=dirty, progress=progress)
+        except ValueError as error:
+            raise ReelhouseError(str(error)) from error
+    show.generated(report)
+
+
+def _published(name: str) -> Path:
+    return read_settings(None, name).published if name in TARGETS else Path(name)
+
+
+def _wait() -> None:
+    import signal
+
+    signal.pause()

@@ -1,0 +1,233 @@
+"""Publish: what passed every test, in one file, put in place by one rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from reelhouse.engines.duckdb import connect
+from reelhouse.errors import ReelhouseError
+
+# Readers as old as DuckDB 1.1 open a file of this version.
+STORAGE_VERSION = "v1.0.0"
+
+NAMES_OF_MARTS = re.compile(r'"?\breelhouse"?\."?marts"?\.')
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published: the build's id, tables and views, and rows in all."""
+
+    version: str
+    load_id: int
+    tables: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class _Relation:
+    name: str
+    kind: str
+    ignored_columns: tuple[str, ...]
+
+
+def prepare(database: Path, to: Path) -> Publication:
+    """Write the published tables of a warehouse into a new file beside the old one.
+
+    Nobody sees the file until `put_in_place`. Raises ReelhouseError where the
+    newest build does not qualify.
+    """
+    if not database.exists():
+        raise ReelhouseError(
+            f"{database} is not there, so there is nothing to publish: "
+            f"run `reelhouse run` first."
+        )
+    to.unlink(missing_ok=True)
+    connect(database, read_only=True).close()
+    connection = connect(Path(":memory:"))
+    try:
+        _attach(connection, database, to)
+        version, load_id, relations = _qualified_build(connection)
+        connection.execute("create schema published.serving")
+        for relation in sorted(relations, key=lambda each: each.kind != "table"):
+            if relation.kind == "table":
+                _copy_table(connection, relation.name)
+            else:
+                _copy_view(connection, relation.name)
+            _copy_comments(connection, relation)
+        rows = _describe(connection, relations, version, load_id)
+        connection.execute("use memory")
+        connection.execute("checkpoint published")
+        connection.execute("detach published")
+    except BaseException:
+        connection.close()
+        to.unlink(missing_ok=True)
+        to.with_name(to.name + ".wal").unlink(missing_ok=True)
+        raise
+    connection.close()
+    return Publication(version, load_id, len(relations), rows)
+
+
+def put_in_place(prepared: Path, published: Path) -> None:
+    """Replace the published file by a prepared one, in one step.
+
+    Who has the old file open goes on reading it; a reader never sees a part.
+    """
+    with prepared.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(prepared, published)
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, database: Path, to: Path) -> None:
+    quoted = [str(path).replace("'", "''") for path in (database, to)]
+    connection.execute(f"attach '{quoted[0]}' as reelhouse (read_only)")
+    connection.execute(
+        f"attach '{quoted[1]}' as published (storage_version '{STORAGE_VERSION}')"
+    )
+
+
+def _qualified_build(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[str, int, list[_Relation]]:
+    """The newest build, if it is one of everything, tested, on the newest load."""
+    advice = "run `reelhouse run`, or a whole `dbt build`, and publish again."
+    try:
+        build = connection.execute(
+            "select invocation_id, load_id, is_complete, reason, published "
+            "from reelhouse.marts.builds order by started_at desc, invocation_id limit 1"
+        ).fetchone()
+    except duckdb.CatalogException:
+        build = None
+    if not build:
+        raise ReelhouseError(f"Nothing has been built yet: {advice}")
+    version, load_id, is_complete, reason, published = build
+    if not is_complete:
+        why = reason or "it did not come to its end"
+        raise ReelhouseError(
+            f"The newest build does not qualify for publishing ({why}): {advice}"
+        )
+    newest = connection.execute(
+        "select coalesce(max(load_id), 0) from reelhouse.raw.loads"
+    ).fetchall()[0][0]
+    if newest != load_id:
+        raise ReelhouseError(
+            f"Load {newest} came after the newest build, which saw load {load_id}: "
+            f"{advice}"
+        )
+    relations = [
+        _Relation(each["name"], each["kind"], tuple(each.get("ignored_columns", ())))
+        for each in json.loads(published)
+    ]
+    return version, load_id, relations
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    columns = connection.execute(
+        "select column_name, data_type, is_nullable from duckdb_columns() "
+        "where database_name = 'reelhouse' and schema_name = 'marts' "
+        "and table_name = ? order by column_index",
+        [name],
+    ).fetchall()
+    definition = ", ".join(
+        f'"{column}" {data_type}{"" if nullable else " not null"}'
+        for column, data_type, nullable in columns
+    )
+    connection.execute(f'create table published.serving."{name}" ({definition})')
+    copied = connection.execute(
+        f'insert into published.serving."{name}" from reelhouse.marts."{name}"'
+    ).fetchall()[0][0]
+    there = _count(connection, f'reelhouse.marts."{name}"')
+    if copied != there:
+        raise ReelhouseError(
+            f"{name} has {there:,} rows, but {copied:,} were copied: nothing is "
+            f"published; publish again."
+        )
+
+
+def _copy_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Make a view anew over the published tables, from its own text."""
+    text = connection.execute(
+        "select sql from duckdb_views() where database_name = 'reelhouse' "
+        "and schema_name = 'marts' and view_name = ?",
+        [name],
+    ).fetchall()[0][0]
+    body = re.sub(r"(?is)^\s*create\s+view\s+.*?\bas\b", "", text, count=1)
+    body = NAMES_OF_MARTS.sub("serving.", body.strip().rstrip(";"))
+    connection.execute("use published")
+    try:
+        connection.execute(f'create view serving."{name}" as {body}')
+    except duckdb.Error as error:
+        raise ReelhouseError(
+            f"The view {name} cannot be published ({str(error).splitlines()[0]}): "
+            f"let it read published tables only."
+        ) from error
+
+
+def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> None:
+    source, label = (
+        ("duckdb_tables()", "table_name")
+        if relation.kind == "table"
+        else ("duckdb_views()", "view_name")
+    )
+    where = "where database_name = 'reelhouse' and schema_name = 'marts'"
+    target = f'published.serving."{relation.name}"'
+    for (comment,) in connection.execute(
+        f"select comment from {source} {where} and {label} = ? and comment is not null",
+        [relation.name],
+    ).fetchall():
+        connection.execute(
+            f"comment on {relation.kind} {target} is {_literal(comment)}"
+        )
+    for column, comment in connection.execute(
+        f"select column_name, comment from duckdb_columns() {where} "
+        f"and table_name = ? and comment is not null",
+        [relation.name],
+    ).fetchall():
+        connection.execute(
+            f'comment on column {target}."{column}" is {_literal(comment)}'
+        )
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection,
+    relations: list[_Relation],
+    version: str,
+    load_id: int,
+) -> int:
+    """Say in the file itself what it holds; the rows of all tables."""
+    connection.execute(
+        "create table published.serving.publication "
+        "(version varchar not null, published_at timestamp not null, load_id bigint)"
+    )
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    connection.execute(
+        "insert into published.serving.publication values (?, ?, ?)",
+        [version, now, load_id],
+    )
+    connection.execute(
+        "create table published.serving.published_tables (name varchar not null, "
+        "kind varchar not null, row_count bigint not null, ignored_columns varchar)"
+    )
+    rows = 0
+    for relation in relations:
+        count = _count(connection, f'published.serving."{relation.name}"')
+        rows += count if relation.kind == "table" else 0
+        connection.execute(
+            "insert into published.serving.published_tables values (?, ?, ?, ?)",
+            [relation.name, relation.kind, count, ", ".join(relation.ignored_columns)],
+        )
+    return rows
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    return int(connection.execute(f"select count(*) from {relation}").fetchall()[0][0])
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,47 @@
+"""Query: one read-only question to the published tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from reelhouse.engines.duckdb import connect
+from reelhouse.errors import ReelhouseError
+
+
+@contextmanager
+def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to the published file, shut off from everything else."""
+    if not published.exists():
+        raise ReelhouseError(
+            f"{published} is not there: nothing has been published yet; "
+            f"run `reelhouse run` first."
+        )
+    connection = connect(published, read_only=True)
+    try:
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()
+
+
+def query(published: Path, question: str) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Column names and rows of one select; ReelhouseError where it cannot be run."""
+    with open_published(published) as connection:
+        try:
+            statements = connection.extract_statements(question)
+            if len(statements) != 1:
+                raise ReelhouseError("Ask one question at a time: write one select.")
+            cursor = connection.execute(statements[0])
+            names = [column[0] for column in cursor.description or []]
+            return names, cursor.fetchall()
+        except duckdb.Error as error:
+            first = str(error).strip().splitlines()[0]
+            raise ReelhouseError(
+                f"The question cannot be answered ({first}): the tables are in schema "
+                f"serving; see `reelhouse query 'from serving.published_tables'`."
+            ) from error

@@ -1,0 +1,170 @@
+"""Run: the whole way from the source to the published tables, as one transaction.
+
+Everything happens in a copy of the warehouse file; it takes the place of the old
+one when all is well. Whatever goes wrong before, the old files are as they were.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reelhouse.build import BuildReport, build
+from reelhouse.engines.duckdb import connect, open_warehouse
+from reelhouse.errors import ReelhouseError
+from reelhouse.load import LoadReport, OnError, load
+from reelhouse.locking import writing
+from reelhouse.publish import Publication, prepare, put_in_place
+from reelhouse.settings import Settings
+from reelhouse.source import open_source
+
+Progress = Callable[[str, int, int], None]
+
+
+class BuildFailed(ReelhouseError):
+    """The build has failures; the report names them."""
+
+    def __init__(self, report: BuildReport, failed: Path) -> None:
+        self.report = report
+        self.failed = failed
+        count = len(report.failures)
+        super().__init__(
+            f"{count} of the build's models and tests failed, so nothing is published "
+            f"and the warehouse is as it was; the failed one is kept in {failed}."
+        )
+
+
+@dataclass
+class RunReport:
+    """What a run did; `aside` is where files of another source went."""
+
+    loaded: LoadReport = field(default_factory=LoadReport)
+    built: BuildReport = field(default_factory=BuildReport)
+    published: Publication | None = None
+    aside: Path | None = None
+    former_source: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run(
+    settings: Settings,
+    *,
+    on_error: OnError = "continue",
+    accept_shrink: bool = False,
+    rebuild: bool = False,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Upload (a folder), load, build and publish; all of it, or nothing.
+
+    Raises ReelhouseError; BuildFailed where models or tests failed.
+    """
+    report = RunReport()
+    tell = progress or (lambda step, done, total: None)
+    with writing(settings.warehouse):
+        work = _fresh_folder(settings.warehouse / "work")
+        try:
+            report.former_source = _copy_warehouse(settings, work, rebuild)
+            database = work / settings.database.name
+            watch = _Watch(report.seconds)
+            with open_source(settings, tell) as (s3, url):
+                watch.lap("upload")
+                with open_warehouse(database) as warehouse:
+                    report.loaded = load(
+                        settings,
+                        s3,
+                        url,
+                        warehouse,
+                        on_error=on_error,
+                        accept_shrink=accept_shrink,
+                        progress=lambda name, done, total: tell(
+                            f"load {name}", done, total
+                        ),
+                    )
+                watch.lap("load")
+            report.built = build(
+                settings, work, lambda done, total: tell("build", done, total)
+            )
+            watch.lap("build")
+            if report.built.failures:
+                raise BuildFailed(report.built, _keep_failed(settings, work))
+            tell("publish", 0, 1)
+            prepared = work / settings.published.name
+            report.published = prepare(database, prepared)
+            _finish(settings, database, prepared, report)
+            tell("publish", 1, 1)
+            watch.lap("publish")
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return report
+
+
+@dataclass
+class _Watch:
+    """Takes the seconds of each step."""
+
+    seconds: dict[str, float]
+    last: float = field(default_factory=time.monotonic)
+
+    def lap(self, step: str) -> None:
+        now = time.monotonic()
+        self.seconds[step] = now - self.last
+        self.last = now
+
+
+def _fresh_folder(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _copy_warehouse(settings: Settings, work: Path, rebuild: bool) -> str | None:
+    """Copy the warehouse to work on, unless it is another source's or not wanted.
+
+    Returns the name of that other source.
+    """
+    if rebuild or not settings.database.exists():
+        return None
+    # Opening writes back what a killed process left in the log beside the file.
+    with open_warehouse(settings.database) as warehouse:
+        warehouse.make_tables()
+        source = warehouse.source()
+    if source and source != settings.source_name:
+        return source
+    # While it is open for reading, nobody writes.
+    reader = connect(settings.database, read_only=True)
+    try:
+        shutil.copyfile(settings.database, work / settings.database.name)
+    finally:
+        reader.close()
+    return None
+
+
+def _keep_failed(settings: Settings, work: Path) -> Path:
+    failed = _fresh_folder(settings.warehouse / "failed")
+    os.replace(work / settings.database.name, failed / settings.database.name)
+    return failed
+
+
+def _finish(
+    settings: Settings, database: Path, prepared: Path, report: RunReport
+) -> None:
+    """Put the new files in place of the old ones, each by one rename."""
+    if report.former_source:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        report.aside = _fresh_folder(settings.warehouse / f"aside-{stamp}")
+        for path in (settings.database, settings.published):
+            if path.exists():
+                # A second name, so that readers are never without the first.
+                os.link(path, report.aside / path.name)
+    elif settings.database.exists():
+        connect(settings.database, read_only=True).close()
+    with database.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(database, settings.database)
+    put_in_place(prepared, settings.published)
+    shutil.rmtree(settings.warehouse / "failed", ignore_errors=True)

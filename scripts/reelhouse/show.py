@@ -1,0 +1,269 @@
+"""What commands print: progress while they work, a report at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from reelhouse.contract import entities
+from reelhouse.query import query
+from reelhouse.settings import PROJECT, Settings
+
+if TYPE_CHECKING:
+    from reelhouse.build import BuildReport
+    from reelhouse.compare import Comparison
+    from reelhouse.generate import GenerateReport
+    from reelhouse.load import LoadReport
+    from reelhouse.publish import Publication
+    from reelhouse.run import RunReport
+
+SHOWN_ROWS = 40
+SHOWN_REASONS = 8
+BEST = """
+    select title, average_rating, rating_count
+    from serving.mart_movie_performance
+    where has_enough_ratings
+    order by average_rating desc, rating_count desc, movie_id
+    limit 5
+"""
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar for each step that reports itself; nothing outside a terminal."""
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    tasks = {}
+    with Progress(*columns, console=err, transient=True) as progress:
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = progress.add_task(escape(step), total=max(total, 1))
+            progress.update(tasks[step], completed=done, total=max(total, 1))
+
+        yield tell
+
+
+def error(message: object) -> None:
+    err.print(f"[bold red]reelhouse:[/] {escape(str(message))}", soft_wrap=True)
+
+
+def note(message: str) -> None:
+    out.print(f"  [yellow]![/] {escape(message)}", soft_wrap=True)
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Rows as a table; all of them, and a word on how many."""
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    numeric = [
+        bool(rows) and all(isinstance(row[i], int | float | type(None)) for row in rows)
+        for i in range(len(names))
+    ]
+    for name, is_numeric in zip(names, numeric, strict=True):
+        grid.add_column(
+            escape(name), justify="right" if is_numeric else "left", overflow="fold"
+        )
+    for row in rows:
+        grid.add_row(*("" if value is None else escape(str(value)) for value in row))
+    out.print(grid)
+    out.print(f"[dim]{_count(len(rows), 'row')}[/]")
+
+
+def load(report: LoadReport, is_trial: bool = False) -> None:
+    """What a load did, object by object."""
+    if report.entries:
+        _objects(report)
+    if is_trial:
+        out.print("Nothing was loaded: this was a trial.")
+    elif report.load_id is None:
+        out.print(
+            f"Nothing new: {_count(report.unchanged, 'object')} known from before."
+        )
+    else:
+        out.print(f"Load {report.load_id} is complete.")
+    _notes(report)
+
+
+def _objects(report: LoadReport) -> None:
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    grid.add_column("file", overflow="fold")
+    grid.add_column("")
+    for name in ("records", "rows", "new", "rejected", "removed"):
+        grid.add_column(name, justify="right")
+    for entry in report.entries:
+        counts = (
+            entry.records,
+            entry.rows_loaded,
+            entry.rows_new,
+            entry.rows_rejected,
+            entry.rows_removed,
+        )
+        grid.add_row(
+            escape(entry.file), entry.status, *(f"{count:,}" for count in counts)
+        )
+    out.print(grid)
+
+
+def _notes(report: LoadReport) -> None:
+    if report.rejected:
+        note(f"{_count(report.rejected, 'record')} rejected and kept aside:")
+        reasons = sorted(report.reject_reasons.items(), key=lambda item: -item[1])
+        for (file, reason), count in reasons[:SHOWN_REASONS]:
+            out.print(f"      {count:>7,}  {escape(file)}: {escape(reason)}")
+        if len(reasons) > SHOWN_REASONS:
+            out.print("               … all of them: serving.health_rejects")
+    if report.missing:
+        files = ", ".join(report.missing)
+        note(f"Not in the source, so their tables are empty: {files}.")
+    if report.ignored:
+        note(f"Other keys of the source, left alone: {report.ignored:,}.")
+    for message in [*report.hints, *report.refused, *report.warnings]:
+        note(message)
+
+
+def failures(report: BuildReport, failed: Path) -> None:
+    """The failed models and tests, and how to look at their rows."""
+    err.print(f"[bold red]The build failed:[/] {len(report.failures)} of its nodes")
+    for failure in report.failures:
+        kind = failure.kind.replace("_", " ")
+        err.print(
+            f"  [red]✗[/] {kind} {escape(failure.name)}\n      {escape(failure.message)}",
+            soft_wrap=True,
+        )
+    tests = [each.name for each in report.failures if each.kind == "test"]
+    if tests:
+        err.print(
+            f"To see the rows: REELHOUSE_WAREHOUSE={_short(failed)} "
+            f".venv/bin/dbt show --select {escape(tests[0])}",
+            soft_wrap=True,
+        )
+
+
+def run(settings: Settings, report: RunReport) -> None:
+    """The closing summary of a run."""
+    out.rule(f"[bold]Reelhouse[/] · {escape(settings.source_name)}", style="dim")
+    if report.aside:
+        note(
+            f"The warehouse belonged to {report.former_source}: its files are now in "
+            f"{_short(report.aside)}."
+        )
+    load(report.loaded)
+    built, rows = report.built, report.loaded.live_rows
+    out.print(
+        f"\n[bold]{_count(built.models, 'model')}[/] built, "
+        f"[bold]{_count(built.tests, 'test')}[/] passed, "
+        + (
+            f"[bold]{_count(report.published.tables, 'table')}[/] published "
+            f"({report.published.rows:,} rows)"
+            if report.published
+            else "nothing published"
+        )
+    )
+    if rows:
+        held = ", ".join(
+            f"{rows[name]:,} {name.replace('_', ' ')}" for name in entities()
+        )
+        out.print(f"The warehouse holds {held}.")
+    times = " · ".join(f"{step} {took:.1f} s" for step, took in report.seconds.items())
+    total = sum(report.seconds.values())
+    out.print(f"[dim]{times} · in all {total:.1f} s[/]")
+    _best(settings)
+    out.print("\nWhat next:")
+    out.print("  reelhouse query 'select * from serving.mart_genre_ratings'")
+    out.print("  reelhouse query 'select * from serving.published_tables'")
+    out.print("  reelhouse run --source DIR    your own MovieLens files")
+    out.print(f"[dim]All tables: {_short(settings.published)}, schema serving[/]")
+
+
+def _best(settings: Settings) -> None:
+    _, rows = query(settings.published, BEST)
+    if not rows:
+        return
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    grid.add_column("The best movies", overflow="fold")
+    grid.add_column("average", justify="right")
+    grid.add_column("ratings", justify="right")
+    for title, average, count in rows:
+        grid.add_row(escape(str(title)), f"{average:.3f}", f"{count:,}")
+    out.print()
+    out.print(grid)
+
+
+def publication(publication: Publication, published: Path) -> None:
+    out.print(
+        f"{_count(publication.tables, 'table')} published "
+        f"({publication.rows:,} rows): {_short(published)}"
+    )
+
+
+def comparison(comparison: Comparison) -> None:
+    """Every table with its differences, examples of them, and what was ignored."""
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    grid.add_column("table")
+    for name in ("left rows", "right rows", "only left", "only right"):
+        grid.add_column(name, justify="right")
+    grid.add_column("")
+    for each in comparison.tables:
+        counts = (each.left_rows, each.right_rows, each.only_left, each.only_right)
+        ignored = f"ignored: {', '.join(each.ignored_columns)}"
+        grid.add_row(
+            each.name,
+            *("–" if count is None else f"{count:,}" for count in counts),
+            each.problem or (ignored if each.ignored_columns else ""),
+        )
+    out.print(grid)
+    for each in comparison.tables:
+        for side, row in each.examples:
+            out.print(f"  {each.name}, only {side}: {escape(str(row))}", soft_wrap=True)
+    differing = sum(not each.is_equal for each in comparison.tables)
+    out.print(
+        f"{_count(differing, 'table')} of {len(comparison.tables)} differ"
+        if differing
+        else f"All {len(comparison.tables)} tables are equal."
+    )
+
+
+def uploaded(count: int, ignored: int, hints: list[str], url: str) -> None:
+    out.print(f"{_count(count, 'file')} uploaded to {escape(url)}.")
+    if ignored:
+        note(f"Other files of the folder, left alone: {ignored:,}.")
+    for hint in hints:
+        note(hint)
+
+
+def serving_bucket(variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
+        out.print(f"export {name}='{value}'", soft_wrap=True)
+    err.print("Serving s3://reelhouse until Ctrl-C; its contents end with it.")
+
+
+def generated(report: GenerateReport) -> None:
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    grid.add_column("file")
+    grid.add_column("records", justify="right")
+    for name, count in report.records.items():
+        grid.add_row(name, f"{count:,}")
+    out.print(grid)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _short(path: Path) -> str:
+    """A path as the reader would type it from the project's folder."""
+    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
