@@ -1,0 +1,3 @@
+{% macro tenths(value) %}
+    {{- 'cast(' ~ value ~ ' * 10 as bigint)' -}}
+{% endmacro %}

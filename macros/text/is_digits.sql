@@ -1,0 +1,3 @@
+{% macro is_digits(text) %}
+    {{- "translate(" ~ text ~ ", '0123456789', '') = ''" -}}
+{% endmacro %}

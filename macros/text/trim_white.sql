@@ -1,0 +1,3 @@
+{% macro trim_white(text) %}
+    {{- 'trim(' ~ text ~ ', ' ~ white_space() ~ ')' -}}
+{% endmacro %}

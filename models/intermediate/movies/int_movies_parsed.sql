@@ -1,0 +1,64 @@
+with movies as (
+    select * from {{ ref('int_movies_deduplicated') }}
+),
+
+trimmed as (
+    select
+        movie_id,
+        {{ trim_white('title') }} as title,
+        {{ rtrim_white('title', ')') }} as opened_title,
+        genres
+    from movies
+),
+
+grouped as (
+    select
+        *,
+        {{ dbt.split_part('opened_title', "'('", -1) }} as last_part
+    from trimmed
+),
+
+dated as (
+    select
+        *,
+        case
+            when right(title, 1) = ')' and opened_title != last_part
+                then {{ year_of_group(trim_white('last_part')) }}
+        end as year_text
+    from grouped
+),
+
+cut as (
+    select
+        *,
+        {{ trim_white(
+            'left(opened_title, length(opened_title) - length(last_part) - 1)'
+        ) }} as remainder
+    from dated
+    where year_text is not null
+),
+
+cut_twice as (
+    select
+        movie_id,
+        case
+            when right(remainder, 6) = '(' || year_text || ')'
+                then {{ trim_white('left(remainder, length(remainder) - 6)') }}
+            else remainder
+        end as remainder
+    from cut
+),
+
+parsed as (
+    select
+        dated.movie_id,
+        dated.title,
+        coalesce(nullif(cut_twice.remainder, ''), dated.title)
+            as title_without_year,
+        cast(dated.year_text as integer) as release_year,
+        dated.genres
+    from dated
+    left join cut_twice on dated.movie_id = cut_twice.movie_id
+)
+
+select * from parsed

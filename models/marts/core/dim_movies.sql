@@ -1,0 +1,64 @@
+with movies as (
+    select * from {{ ref('int_movies_parsed') }}
+),
+
+genres as (
+    select * from {{ ref('int_genres_exploded') }}
+),
+
+links as (
+    select * from {{ ref('int_links_deduplicated') }}
+),
+
+inferred_movies as (
+    select * from {{ ref('int_movies_inferred') }}
+),
+
+genre_counts as (
+    select
+        movie_id,
+        count(*) as genre_count
+    from genres
+    group by movie_id
+),
+
+all_movies as (
+    select
+        movie_id,
+        title,
+        title_without_year,
+        release_year,
+        genres,
+        false as is_inferred
+    from movies
+    union all
+    select
+        movie_id,
+        null as title,
+        null as title_without_year,
+        null as release_year,
+        null as genres,
+        true as is_inferred
+    from inferred_movies
+),
+
+final as (
+    select
+        all_movies.movie_id,
+        cast(all_movies.title as varchar) as title,
+        cast(all_movies.title_without_year as varchar) as title_without_year,
+        cast(all_movies.release_year as integer) as release_year,
+        cast(all_movies.genres as varchar) as genres,
+        cast(genre_counts.genre_count as bigint) as genre_count,
+        links.imdb_id,
+        links.tmdb_id,
+        'https://www.imdb.com/title/tt' || links.imdb_id || '/' as imdb_url,
+        'https://www.themoviedb.org/movie/' || links.tmdb_id as tmdb_url,
+        false as is_deleted,
+        all_movies.is_inferred
+    from all_movies
+    left join genre_counts on all_movies.movie_id = genre_counts.movie_id
+    left join links on all_movies.movie_id = links.movie_id
+)
+
+select * from final

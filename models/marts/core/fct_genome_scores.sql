@@ -1,0 +1,26 @@
+with genome_scores as (
+    select * from {{ ref('int_genome_scores_deduplicated') }}
+),
+
+movies as (
+    select * from {{ ref('dim_movies') }}
+),
+
+genome_tags as (
+    select * from {{ ref('dim_genome_tags') }}
+),
+
+final as (
+    select
+        genome_scores.movie_id,
+        genome_scores.tag_id,
+        genome_scores.relevance
+    from genome_scores
+    inner join movies
+        on genome_scores.movie_id = movies.movie_id
+        and not movies.is_inferred
+        and not movies.is_deleted
+    inner join genome_tags on genome_scores.tag_id = genome_tags.tag_id
+)
+
+select * from final

@@ -1,0 +1,15 @@
+with source as (
+    select * from {{ source('movielens', 'genome_tags') }}
+),
+
+live as (
+    select
+        tag_id,
+        tag,
+        file,
+        record_number
+    from source
+    where removed_load_id is null
+)
+
+select * from live

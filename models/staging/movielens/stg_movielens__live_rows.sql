@@ -1,0 +1,16 @@
+{%- set entities = [
+    'ratings', 'movies', 'tags', 'links', 'genome_scores', 'genome_tags'
+] -%}
+
+with counted as (
+    {% for entity in entities %}
+        select
+            '{{ entity }}' as entity,
+            count(*) as row_count
+        from {{ source('movielens', entity) }}
+        where removed_load_id is null
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+
+select * from counted

@@ -1,0 +1,15 @@
+with source as (
+    select * from {{ source('movielens', 'tags') }}
+),
+
+typed as (
+    select
+        user_id,
+        movie_id,
+        tag,
+        {{ epoch_to_timestamp('tagged_epoch') }} as tagged_at
+    from source
+    where removed_load_id is null
+)
+
+select * from typed
