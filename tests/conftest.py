@@ -1,0 +1,36 @@
+"""Fixtures for every test: one local S3 server, a fresh bucket for each test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.delivery import MOVIES, RATINGS, Delivery, csv
+
+from reelhouse.bucket import serve_bucket
+from reelhouse.s3 import S3Settings, upload
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Settings]:
+    """The settings of a local S3 that lives as long as the test session."""
+    with serve_bucket() as settings:
+        yield settings
+
+
+@pytest.fixture
+def bucket(s3_server: S3Settings) -> str:
+    """The name of an empty bucket that no other test uses."""
+    name = f"test-{uuid.uuid4().hex}"
+    upload(s3_server, [], f"s3://{name}")
+    return name
+
+
+@pytest.fixture
+def delivery(s3_server: S3Settings, bucket: str, tmp_path: Path) -> Delivery:
+    """A bucket with the two files that a load needs, and a new warehouse."""
+    return Delivery(s3_server, bucket, tmp_path / "warehouse").put(
+        {"movies.csv": csv("movies", MOVIES), "ratings.csv": csv("ratings", RATINGS)}
+    )
