@@ -1,0 +1,1 @@
+"""Parts of the data generator; `reelhouse.generate` puts them together."""
