@@ -29,8 +29,12 @@ def bucket(s3_server: S3Settings) -> str:
 
 
 @pytest.fixture
-def delivery(s3_server: S3Settings, bucket: str, tmp_path: Path) -> Delivery:
+def delivery(
+    s3_server: S3Settings, bucket: str, tmp_path: Path
+) -> Iterator[Delivery]:
     """A bucket with the two files that a load needs, and a new warehouse."""
-    return Delivery(s3_server, bucket, tmp_path / "warehouse").put(
+    desk = Delivery(s3_server, bucket, tmp_path / "warehouse").put(
         {"movies.csv": csv("movies", MOVIES), "ratings.csv": csv("ratings", RATINGS)}
     )
+    yield desk
+    desk.close()

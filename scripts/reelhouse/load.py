@@ -197,7 +197,7 @@ class _Load:
     def _remove(self, file: str, state: ObjectState) -> None:
         entity = entities()[state.entity]
         removed = self.warehouse.remove(entity, file, self.load_id)
-        self.warehouse.replace_rejects(entity, file, self.load_id, [], Path())
+        self.warehouse.drop_rejects(file, self.load_id)
         self._record(
             LedgerEntry(
                 load_id=self.load_id,
@@ -284,7 +284,8 @@ class _Load:
                 f"{fetched.name}: {rows:,} rows were read, but {live:,} are live in "
                 f"raw.{entity.name}: nothing is loaded; please report this file."
             )
-        self.warehouse.replace_rejects(
+        self.warehouse.drop_rejects(fetched.name, self.load_id)
+        self.warehouse.keep_rejects(
             entity,
             fetched.name,
             self.load_id,
@@ -337,7 +338,7 @@ class _Load:
                 return rows, []
             return rows, self.warehouse.bad_records(entity, csv_file, rules)
 
-        if facts.is_plain:
+        if facts.is_plain_table(len(entity.file_columns)):
             rows, rejects = insert(CsvFile(fetched.path, False), facts.records)
             if rows + len(rejects) == facts.records:
                 return rows, rejects

@@ -47,14 +47,26 @@ class Facts:
     size: int
     sha256: str
     line_breaks: int
+    commas: int
     ends_with_line_break: bool
     is_plain: bool
 
     @property
     def records(self) -> int:
         """Lines after the header."""
-        lines = self.line_breaks + (0 if self.ends_with_line_break else 1)
-        return lines - 1
+        return self.lines - 1
+
+    @property
+    def lines(self) -> int:
+        return self.line_breaks + (0 if self.ends_with_line_break else 1)
+
+    def is_plain_table(self, columns: int) -> bool:
+        """Whether any CSV reader finds the same records of so many columns.
+
+        Holds if the reader finds as many records as there are lines: none can have
+        a comma too many then, since none has one too few.
+        """
+        return self.is_plain and self.commas == self.lines * (columns - 1)
 
 
 @dataclass
@@ -67,6 +79,7 @@ class Inspector:
 
     size: int = 0
     line_breaks: int = 0
+    commas: int = 0
     returns: int = 0
     pairs: int = 0
     is_plain: bool = True
@@ -81,6 +94,7 @@ class Inspector:
         self.line_breaks += chunk.count(b"\n")
         if self.is_plain:
             self.is_plain = chunk.isascii() and b'"' not in chunk and b"\0" not in chunk
+            self.commas += chunk.count(b",")
             self.returns += chunk.count(b"\r")
             self.pairs += chunk.count(b"\r\n")
             if self.last == ord("\r") and chunk[0] == ord("\n"):
@@ -94,6 +108,7 @@ class Inspector:
             size=self.size,
             sha256=self.digest.hexdigest(),
             line_breaks=self.line_breaks,
+            commas=self.commas,
             ends_with_line_break=ends,
             is_plain=self.is_plain and ends and same_ends,
         )

@@ -209,7 +209,15 @@ class Warehouse:
             [load_id, file],
         )
 
-    def replace_rejects(
+    def drop_rejects(self, file: str, load_id: int) -> None:
+        """Mark the rejected records of an object as removed."""
+        self.connection.execute(
+            "update raw.rejects set removed_load_id = ? "
+            "where file = ? and removed_load_id is null",
+            [load_id, file],
+        )
+
+    def keep_rejects(
         self,
         entity: Entity,
         file: str,
@@ -217,12 +225,7 @@ class Warehouse:
         rejects: Iterable[tuple[Reject, str]],
         scratch: Path,
     ) -> None:
-        """Keep the rejected records of an object, in place of its earlier ones."""
-        self.connection.execute(
-            "update raw.rejects set removed_load_id = ? "
-            "where file = ? and removed_load_id is null",
-            [load_id, file],
-        )
+        """Keep rejected records, which pass through the file `scratch`."""
         table = next(table for table in ledger_tables() if table.name == "rejects")
         own = {"file": file, "entity": entity.name, "load_id": load_id}
         with scratch.open("w", encoding="utf-8", newline="") as out:
@@ -236,6 +239,8 @@ class Warehouse:
             if column.name in own
             else "null"
             if column.name == "removed_load_id"
+            else f"coalesce({column.name}, '')"
+            if column.name == "text"
             else column.name
             for column in table.columns
         )

@@ -1,0 +1,120 @@
+"""A bucket and a warehouse of a test's own: deliver files, load them, look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import duckdb
+
+from reelhouse.contract import entities
+from reelhouse.engines.duckdb import connect, open_warehouse
+from reelhouse.load import LoadReport, load
+from reelhouse.s3 import S3Settings
+from reelhouse.settings import Settings
+
+MOVIES = [
+    "1,Lantern (1994),Drama|Comedy",
+    '2,"Harbour, The (1999)",Drama',
+    "3,Salt (2001),Comedy",
+]
+RATINGS = [
+    "1,1,4.0,964982703",
+    "1,2,3.5,1104982703",
+    "2,1,5.0,964982931",
+    "2,3,0.5,1164982931",
+]
+
+
+def csv(name: str, lines: Iterable[str], line_end: str = "\r\n") -> bytes:
+    """The bytes of a file of an entity, header included."""
+    entity = entities()[name]
+    return "".join(line + line_end for line in [entity.header, *lines]).encode()
+
+
+@cache
+def _client(s3: S3Settings) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint_url,
+        aws_access_key_id=s3.key,
+        aws_secret_access_key=s3.secret,
+        region_name=s3.region,
+    )
+
+
+@dataclass
+class Delivery:
+    """One source in a bucket, and the warehouse that it is loaded into."""
+
+    s3: S3Settings
+    bucket: str
+    warehouse: Path
+    folder: str = "source"
+    max_shrink: float = 1.0
+    moment: datetime | None = None
+    looking: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def client(self) -> Any:
+        return _client(self.s3)
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.folder}"
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            source=self.url,
+            warehouse=self.warehouse,
+            target="dev",
+            moment=self.moment,
+            max_shrink=self.max_shrink,
+            s3_endpoint=self.s3.endpoint_url,
+        )
+
+    def put(self, files: dict[str, bytes]) -> Delivery:
+        for key, body in files.items():
+            self.client.put_object(
+                Bucket=self.bucket, Key=f"{self.folder}/{key}", Body=body
+            )
+        return self
+
+    def remove(self, *keys: str) -> None:
+        for key in keys:
+            self.client.delete_object(Bucket=self.bucket, Key=f"{self.folder}/{key}")
+
+    def load(self, **options: Any) -> LoadReport:
+        self.close()
+        with open_warehouse(self.settings.database) as warehouse:
+            return load(self.settings, self.s3, self.url, warehouse, **options)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        if self.looking is None:
+            self.looking = connect(self.settings.database, read_only=True)
+        return self.looking.execute(sql).fetchall()
+
+    def close(self) -> None:
+        if self.looking is not None:
+            self.looking.close()
+            self.looking = None
+
+    def live(self, name: str) -> list[tuple[Any, ...]]:
+        """Live rows of an entity, the file's columns only, sorted."""
+        columns = ", ".join(each.name for each in entities()[name].file_columns)
+        return self.rows(
+            f"select {columns} from raw.{name} "
+            f"where removed_load_id is null order by all"
+        )
+
+    def rejects(self) -> list[tuple[Any, ...]]:
+        return self.rows(
+            "select file, record_number, reason, text from raw.rejects "
+            "where removed_load_id is null order by file, record_number"
+        )

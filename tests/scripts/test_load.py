@@ -1,0 +1,522 @@
+"""The loader: exact values, every record accounted for, all or nothing."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.records import MAX_LINE_BYTES
+from tests.delivery import MOVIES, RATINGS, Delivery, csv
+
+GOOD = "7,1,4.5,1104982703"
+
+
+def ratings(*lines: str, line_end: str = "\r\n") -> dict[str, bytes]:
+    return {"ratings.csv": csv("ratings", lines, line_end)}
+
+
+def balance(delivery: Delivery) -> None:
+    """Records read are rows loaded and records rejected, in ledger and tables."""
+    for file, entity, records, loaded, rejected in delivery.rows(
+        "select objects.file, objects.entity, entry.records, entry.rows_loaded, "
+        "entry.rows_rejected from raw.objects as objects "
+        "join raw.load_objects as entry using (file, load_id) "
+        "where entry.status <> 'refused'"
+    ):
+        assert records == loaded + rejected
+        name = file.replace("'", "''")
+        live = f"where file = '{name}' and removed_load_id is null"
+        assert delivery.rows(f"select count(*) from raw.{entity} {live}") == [(loaded,)]
+        assert delivery.rows(f"select count(*) from raw.rejects {live}") == [
+            (rejected,)
+        ]
+
+
+def test_first_load_takes_every_value_exactly(delivery: Delivery) -> None:
+    delivery.put(
+        {
+            "tags.csv": csv("tags", ['1,1,"say ""no""",1', "1,1,  ,2", "1,1,,3"]),
+            "links.csv": csv("links", ["1,0114709,862", "2,0000001,"]),
+            "genome-tags.csv": csv("genome_tags", ["1,007", '2,"1920s, early"']),
+            "genome-scores.csv": csv(
+                "genome_scores", ["1,1,0.00800000000000001", "1,2,1", "2,1,2.5E-4"]
+            ),
+        }
+    )
+    report = delivery.load()
+    assert report.load_id == 1
+    assert report.rejected == 0
+    assert delivery.live("ratings")[0] == (1, 1, Decimal("4.0"), 964982703)
+    assert delivery.live("movies")[1] == (2, "Harbour, The (1999)", "Drama")
+    assert [row[2] for row in delivery.live("tags")] == ["", "  ", 'say "no"']
+    assert delivery.live("links") == [(1, "0114709", "862"), (2, "0000001", "")]
+    assert delivery.live("genome_tags") == [(1, "007"), (2, "1920s, early")]
+    assert [row[2] for row in delivery.live("genome_scores")] == [
+        0.00800000000000001,
+        1.0,
+        0.00025,
+    ]
+    balance(delivery)
+
+
+def test_record_numbers_are_lines_after_the_header(delivery: Delivery) -> None:
+    delivery.put({"movies.csv": csv("movies", [MOVIES[0], "x,Bad,Drama", MOVIES[2]])})
+    delivery.load()
+    assert delivery.rows(
+        "select movie_id, record_number from raw.movies order by all"
+    ) == [(1, 1), (3, 3)]
+
+
+REJECTED = {
+    "word for a number": ("x,1,4.0,1", "userId: not a whole number"),
+    "fraction for a whole number": ("30.6,1,4.0,1", "userId: not a whole number"),
+    "exponent in a whole number": ("1e3,1,4.0,1", "userId: not a whole number"),
+    "leading zero": ("007,1,4.0,1", "userId: not a whole number"),
+    "plus sign": ("+7,1,4.0,1", "userId: not a whole number"),
+    "space before a number": (" 7,1,4.0,1", "userId: not a whole number"),
+    "number beyond 64 bits": (
+        "99999999999999999999,1,4.0,1",
+        "userId: not a whole number",
+    ),
+    "underscore": ("1_0,1,4.0,1", "userId: not a whole number"),
+    "digits that are not ASCII": ("١,1,4.0,1", "userId: not a whole number"),
+    "empty key": (",1,4.0,1", "userId: empty"),
+    "zero key": ("0,1,4.0,1", "userId: below 1"),
+    "empty rating": ("7,1,,1", "rating: empty"),
+    "more decimals than the type": ("7,1,3.57,1", "rating: does not fit decimal(2,1)"),
+    "two digits": ("7,1,30.5,1", "rating: does not fit decimal(2,1)"),
+    "rating above the scale": ("7,1,7,1", "rating: above 5"),
+    "rating of nothing": ("7,1,0.0,1", "rating: below 0.5"),
+    "negative rating": ("7,1,-1.0,1", "rating: below 0.5"),
+    "no half star": ("7,1,3.7,1", "rating: not a multiple of 0.5"),
+    "not a number at all": ("7,1,NaN,1", "rating: not a number"),
+    "exponent in a rating": ("7,1,5e-1,1", "rating: does not fit decimal(2,1)"),
+    "negative time": ("7,1,4.0,-1", "timestamp: below 0"),
+    "far future": (
+        "7,1,4.0,99999999999",
+        "timestamp: more than a day later than the object itself",
+    ),
+    "missing column": ("7,1,4.0", "missing column"),
+    "extra column": ("7,1,4.0,1,", "extra column"),
+    "open quote": ('7,1,"4.0,1', "unbalanced quote"),
+    "quote inside a value": ('7,1,4"."0,1', "stray quote"),
+    "text behind a closing quote": ('7,1,"4.0"x,1', "stray quote"),
+    "NUL byte": ("7,1,4\0.0,1", "NUL byte"),
+    "carriage return inside": ("7,1,4.0\r,1", "carriage return inside the line"),
+    "blank line": ("", "blank line"),
+    "line of spaces": ("   ", "blank line"),
+    "huge line": (
+        "7,1,4.0," + "1" * MAX_LINE_BYTES,
+        f"line longer than {MAX_LINE_BYTES} bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), REJECTED.values(), ids=REJECTED)
+def test_a_bad_record_is_kept_aside_alone(
+    delivery: Delivery, line: str, reason: str
+) -> None:
+    delivery.put(ratings(*RATINGS, line, GOOD))
+    report = delivery.load()
+    ((file, number, why, text),) = delivery.rejects()
+    assert (file, number, why) == ("ratings.csv", len(RATINGS) + 1, reason)
+    assert text.startswith(line[:7].split("\0")[0].split("\r")[0])
+    assert report.reject_reasons == {("ratings.csv", reason): 1}
+    assert len(delivery.live("ratings")) == len(RATINGS) + 1
+    balance(delivery)
+
+
+def test_text_that_is_not_utf8_is_rejected_and_kept(delivery: Delivery) -> None:
+    body = csv("movies", MOVIES) + b"9,Caf\xe9 (1990),Drama\r\n"
+    delivery.put({"movies.csv": body})
+    delivery.load()
+    assert delivery.rejects() == [
+        ("movies.csv", 4, "not UTF-8", "9,Caf\\xe9 (1990),Drama")
+    ]
+    balance(delivery)
+
+
+def test_an_open_quote_swallows_no_neighbour(delivery: Delivery) -> None:
+    lines = [MOVIES[0], '8,"Open (1990),Drama', MOVIES[1], '9,Shut" (1991),Drama']
+    delivery.put({"movies.csv": csv("movies", [*lines, MOVIES[2]])})
+    delivery.load()
+    assert [row[0] for row in delivery.live("movies")] == [1, 2, 3]
+    assert [row[1:3] for row in delivery.rejects()] == [
+        (2, "unbalanced quote"),
+        (4, "unbalanced quote"),
+    ]
+    balance(delivery)
+
+
+def test_every_kind_of_bad_record_at_once(delivery: Delivery) -> None:
+    lines = [line for line, _ in REJECTED.values()]
+    mixed = [each for line in lines for each in (line, GOOD)]
+    delivery.put(ratings(*mixed))
+    delivery.load()
+    assert [row[2] for row in delivery.rejects()] == [
+        reason for _, reason in REJECTED.values()
+    ]
+    assert len(delivery.live("ratings")) == len(lines)
+    balance(delivery)
+
+
+@pytest.mark.parametrize(
+    ("offset", "rejected"), [(timedelta(hours=23), 0), (timedelta(hours=25), 1)]
+)
+def test_the_future_begins_a_day_after_the_object(
+    delivery: Delivery, offset: timedelta, rejected: int
+) -> None:
+    time = int((datetime.now(UTC) + offset).timestamp())
+    delivery.put(ratings(*RATINGS, f"7,1,4.0,{time}"))
+    assert delivery.load().rejected == rejected
+
+
+def test_line_ends_bom_and_a_missing_last_one_change_nothing(
+    delivery: Delivery,
+) -> None:
+    delivery.load()
+    expected = delivery.live("ratings")
+    crlf = csv("ratings", RATINGS)
+    forms = {
+        "LF": csv("ratings", RATINGS, "\n"),
+        "BOM": b"\xef\xbb\xbf" + crlf,
+        "mixed": crlf.replace(b"\r\n", b"\n", 2),
+        "no final line break": crlf.removesuffix(b"\r\n"),
+    }
+    for name, body in forms.items():
+        delivery.put({"ratings.csv": body})
+        report = delivery.load()
+        (entry,) = report.entries
+        assert (entry.status, entry.rows_new, entry.rows_removed) == (
+            "replaced",
+            0,
+            0,
+        ), name
+        assert report.rejected == 0, name
+        assert delivery.live("ratings") == expected, name
+    balance(delivery)
+
+
+CUTS = {
+    "inside the last number": b"1,1,4.0,96498270",
+    "behind the last comma": b"1,1,4.0,",
+    "inside a line": b"1,1,4",
+}
+
+
+@pytest.mark.parametrize("end", CUTS.values(), ids=CUTS)
+def test_a_cut_last_line_is_never_a_row(delivery: Delivery, end: bytes) -> None:
+    delivery.put({"ratings.csv": csv("ratings", RATINGS[1:]) + end})
+    report = delivery.load()
+    assert report.rejected == 1
+    assert len(delivery.live("ratings")) == len(RATINGS) - 1
+    balance(delivery)
+
+
+def test_a_cut_genre_is_known_by_its_oddness(delivery: Delivery) -> None:
+    whole = csv("movies", [*MOVIES, "4,Whole (2002),Comedy|Drama"]).rstrip()
+    delivery.put({"movies.csv": whole})
+    assert delivery.load().rejected == 0
+    delivery.put({"movies.csv": whole[:-2]})
+    assert delivery.load().rejected == 1
+    delivery.put({"movies.csv": csv("movies", MOVIES)})
+    assert delivery.load().rejected == 0
+
+
+def test_a_cut_link_is_not_taken(delivery: Delivery) -> None:
+    delivery.put({"links.csv": csv("links", ["1,0114709,862", "2,0113497,8844"])[:-3]})
+    assert delivery.load().rejected == 1
+    assert delivery.live("links") == [(1, "0114709", "862")]
+
+
+REFUSED = {
+    "zero bytes": (b"", "is empty"),
+    "swapped columns": (b"movieId,userId,rating,timestamp\r\n", "in another order"),
+    "missing column": (b"userId,movieId,rating\r\n1,1,4.0\r\n", "has other columns"),
+    "extra column": (b"userId,movieId,rating,timestamp,x\r\n", "has other columns"),
+    "other letter case": (b"userid,movieid,rating,timestamp\r\n", "letter case"),
+    "no header": (b"1,1,4.0,964982703\r\n", "has no header"),
+    "quoted header": (
+        b'"userId","movieId","rating","timestamp"\r\n',
+        "has quotes in its header",
+    ),
+    "old line ends": (b"userId,movieId,rating,timestamp\r1,1,4.0,9\r", "columns"),
+}
+
+
+@pytest.mark.parametrize(("body", "word"), REFUSED.values(), ids=REFUSED)
+def test_an_unreadable_file_stops_the_load(
+    delivery: Delivery, body: bytes, word: str
+) -> None:
+    delivery.put({"ratings.csv": body})
+    with pytest.raises(ReelhouseError) as caught:
+        delivery.load()
+    assert "ratings.csv" in str(caught.value)
+    assert word in str(caught.value)
+    if body:
+        assert "expected 'userId,movieId,rating,timestamp'" in str(caught.value)
+    assert not delivery.rows("select * from information_schema.tables")
+
+
+def test_header_only_is_no_row_and_a_warning(delivery: Delivery) -> None:
+    delivery.put({"tags.csv": csv("tags", [])})
+    report = delivery.load()
+    assert report.warnings == ["tags.csv holds a header and no record."]
+    assert delivery.live("tags") == []
+    balance(delivery)
+
+
+@pytest.mark.parametrize("missing", ["ratings.csv", "movies.csv"])
+def test_a_missing_file_is_named_before_anything_is_touched(
+    delivery: Delivery, missing: str
+) -> None:
+    delivery.remove(missing)
+    with pytest.raises(ReelhouseError, match=missing):
+        delivery.load()
+    assert not delivery.rows("select * from information_schema.tables")
+
+
+def test_an_empty_listing_is_an_error_and_removes_nothing(delivery: Delivery) -> None:
+    delivery.load()
+    delivery.remove("movies.csv", "ratings.csv")
+    with pytest.raises(ReelhouseError, match="none of the six"):
+        delivery.load()
+    assert len(delivery.live("ratings")) == len(RATINGS)
+
+
+HINTS = {
+    "ratings.csv.gz": "is compressed: unpack it to ratings.csv",
+    "rating.csv": "Kaggle variant of ratings.csv",
+    "Ratings.csv": "name it ratings.csv",
+    "genome_scores.csv": "name it genome-scores.csv",
+    "sub/ratings.csv": "name it ratings.csv or put it under ratings/",
+}
+
+
+@pytest.mark.parametrize(("key", "hint"), HINTS.items(), ids=HINTS)
+def test_a_likely_mistake_is_named(delivery: Delivery, key: str, hint: str) -> None:
+    delivery.put({key: b"x", "notes.txt": b"x"})
+    report = delivery.load()
+    assert report.ignored == 2
+    (found,) = report.hints
+    assert key in found
+    assert hint in found
+
+
+def test_the_second_load_of_the_same_loads_nothing(delivery: Delivery) -> None:
+    delivery.load()
+    before = delivery.rows("from raw.load_objects") + delivery.rows("from raw.ratings")
+    report = delivery.load()
+    assert (report.load_id, report.unchanged) == (None, 2)
+    delivery.put(ratings(*RATINGS))  # the same bytes under a new time
+    assert delivery.load().load_id is None
+    after = delivery.rows("from raw.load_objects") + delivery.rows("from raw.ratings")
+    assert after == before
+
+
+def test_a_new_etag_of_the_same_bytes_is_no_change(delivery: Delivery) -> None:
+    delivery.load()
+    upload = delivery.client.create_multipart_upload(
+        Bucket=delivery.bucket, Key="source/ratings.csv"
+    )
+    part = {
+        "Bucket": delivery.bucket,
+        "Key": "source/ratings.csv",
+        "UploadId": upload["UploadId"],
+    }
+    sent = delivery.client.upload_part(
+        PartNumber=1, Body=csv("ratings", RATINGS), **part
+    )
+    delivery.client.complete_multipart_upload(
+        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": sent["ETag"]}]}, **part
+    )
+    ledger = delivery.rows("from raw.load_objects")
+    assert delivery.load().load_id is None
+    assert delivery.rows("from raw.load_objects") == ledger
+    etag = delivery.rows("select etag from raw.objects where file = 'ratings.csv'")
+    assert etag[0][0].endswith("-1")
+
+
+def test_a_replaced_file_keeps_what_stayed(delivery: Delivery) -> None:
+    delivery.load()
+    late, changed = "3,1,2.0,900000000", "1,2,1.0,1104982703"
+    delivery.put(ratings(late, changed, RATINGS[0], RATINGS[3], RATINGS[3]))
+    report = delivery.load()
+    (entry,) = report.entries
+    assert (entry.rows_loaded, entry.rows_new, entry.rows_removed) == (5, 3, 2)
+    assert delivery.rows(
+        "select user_id, movie_id, rating, load_id, removed_load_id "
+        "from raw.ratings order by all"
+    ) == [
+        (1, 1, Decimal("4.0"), 1, None),
+        (1, 2, Decimal("1.0"), 2, None),
+        (1, 2, Decimal("3.5"), 1, 2),
+        (2, 1, Decimal("5.0"), 1, 2),
+        (2, 3, Decimal("0.5"), 1, None),
+        (2, 3, Decimal("0.5"), 2, None),
+        (3, 1, Decimal("2.0"), 2, None),
+    ]
+    balance(delivery)
+
+
+def test_of_two_records_of_a_key_their_order_counts(delivery: Delivery) -> None:
+    twice = ["1,First (1990),Drama", "1,Second (1990),Drama"]
+    delivery.put({"movies.csv": csv("movies", twice)})
+    delivery.load()
+    delivery.put({"movies.csv": csv("movies", [MOVIES[2], *reversed(twice)])})
+    delivery.load()
+    winner = delivery.rows(
+        "select title from raw.movies where removed_load_id is null and movie_id = 1 "
+        "order by record_number desc limit 1"
+    )
+    assert winner == [("First (1990)",)]
+    assert delivery.rows(
+        "select title, record_number from raw.movies where removed_load_id is null "
+        "order by record_number"
+    ) == [("Salt (2001)", 1), ("Second (1990)", 2), ("First (1990)", 3)]
+
+
+def test_a_row_that_only_moved_keeps_its_load(delivery: Delivery) -> None:
+    delivery.load()
+    delivery.put({"movies.csv": csv("movies", ["9,New (2000),Drama", *MOVIES])})
+    report = delivery.load()
+    assert (report.entries[0].rows_new, report.entries[0].rows_removed) == (1, 0)
+    assert delivery.rows(
+        "select movie_id, record_number, load_id from raw.movies order by record_number"
+    ) == [(9, 1, 2), (1, 2, 1), (2, 3, 1), (3, 4, 1)]
+
+
+def test_rows_of_an_object_that_left_are_removed(delivery: Delivery) -> None:
+    delivery.put({"ratings/more.csv": csv("ratings", [GOOD, "x,1,4.0,1"])})
+    delivery.load()
+    delivery.remove("ratings/more.csv")
+    (entry,) = delivery.load().entries
+    assert (entry.status, entry.rows_removed) == ("removed", 1)
+    assert len(delivery.live("ratings")) == len(RATINGS)
+    assert delivery.rejects() == []
+    assert delivery.rows("select count(*) from raw.rejects") == [(1,)]
+    delivery.put({"ratings/more.csv": csv("ratings", [GOOD])})
+    assert delivery.load().entries[0].status == "loaded"
+    assert len(delivery.live("ratings")) == len(RATINGS) + 1
+
+
+def test_rejects_follow_the_object(delivery: Delivery) -> None:
+    delivery.put(ratings(*RATINGS, "x,1,4.0,1", "7,1,4.0"))
+    delivery.load()
+    delivery.put(ratings(*RATINGS, "7,1,9,1"))
+    delivery.load()
+    assert [row[2] for row in delivery.rejects()] == ["rating: above 5"]
+    balance(delivery)
+
+
+def test_any_split_into_objects_gives_the_same_rows(delivery: Delivery) -> None:
+    lines = [f"{u},{m},{(u + m) % 10 / 2 + 0.5},{9 * 10**8 + u}" for u in range(1, 40)
+             for m in range(1, 10)]
+    delivery.put(ratings(*lines))
+    delivery.load()
+    expected = delivery.live("ratings")
+    delivery.remove("ratings.csv")
+    random.Random(4).shuffle(lines)
+    for part in range(5):
+        name = f"ratings/{part % 2}/part {part}.csv"
+        delivery.put({name: csv("ratings", lines[part::5])})
+    delivery.load()
+    assert delivery.live("ratings") == expected
+    balance(delivery)
+
+
+def test_the_same_bytes_under_two_keys_are_reported(delivery: Delivery) -> None:
+    delivery.put({"ratings/copy.csv": csv("ratings", RATINGS)})
+    report = delivery.load()
+    assert report.warnings == ["ratings/copy.csv holds the same bytes as ratings.csv."]
+
+
+STRANGE_KEYS = [
+    "ratings/[a-z]*?.csv",
+    "ratings/it's \"quoted\".csv",
+    "ratings/ü ☂.csv",
+    "ratings/'; drop table raw.ratings; --.csv",
+    "ratings/a%20b+c.csv",
+    "ratings/new\nline.csv",
+]
+
+
+def test_keys_are_data(delivery: Delivery) -> None:
+    for number, key in enumerate(STRANGE_KEYS):
+        delivery.put({key: csv("ratings", [f"{number + 50},1,4.0,964982703"])})
+    delivery.load()
+    loaded = delivery.rows("select distinct file from raw.ratings")
+    assert {row[0] for row in loaded} == {"ratings.csv", *STRANGE_KEYS}
+    balance(delivery)
+
+
+def test_abort_loads_nothing(delivery: Delivery) -> None:
+    delivery.put(ratings(*RATINGS, "x,1,4.0,1"))
+    with pytest.raises(ReelhouseError, match="record 5: userId: not a whole number"):
+        delivery.load(on_error="abort")
+    assert not delivery.rows("select * from information_schema.tables")
+
+
+def test_skip_file_refuses_the_file_and_takes_the_rest(delivery: Delivery) -> None:
+    delivery.put({"ratings/bad.csv": csv("ratings", [GOOD, "x,1,4.0,1"])})
+    report = delivery.load(on_error="skip-file")
+    assert [entry.status for entry in report.entries] == ["loaded", "refused", "loaded"]
+    assert len(delivery.live("ratings")) == len(RATINGS)
+    balance(delivery)
+    again = delivery.load(on_error="skip-file")
+    assert again.load_id is None
+    assert again.refused == ["ratings/bad.csv is still the one that was refused."]
+    assert delivery.load().rejected == 1
+    assert len(delivery.live("ratings")) == len(RATINGS) + 1
+    balance(delivery)
+
+
+def test_skip_file_keeps_what_a_refused_delivery_would_replace(
+    delivery: Delivery,
+) -> None:
+    delivery.load()
+    delivery.put(ratings("x,1,4.0,1"))
+    delivery.load(on_error="skip-file")
+    assert len(delivery.live("ratings")) == len(RATINGS)
+    delivery.put(ratings(*RATINGS, GOOD))
+    assert delivery.load().entries[0].rows_new == 1
+    assert delivery.rows("select refused_sha256 from raw.objects") == [(None,)] * 2
+
+
+def test_skip_file_cannot_do_without_a_required_file(delivery: Delivery) -> None:
+    delivery.put({"movies.csv": b"nonsense\n"})
+    with pytest.raises(ReelhouseError, match="Every movies file was refused"):
+        delivery.load(on_error="skip-file")
+
+
+def test_validate_says_all_and_changes_nothing(delivery: Delivery) -> None:
+    delivery.put(ratings(*RATINGS, "x,1,4.0,1"))
+    report = delivery.load(validate=True)
+    assert report.load_id is None
+    assert report.reject_reasons == {("ratings.csv", "userId: not a whole number"): 1}
+    assert [entry.rows_loaded for entry in report.entries] == [4, 3]
+    assert not delivery.rows("select * from information_schema.tables")
+
+
+def test_a_shrink_waits_to_be_accepted(delivery: Delivery) -> None:
+    delivery.max_shrink = 0.1
+    delivery.load()
+    delivery.put(ratings(*RATINGS[:2]))
+    with pytest.raises(ReelhouseError, match="from 4 to 2 rows"):
+        delivery.load()
+    assert len(delivery.live("ratings")) == len(RATINGS)
+    assert delivery.rows("select max(load_id) from raw.load_objects") == [(1,)]
+    delivery.load(accept_shrink=True)
+    assert len(delivery.live("ratings")) == 2
+
+
+def test_a_warehouse_belongs_to_one_source(delivery: Delivery) -> None:
+    delivery.load()
+    delivery.folder = "elsewhere"
+    delivery.put(ratings(*RATINGS)).put({"movies.csv": csv("movies", MOVIES)})
+    with pytest.raises(ReelhouseError, match="belongs to s3://.*/source, not to"):
+        delivery.load()
