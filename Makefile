@@ -1,0 +1,56 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check lock clean
+
+BIN := .venv/bin
+TARGET_PATH := target
+
+# Connection values for parsing with the prod target, which connects to nothing.
+DUMMY := SNOWFLAKE_ACCOUNT=none SNOWFLAKE_USER=none SNOWFLAKE_ROLE=none \
+	SNOWFLAKE_WAREHOUSE=none SNOWFLAKE_PRIVATE_KEY_PATH=none
+
+# Runs a command, which is heard only when it fails.
+quietly = out=$$($(1) 2>&1) || { echo "$(1)"; echo "$$out"; exit 1; }
+
+help: ## Show this list
+	@echo "Reelhouse: MovieLens files in, a tested star schema out. Targets:"
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' \
+		$(MAKEFILE_LIST)
+	@echo "Options: ARGS='...' for run, test and lock; PYTHON=python3.12 for .venv"
+
+run: ## Install what a run needs, then run the whole way on the sample
+	@sh scripts/install.sh run
+	@$(BIN)/reelhouse run $(ARGS)
+
+test: check ## Install what tests need, then run every check and test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: ## Run the static checks alone, cheap ones first
+	@sh scripts/install.sh test
+	@$(call quietly,$(BIN)/ruff check)
+	@$(call quietly,$(BIN)/ruff format --check)
+	@$(call quietly,$(BIN)/yamllint --strict .)
+	@$(call quietly,$(BIN)/mypy --no-error-summary)
+	@$(call quietly,$(BIN)/dbt --quiet --warn-error parse --target dev \
+		--target-path $(TARGET_PATH))
+	@$(call quietly,$(DUMMY) $(BIN)/dbt --quiet --warn-error parse --target prod \
+		--target-path $(TARGET_PATH)/prod)
+	@$(call quietly,$(BIN)/dbt-bouncer run)
+	@$(call quietly,$(BIN)/sqlfluff lint .)
+	@echo "Checks passed"
+
+# One resolution for every Python and system; versions that are locked stay as they
+# are unless ARGS=--upgrade. The run lock takes its versions from the test lock.
+lock: ## Resolve the lock files anew, with uv
+	@command -v uv >/dev/null || \
+		{ echo "make lock needs uv: install it with 'pip install uv'." >&2; exit 1; }
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate $(ARGS) \
+		--extra test pyproject.toml --output-file locks/test.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate $(ARGS) \
+		--constraint locks/test.txt pyproject.toml --output-file locks/run.txt
+
+clean: ## Remove .venv and what is made by building and testing; data stays
+	@rm -rf .venv target logs build dist .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis scripts/*.egg-info
+	@find scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

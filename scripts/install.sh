@@ -1,0 +1,87 @@
+#!/bin/sh
+# Usage: scripts/install.sh run|test
+# Makes .venv with a Python that fits and installs the lock of that name there.
+# Does nothing, and needs no package index, when that lock is already installed.
+# PYTHON names the interpreter to use; by default the first that fits is taken.
+set -eu
+cd "$(dirname "$0")/.."
+
+here=$(pwd -P)
+lock=$1
+fits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+version='import sys; print("%d.%d.%d" % sys.version_info[:3])'
+
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        set -- "$PYTHON"
+    else
+        set -- python3.13 python3.12 python3.11 python3
+    fi
+    found=
+    for candidate in "$@"; do
+        if "$candidate" -c "$fits" 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+        if number=$("$candidate" -c "$version" 2>/dev/null); then
+            found="$found${found:+, }$candidate = $number"
+        fi
+    done
+    case "$found" in
+        *" = 3.1"[1-3]*) hint="its module venv is missing (on Debian: python3-venv)" ;;
+        *) hint="install one, or name it with 'make PYTHON=/path/to/python3.13 ...'" ;;
+    esac
+    echo "Reelhouse needs Python 3.11, 3.12 or 3.13 and found" \
+        "${found:-none as ${PYTHON:-python3}}: $hint." >&2
+    return 1
+}
+
+# The stamp of a lock is the place of the checkout and the files that were installed.
+# The place, because scripts in .venv name it: a checkout that moved starts anew.
+stamp() {
+    echo "$here"
+    cat "locks/$1.txt" pyproject.toml
+}
+
+is_installed() {
+    stamp "$1" | cmp -s - ".venv/installed-$1" && .venv/bin/python -c '' 2>/dev/null
+}
+
+is_usable() {
+    .venv/bin/python -c "$fits" 2>/dev/null &&
+        .venv/bin/python -c 'import pip' 2>/dev/null &&
+        { [ ! -e .venv/place ] || [ "$(cat .venv/place)" = "$here" ]; } &&
+        { [ -z "${PYTHON:-}" ] || [ "$("$PYTHON" -c "$version")" = \
+            "$(.venv/bin/python -c "$version")" ]; }
+}
+
+pip() {
+    .venv/bin/python -m pip --disable-pip-version-check "$@"
+}
+
+if is_installed "$lock" && { [ -z "${PYTHON:-}" ] || is_usable; }; then
+    exit 0
+fi
+
+if ! is_usable; then
+    python=$(find_python)
+    echo "Making .venv with $python ($("$python" -c "$version"))"
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+echo "$here" >.venv/place
+
+echo "Installing locks/$lock.txt into .venv (a minute or two the first time)"
+rm -f .venv/installed-*
+# --no-deps, since the pip of a fresh environment refuses a lock with extras
+# otherwise; pip check then proves that nothing is missing.
+pip install --quiet --no-deps --require-hashes -r "locks/$lock.txt"
+pip install --quiet --no-deps --no-build-isolation -e .
+pip check >.venv/check.log || {
+    cat .venv/check.log >&2
+    exit 1
+}
+stamp "$lock" >.venv/installing
+mv .venv/installing ".venv/installed-$lock"
+# All that a run needs is in the lock for tests as well.
+[ "$lock" = run ] || stamp run >.venv/installed-run
