@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from reelhouse.errors import ReelhouseError
 from reelhouse.generator.catalogue import Catalogue, make_catalogue
 from reelhouse.generator.csvbytes import line
 from reelhouse.generator.dirt import DIRTY_SUFFIX, make_dirty
@@ -35,7 +36,7 @@ MANIFEST = "dirty-manifest.json"
 _PARTIAL = ".partial"
 
 
-class GenerateError(ValueError):
+class GenerateError(ReelhouseError, ValueError):
     """Arguments that no data set can be made from."""
 
 

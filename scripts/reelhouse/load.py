@@ -27,7 +27,14 @@ from reelhouse.records import (
     texts,
 )
 from reelhouse.rules import entity_rules
-from reelhouse.s3 import ObjectChanged, S3Object, S3Settings, download, list_objects
+from reelhouse.s3 import (
+    ObjectChanged,
+    S3Object,
+    S3Settings,
+    download,
+    list_objects,
+    one_client,
+)
 from reelhouse.settings import Settings
 from reelhouse.source import check_complete
 
@@ -88,7 +95,10 @@ def load(
     for attempt in range(RELISTINGS + 1):
         try:
             run = _Load(settings, s3, url, warehouse, on_error, progress)
-            with tempfile.TemporaryDirectory(prefix="reelhouse-") as scratch:
+            with (
+                one_client(s3),
+                tempfile.TemporaryDirectory(prefix="reelhouse-") as scratch,
+            ):
                 return run.execute(Path(scratch), accept_shrink, validate)
         except ObjectChanged:
             if attempt == RELISTINGS:

@@ -17,7 +17,10 @@ from reelhouse.errors import ReelhouseError
 # Readers as old as DuckDB 1.1 open a file of this version.
 STORAGE_VERSION = "v1.0.0"
 
-NAMES_OF_MARTS = re.compile(r'"?\breelhouse"?\."?marts"?\.')
+# A string, which is left as it is, or the schema in the name of a relation.
+STRING_OR_MARTS = re.compile(
+    r"""('(?:[^']|'')*')|(?<![\w."])(?:"?reelhouse"?\.)?"?marts"?\."""
+)
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,9 @@ def _copy_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         [name],
     ).fetchall()[0][0]
     body = re.sub(r"(?is)^\s*create\s+view\s+.*?\bas\b", "", text, count=1)
-    body = NAMES_OF_MARTS.sub("serving.", body.strip().rstrip(";"))
+    body = STRING_OR_MARTS.sub(
+        lambda match: match[1] or "serving.", body.strip().rstrip(";")
+    )
     connection.execute("use published")
     try:
         connection.execute(f'create view serving."{name}" as {body}')

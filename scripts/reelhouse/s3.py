@@ -1,7 +1,7 @@
 """Objects in S3: list, download and upload, by s3fs.
 
 Every function opens its own client and closes it again, so nothing is cached
-between calls and nothing is left open.
+between calls and nothing is left open; `one_client` spares that to many calls.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -296,8 +297,26 @@ class _Connection:
         return self.wait(self.files._call_s3(method, **arguments))
 
 
+_shared: ContextVar[_Connection | None] = ContextVar("_shared", default=None)
+
+
+@contextmanager
+def one_client(settings: S3Settings) -> Iterator[None]:
+    """Let all calls with these settings inside the block share one client."""
+    with _connect(settings) as connection:
+        token = _shared.set(connection)
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
 @contextmanager
 def _connect(settings: S3Settings) -> Iterator[_Connection]:
+    shared = _shared.get()
+    if shared is not None and shared.settings == settings:
+        yield shared
+        return
     import s3fs
     from botocore.exceptions import BotoCoreError
 
