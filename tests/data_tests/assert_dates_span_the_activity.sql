@@ -1,0 +1,32 @@
+with dates as (
+    select * from {{ ref('dim_dates') }}
+),
+
+users as (
+    select * from {{ ref('dim_users') }}
+),
+
+span as (
+    select
+        min(date_day) as first_day,
+        max(date_day) as last_day
+    from dates
+),
+
+activity as (
+    select
+        min(cast(first_active_at as date)) as first_day,
+        max(cast(last_active_at as date)) as last_day
+    from users
+),
+
+differing as (
+    select span.*
+    from span
+    cross join activity
+    where
+        span.first_day is distinct from activity.first_day
+        or span.last_day is distinct from activity.last_day
+)
+
+select * from differing

@@ -1,0 +1,33 @@
+with genres as (
+    select * from {{ ref('bridge_movies_genres') }}
+),
+
+movies as (
+    select * from {{ ref('dim_movies') }}
+),
+
+weights as (
+    select
+        movie_id,
+        count(*) as genre_count,
+        sum(genre_weight) as genre_weight
+    from genres
+    group by movie_id
+),
+
+-- In both directions: every movie of the files has weights, no other has.
+unbalanced as (
+    select
+        movies.movie_id,
+        weights.genre_weight
+    from movies
+    full outer join weights on movies.movie_id = weights.movie_id
+    where
+        (not movies.is_inferred and weights.movie_id is null)
+        or (movies.is_inferred and weights.movie_id is not null)
+        or movies.movie_id is null
+        or abs(weights.genre_weight - 1) > 1e-9
+        or weights.genre_count != movies.genre_count
+)
+
+select * from unbalanced
