@@ -53,4 +53,4 @@ lock: ## Resolve the lock files anew, with uv
 clean: ## Remove .venv and what is made by building and testing; data stays
 	@rm -rf .venv target logs build dist .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis scripts/*.egg-info
-	@find scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,407 @@
+"""The frame around the code: make targets, the installer, locks, the CI command."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+# A Python of the version in $VERSION, or in its own name, that writes down what it is
+# asked and installs nothing.
+FAKE_PYTHON = """#!/bin/sh
+echo "$*" >>"$CALLS"
+case "$0" in
+    *-broken) exit 127 ;;
+esac
+version={version}
+case "$2" in
+    venv) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    pip)
+        case "$*" in
+            *"${{PIP_FAILS_AT:-nothing}}"*) echo "pip failed" >&2; exit 1 ;;
+        esac ;;
+    *"not (3, 11)"*)
+        case $version in 3.11.* | 3.12.* | 3.13.*) exit {fits} ;; *) exit 1 ;; esac ;;
+    *version_info*) echo $version ;;
+esac
+"""
+
+FAKE_TOOL = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$CALLS"
+echo "words of $(basename "$0")"
+case "$(basename "$0") $*" in "$FAILING"*) exit 3 ;; esac
+"""
+
+TOOLS = ["dirname", "basename", "cat", "cmp", "cp", "mkdir", "mv", "rm", "sh"]
+CHECKS = [
+    "ruff check",
+    "ruff format",
+    "yamllint",
+    "mypy",
+    "dbt",
+    "dbt-bouncer",
+    "sqlfluff",
+]
+
+
+class Checkout:
+    """A copy of the frame in a folder, on a machine whose Pythons are chosen."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "check out"
+        self.path = folder / "bin"
+        self.calls_file = folder / "calls"
+        self.environment: dict[str, str] = {}
+        (self.root / "scripts").mkdir(parents=True)
+        (self.root / "locks").mkdir()
+        self.path.mkdir()
+        for name in ("Makefile", "scripts/install.sh", "pyproject.toml"):
+            shutil.copy(PROJECT / name, self.root / name)
+        for lock in ("run", "test"):
+            (self.root / f"locks/{lock}.txt").write_text(f"{lock}==1\n")
+        for tool in TOOLS:
+            found = shutil.which(tool)
+            assert found
+            (self.path / tool).symlink_to(found)
+
+    def add_python(self, name: str, version: str, fits: bool = True) -> Path:
+        return _executable(
+            self.path / name, FAKE_PYTHON.format(version=version, fits=int(not fits))
+        )
+
+    def install(self, lock: str) -> subprocess.CompletedProcess[str]:
+        return self.run("sh", "scripts/install.sh", lock)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        self.calls_file.write_text("")
+        return subprocess.run(
+            [shutil.which(command[0]) or command[0], *command[1:]],
+            cwd=self.root,
+            env={"PATH": str(self.path), "CALLS": str(self.calls_file)}
+            | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @property
+    def calls(self) -> list[str]:
+        """What was asked of pip and venv, and of the tools."""
+        return [
+            call.removeprefix("-m ").replace("--disable-pip-version-check ", "")
+            for call in self.calls_file.read_text().splitlines()
+            if not call.startswith("-c ") and call
+        ]
+
+
+def _executable(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def _installs(lock: str) -> list[str]:
+    return [
+        f"pip install --quiet --no-deps --require-hashes -r locks/{lock}.txt",
+        "pip install --quiet --no-deps --no-build-isolation -e .",
+        "pip check",
+    ]
+
+
+# --- the installer
+
+
+@pytest.mark.parametrize(
+    ("pythons", "chosen"),
+    [
+        ({"python3": "3.11.0"}, "python3"),
+        ({"python3.11": "3.11.9", "python3": "3.13.1"}, "python3.11"),
+        ({"python3.11": "3.11.9", "python3.12": "3.12.1"}, "python3.12"),
+        ({"python3.12": "3.12.1", "python3.13": "3.13.0"}, "python3.13"),
+        ({"python3.13": "3.10.0", "python3": "3.12.1"}, "python3"),
+        ({"python3": "3.14.0", "python3.11": "3.11.1"}, "python3.11"),
+    ],
+)
+def test_the_first_python_that_fits_is_taken(
+    pythons: dict[str, str], chosen: str, checkout: Checkout
+) -> None:
+    for name, version in pythons.items():
+        checkout.add_python(name, version)
+    result = checkout.install("run")
+    assert result.returncode == 0, result.stderr
+    assert f"Making .venv with {chosen} ({pythons[chosen]})" in result.stdout
+    assert checkout.calls == ["venv .venv", *_installs("run")]
+
+
+@pytest.mark.parametrize(
+    ("pythons", "message"),
+    [
+        ({}, "found none as python3: install one"),
+        ({"python3": "3.10.13"}, "found python3 = 3.10.13: install one"),
+        ({"python3": "2.7.18"}, "found python3 = 2.7.18: install one"),
+        ({"python3": "3.14.0"}, "found python3 = 3.14.0: install one"),
+    ],
+)
+def test_a_python_that_does_not_fit_is_named(
+    pythons: dict[str, str], message: str, checkout: Checkout
+) -> None:
+    for name, version in pythons.items():
+        checkout.add_python(name, version)
+    result = checkout.install("run")
+    assert result.returncode != 0
+    assert result.stderr.count("\n") == 1
+    assert f"Reelhouse needs Python 3.11, 3.12 or 3.13 and {message}" in result.stderr
+    assert not (checkout.root / ".venv").exists()
+
+
+def test_a_python_without_venv_is_told(checkout: Checkout) -> None:
+    checkout.add_python("python3", "3.12.3", fits=False)
+    result = checkout.install("run")
+    assert result.returncode != 0
+    assert "python3 = 3.12.3: its module venv is missing" in result.stderr
+
+
+def test_python_can_be_named(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.add_python("python3.13", "3.13.0")
+    (tmp_path / "my pythons").mkdir()
+    mine = checkout.add_python("../my pythons/python", "3.11.2")
+    checkout.environment["PYTHON"] = str(mine)
+    assert f"with {mine} (3.11.2)" in checkout.install("run").stdout
+    assert checkout.install("run").stdout == ""
+    checkout.environment["PYTHON"] = "python3.13"
+    assert "with python3.13 (3.13.0)" in checkout.install("run").stdout
+    checkout.environment["PYTHON"] = "python3.9"
+    assert "found none as python3.9" in checkout.install("run").stderr
+
+
+def test_what_is_installed_is_not_installed_again(checkout: Checkout) -> None:
+    checkout.add_python("python3", "3.12.3")
+    checkout.install("run")
+    again = checkout.install("run")
+    assert (again.returncode, again.stdout, checkout.calls) == (0, "", [])
+    checkout.install("test")
+    assert checkout.calls == _installs("test")
+    for lock in ("test", "run"):
+        checkout.install(lock)
+        assert checkout.calls == []
+
+
+@pytest.mark.parametrize("step", ["--require-hashes", "-e .", "check"])
+def test_an_install_that_broke_off_is_done_again(step: str, checkout: Checkout) -> None:
+    checkout.add_python("python3", "3.12.3")
+    checkout.environment["PIP_FAILS_AT"] = step
+    result = checkout.install("test")
+    assert result.returncode != 0
+    assert "pip failed" in result.stderr
+    del checkout.environment["PIP_FAILS_AT"]
+    assert checkout.install("run").returncode == 0
+    assert checkout.calls == _installs("run")
+
+
+@pytest.mark.parametrize("name", ["locks/run.txt", "pyproject.toml"])
+def test_a_changed_lock_is_installed(name: str, checkout: Checkout) -> None:
+    checkout.add_python("python3", "3.12.3")
+    checkout.install("run")
+    with (checkout.root / name).open("a") as file:
+        file.write("# changed\n")
+    checkout.install("run")
+    assert checkout.calls == _installs("run")
+
+
+def test_a_checkout_that_moved_gets_a_new_environment(checkout: Checkout) -> None:
+    checkout.add_python("python3", "3.12.3")
+    checkout.install("run")
+    checkout.root = checkout.root.rename(checkout.root.with_name("moved"))
+    checkout.install("run")
+    assert checkout.calls == ["venv .venv", *_installs("run")]
+
+
+def test_an_environment_that_lost_its_python_is_made_anew(checkout: Checkout) -> None:
+    checkout.add_python("python3", "3.12.3")
+    checkout.install("run")
+    (checkout.root / ".venv/bin/python").unlink()
+    checkout.install("run")
+    assert checkout.calls == ["venv .venv", *_installs("run")]
+
+
+# --- make
+
+
+@pytest.fixture
+def equipped(checkout: Checkout) -> Checkout:
+    """A checkout in which everything is installed, by name."""
+    checkout.add_python("python3", "3.12.3")
+    checkout.environment["FAILING"] = "nothing"
+    checkout.install("test")
+    for tool in (
+        "ruff",
+        "yamllint",
+        "mypy",
+        "dbt",
+        "dbt-bouncer",
+        "sqlfluff",
+        "reelhouse",
+    ):
+        _executable(checkout.root / ".venv/bin" / tool, FAKE_TOOL)
+    return checkout
+
+
+def _make(checkout: Checkout, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return checkout.run("make", *arguments)
+
+
+def test_help_names_every_target() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    targets = re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE)
+    for command in (["make"], ["make", "help"]):
+        shown = subprocess.run(
+            command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+        assert re.findall(r"^  make ([a-z-]+) +\S", shown, re.MULTILINE) == targets
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    assert phony[1].split() == targets
+
+
+def test_run_installs_and_runs(equipped: Checkout) -> None:
+    result = _make(equipped, "run", "ARGS=--source 'my files'")
+    assert equipped.calls == ["reelhouse run --source my files"]
+    assert result.stdout == "words of reelhouse\n"
+
+
+def test_checks_that_pass_are_quiet(equipped: Checkout) -> None:
+    result = _make(equipped, "check")
+    assert (result.returncode, result.stdout) == (0, "Checks passed\n")
+    assert result.stderr == ""
+    assert [call for call in equipped.calls if call.startswith("dbt ")] == [
+        "dbt --quiet --warn-error parse --target dev --target-path target",
+        "dbt --quiet --warn-error parse --target prod --target-path target/prod",
+    ]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_that_fails_stops_and_is_heard(check: str, equipped: Checkout) -> None:
+    equipped.environment["FAILING"] = check
+    result = _make(equipped, "check")
+    assert result.returncode != 0
+    assert f"words of {check.split()[0]}\n" in result.stdout
+    assert "Checks passed" not in result.stdout
+    assert equipped.calls[-1].startswith(check)
+
+
+def test_tests_come_after_the_checks_and_pass_their_status_on(
+    equipped: Checkout,
+) -> None:
+    _make(equipped, "test", "ARGS=-k one")
+    assert equipped.calls[-1] == "pytest -k one"
+    equipped.environment["FAILING"] = "mypy"
+    assert _make(equipped, "test").returncode != 0
+    assert not any(call.startswith("pytest") for call in equipped.calls)
+
+
+def test_clean_keeps_the_data(equipped: Checkout) -> None:
+    warehouse = equipped.root / "data/warehouse"
+    warehouse.mkdir(parents=True)
+    (warehouse / "reelhouse.duckdb").touch()
+    (equipped.root / "target").mkdir()
+    (equipped.path / "find").symlink_to(shutil.which("find") or "")
+    assert _make(equipped, "clean").returncode == 0
+    assert sorted(path.name for path in equipped.root.iterdir()) == [
+        "Makefile",
+        "data",
+        "locks",
+        "pyproject.toml",
+        "scripts",
+    ]
+    assert (warehouse / "reelhouse.duckdb").exists()
+
+
+def test_lock_says_that_it_needs_uv(equipped: Checkout) -> None:
+    result = _make(equipped, "lock")
+    assert result.returncode != 0
+    assert "make lock needs uv" in result.stderr
+
+
+# --- continuous integration
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_ci_runs_make_test_and_passes_its_status_on(
+    status: int, tmp_path: Path
+) -> None:
+    _executable(tmp_path / "make", f'#!/bin/sh\necho "$CI $* $(cat)"\nexit {status}\n')
+    result = subprocess.run(
+        [PROJECT / ".ci/run"],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        input="nothing to read",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stdout.strip()) == (status, "true test")
+
+
+# --- locks and attributes
+
+
+def _pins(lock: str) -> dict[str, str]:
+    text = (PROJECT / "locks" / f"{lock}.txt").read_text()
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("lock", ["run", "test"])
+def test_a_lock_has_hashes_and_no_address(lock: str) -> None:
+    lines = (PROJECT / "locks" / f"{lock}.txt").read_text().splitlines()
+    for line in lines:
+        assert re.fullmatch(
+            r"[a-z0-9-]+==[^ ]+( ; .+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line
+        ), line
+    starts = [number for number, line in enumerate(lines) if not line.startswith(" ")]
+    assert all(lines[number + 1].startswith("    --hash") for number in starts)
+
+
+def test_what_runs_is_tested_in_the_same_versions() -> None:
+    run, test = _pins("run"), _pins("test")
+    assert len(run) > 50
+    assert {name: test.get(name) for name in run} == run
+    assert len(test) > len(run)
+
+
+def test_every_dependency_is_locked() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    for lock, requirements in (
+        ("run", project["dependencies"]),
+        ("test", project["optional-dependencies"]["test"]),
+    ):
+        names = {re.split(r"[^A-Za-z0-9_-]", entry)[0] for entry in requirements}
+        assert names <= set(_pins(lock))
+
+
+def test_git_keeps_the_bytes_of_a_delivery() -> None:
+    if not (PROJECT / ".git").exists():
+        pytest.skip("this is no git checkout")
+    answer = subprocess.run(
+        ["git", "check-attr", "text", "data/sample/ratings.csv"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert answer.stdout.strip().endswith("text: unset")
