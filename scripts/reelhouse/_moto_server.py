@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 from typing import Any
@@ -45,12 +46,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     vars(werkzeug_app)["RegexConverter"] = _AnyCharacter
+    # A socket of our own, since the server would look up a name for the address of
+    # one that it opens, which can take seconds where there is no network.
+    listener = socket.create_server(("127.0.0.1", 0))
     server = make_server(
         "127.0.0.1",
         0,
         werkzeug_app.create_backend_app("s3"),
         threaded=True,
         request_handler=_Handler,
+        fd=listener.fileno(),
     )
     print(server.port, flush=True)
     server.serve_forever()
