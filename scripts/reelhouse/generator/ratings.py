@@ -201,23 +201,20 @@ class RatingMaker:
         numbers = np.arange(len(users))
         shift = np.int64(_SLOT_BITS)
 
-        def keep(rows: Ints, positions: Ints, taken: Ints) -> Ints:
-            """The taken keys with those of the rows that are new and in time."""
-            in_time = self._catalogue.years[positions] <= years[rows]
-            rows, positions = rows[in_time], positions[in_time]
+        def add(rows: Ints, positions: Ints, taken: Ints) -> Ints:
+            """The taken keys and those of the rows, a movie once for each user."""
             keys = ((local[rows] * count + positions) << shift) | rows
-            if len(taken):
-                pairs, had = keys >> shift, taken >> shift
-                at = np.minimum(np.searchsorted(had, pairs), len(had) - 1)
-                keys = keys[had[at] != pairs]
             keys.sort()
-            fresh = np.ones(len(keys), dtype=bool)
-            fresh[1:] = (keys[1:] >> shift) != (keys[:-1] >> shift)
-            merged = np.concatenate([taken, keys[fresh]])
+            first = np.ones(len(keys), dtype=bool)
+            first[1:] = (keys[1:] >> shift) != (keys[:-1] >> shift)
+            merged = np.concatenate([taken, keys[first]])
             merged.sort()
             return merged
 
-        taken = keep(*self._sure(users), np.empty(0, dtype=np.int64))
+        rows, positions = self._sure(users)
+        in_time = self._catalogue.years[positions] <= years[rows]
+        taken = np.empty(0, dtype=np.int64)
+        taken = add(rows[in_time], positions[in_time], taken)
         mask = np.int64((1 << _SLOT_BITS) - 1)
         round_ = 0
         while len(taken) < len(users):
@@ -243,7 +240,7 @@ class RatingMaker:
             wide, positions = wide[usable], positions[usable]
             first = np.ones(len(wide), dtype=bool)
             first[1:] = wide[1:] != wide[:-1]
-            taken = keep(wide[first], positions[first], taken)
+            taken = add(wide[first], positions[first], taken)
             round_ += 1
         return taken
 

@@ -67,9 +67,9 @@ SURNAMES = _words(
 )
 ADJECTIVES = _words(
     "Quiet; Crooked; Borrowed; Second; Unfinished; Paper; Winter; Hollow; Amber;"
-    "Patient; Distant; Wandering; Forgotten; Northern; Silver; Wooden; Sunken; Scarlet;"
+    "Patient; Distant; Wandering; Forgotten; Northern; Silver; Wooden; Sunken; Saffron;"
     "Ordinary; Salt; Glass; Faithful; Restless; Ivory; Velvet; Painted; Early;"
-    "Upside-Down; Ninth; Thirsty; Gilded; Rusted; Gentle; Secret; Luminous; Broken;"
+    "Upside-Down; Ninth; Thirsty; Gilded; Rusted; Gentle; Hushed; Luminous; Broken;"
     "Seventh; Evening; Plain; Copper; Open; Weathered; Honest; Cobalt; Narrow; Late;"
     "Hidden; Tall; Stubborn"
 )
@@ -116,7 +116,7 @@ GENRE_WORDS = {
         _words(
             "Armoured; Thunder; Reckless; Steel; Relentless; Burning; Double; Final"
         ),
-        _words("Barricade; Convoy; Overdrive; Countdown; Ambush; Vendetta; Redline"),
+        _words("Barricade; Convoy; Overdrive; Standoff; Ambush; Vendetta; Redline"),
     ),
     "Adventure": (
         _words("Uncharted; Emerald; Far; Lost; Thousand-Mile; Jade; Roaring"),
@@ -151,7 +151,7 @@ GENRE_WORDS = {
     "Drama": (ADJECTIVES, NOUNS),
     "Fantasy": (
         _words("Enchanted; Wishing; Thorned; Moon; Seventh; Sleeping; Elder"),
-        _words("Kingdom; Spellbook; Gate; Unicorn; Oath; Familiar; Labyrinth"),
+        _words("Kingdom; Spellbook; Gatehouse; Unicorn; Oath; Familiar; Labyrinth"),
     ),
     "Film-Noir": (
         _words("Rain-Soaked; Crooked; Nickel; Midnight; Dim; Unlucky; Tarnished"),
