@@ -29,9 +29,7 @@ def bucket(s3_server: S3Settings) -> str:
 
 
 @pytest.fixture
-def delivery(
-    s3_server: S3Settings, bucket: str, tmp_path: Path
-) -> Iterator[Delivery]:
+def delivery(s3_server: S3Settings, bucket: str, tmp_path: Path) -> Iterator[Delivery]:
     """A bucket with the two files that a load needs, and a new warehouse."""
     desk = Delivery(s3_server, bucket, tmp_path / "warehouse").put(
         {"movies.csv": csv("movies", MOVIES), "ratings.csv": csv("ratings", RATINGS)}

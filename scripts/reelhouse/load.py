@@ -123,7 +123,7 @@ class _Load:
         self.url = url
         self.warehouse = warehouse
         self.on_error = on_error
-        self.progress = progress or (lambda name, done, total: None)
+        self.progress = progress or (lambda *_: None)
         self.report = LoadReport()
         self.load_id = 0
 
@@ -199,8 +199,8 @@ class _Load:
             if before and after < before * (1 - self.settings.max_shrink):
                 raise ReelhouseError(
                     f"{entities()[name].file} would shrink from {before:,} to "
-                    f"{after:,} rows, more than the {self.settings.max_shrink:.0%} that "
-                    f"may go unasked: check the delivery, then load with "
+                    f"{after:,} rows, more than the {self.settings.max_shrink:.0%} "
+                    f"that may go unasked: check the delivery, then load with "
                     f"--accept-shrink (or set REELHOUSE_MAX_SHRINK)."
                 )
 
@@ -414,5 +414,6 @@ def _describe(fetched: Fetched, rejects: list[Reject], records: int) -> str:
     more = "; …" if len(rejects) > SHOWN_REJECTS else ""
     return (
         f"{fetched.name} has {len(rejects):,} bad records among {records:,} "
-        f"({shown}{more}): mend it, or load with --on-error continue to keep them aside."
+        f"({shown}{more}): mend it, or load with --on-error continue to keep them "
+        f"aside."
     )

@@ -84,7 +84,7 @@ def put_in_place(prepared: Path, published: Path) -> None:
     """
     with prepared.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(prepared, published)
+    prepared.replace(published)
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, database: Path, to: Path) -> None:
@@ -103,7 +103,8 @@ def _qualified_build(
     try:
         build = connection.execute(
             "select invocation_id, load_id, is_complete, reason, published "
-            "from reelhouse.marts.builds order by started_at desc, invocation_id limit 1"
+            "from reelhouse.marts.builds "
+            "order by started_at desc, invocation_id limit 1"
         ).fetchone()
     except duckdb.CatalogException:
         build = None

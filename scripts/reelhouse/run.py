@@ -64,7 +64,7 @@ def run(
     Raises ReelhouseError; BuildFailed where models or tests failed.
     """
     report = RunReport()
-    tell = progress or (lambda step, done, total: None)
+    tell = progress or (lambda *_: None)
     with writing(settings.warehouse):
         work = _fresh_folder(settings.warehouse / "work")
         try:
@@ -146,7 +146,7 @@ def _copy_warehouse(settings: Settings, work: Path, rebuild: bool) -> str | None
 
 def _keep_failed(settings: Settings, work: Path) -> Path:
     failed = _fresh_folder(settings.warehouse / "failed")
-    os.replace(work / settings.database.name, failed / settings.database.name)
+    (work / settings.database.name).replace(failed / settings.database.name)
     return failed
 
 
@@ -165,6 +165,6 @@ def _finish(
         connect(settings.database, read_only=True).close()
     with database.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(database, settings.database)
+    database.replace(settings.database)
     put_in_place(prepared, settings.published)
     shutil.rmtree(settings.warehouse / "failed", ignore_errors=True)

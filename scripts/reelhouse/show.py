@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from reelhouse.publish import Publication
     from reelhouse.run import RunReport
 
-SHOWN_ROWS = 40
 SHOWN_REASONS = 8
 BEST = """
     select title, average_rating, rating_count
@@ -67,19 +68,28 @@ def note(message: str) -> None:
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows as a table; all of them, and a word on how many."""
+    """Rows as a table or, where that is too wide for the terminal, row by row."""
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    numeric = [
-        bool(rows) and all(isinstance(row[i], int | float | type(None)) for row in rows)
-        for i in range(len(names))
-    ]
-    for name, is_numeric in zip(names, numeric, strict=True):
-        grid.add_column(
-            escape(name), justify="right" if is_numeric else "left", overflow="fold"
-        )
+    for index, name in enumerate(names):
+        values = [row[index] for row in rows]
+        is_number = all(isinstance(value, int | float | Decimal) for value in values)
+        grid.add_column(escape(name), justify="right" if is_number else "left")
     for row in rows:
-        grid.add_row(*("" if value is None else escape(str(value)) for value in row))
-    out.print(grid)
+        grid.add_row(*(escape(_text(value)) for value in row))
+    wide = Console(width=1_000_000, highlight=False, file=sys.stdout)
+    width = max(wide.measure(grid).maximum, 1)
+    if width <= out.width:
+        out.print(grid)
+    elif not out.is_terminal:
+        wide.width = width
+        wide.print(grid)
+    else:
+        longest = max(map(len, names))
+        for row in rows:
+            for name, value in zip(names, row, strict=True):
+                label = f"[bold]{escape(name):<{longest}}[/]"
+                out.print(f"{label}  {escape(_text(value))}", soft_wrap=True)
+            out.print()
     out.print(f"[dim]{_count(len(rows), 'row')}[/]")
 
 
@@ -141,7 +151,8 @@ def failures(report: BuildReport, failed: Path) -> None:
     for failure in report.failures:
         kind = failure.kind.replace("_", " ")
         err.print(
-            f"  [red]✗[/] {kind} {escape(failure.name)}\n      {escape(failure.message)}",
+            f"  [red]✗[/] {kind} {escape(failure.name)}\n"
+            f"      {escape(failure.message)}",
             soft_wrap=True,
         )
     tests = [each.name for each in report.failures if each.kind == "test"]
@@ -252,16 +263,24 @@ def serving_bucket(variables: Mapping[str, str]) -> None:
 
 
 def generated(report: GenerateReport) -> None:
+    """The files of a generated data set, and the list of its planted faults."""
     grid = Table(box=None, header_style="bold", pad_edge=False)
     grid.add_column("file")
     grid.add_column("records", justify="right")
-    for name, count in report.records.items():
-        grid.add_row(name, f"{count:,}")
+    for each in report.files:
+        grid.add_row(each.name, f"{each.records:,}")
     out.print(grid)
+    if report.manifest:
+        out.print(f"{_count(report.planted, 'fault')} planted: {report.manifest}")
+    out.print(f"\nreelhouse run --source {_short(report.out)}")
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _short(path: Path) -> str:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES
-from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
 GOOD = "7,1,4.5,1104982703"
 
@@ -414,8 +414,11 @@ def test_rejects_follow_the_object(delivery: Delivery) -> None:
 
 
 def test_any_split_into_objects_gives_the_same_rows(delivery: Delivery) -> None:
-    lines = [f"{u},{m},{(u + m) % 10 / 2 + 0.5},{9 * 10**8 + u}" for u in range(1, 40)
-             for m in range(1, 10)]
+    lines = [
+        f"{u},{m},{(u + m) % 10 / 2 + 0.5},{9 * 10**8 + u}"
+        for u in range(1, 40)
+        for m in range(1, 10)
+    ]
     delivery.put(ratings(*lines))
     delivery.load()
     expected = delivery.live("ratings")
@@ -437,7 +440,7 @@ def test_the_same_bytes_under_two_keys_are_reported(delivery: Delivery) -> None:
 
 STRANGE_KEYS = [
     "ratings/[a-z]*?.csv",
-    "ratings/it's \"quoted\".csv",
+    'ratings/it\'s "quoted".csv',
     "ratings/ü ☂.csv",
     "ratings/'; drop table raw.ratings; --.csv",
     "ratings/a%20b+c.csv",
@@ -518,5 +521,5 @@ def test_a_warehouse_belongs_to_one_source(delivery: Delivery) -> None:
     delivery.load()
     delivery.folder = "elsewhere"
     delivery.put(ratings(*RATINGS)).put({"movies.csv": csv("movies", MOVIES)})
-    with pytest.raises(ReelhouseError, match="belongs to s3://.*/source, not to"):
+    with pytest.raises(ReelhouseError, match=r"belongs to s3://.*/source, not to"):
         delivery.load()

@@ -172,7 +172,7 @@ def test_what_did_not_pass_is_not_published(
 
 def test_a_view_over_unpublished_tables_is_refused(make: Make, tmp_path: Path) -> None:
     leak = (
-        'drop view marts.mart_view; create view marts.mart_view as select secret as '
+        "drop view marts.mart_view; create view marts.mart_view as select secret as "
         'title, 1 as movies from "reelhouse"."staging"."hidden"'
     )
     with pytest.raises(ReelhouseError, match="mart_view cannot be published"):
@@ -199,7 +199,7 @@ def test_readers_are_never_disturbed(make: Make, tmp_path: Path) -> None:
                 )
                 assert rows[0][0] == rows[0][1]
                 reads += 1
-            except BaseException as error:
+            except Exception as error:  # noqa: BLE001
                 failures.append(error)
 
     reader = threading.Thread(target=read)

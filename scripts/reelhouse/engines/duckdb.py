@@ -137,8 +137,9 @@ class Warehouse:
             for rule in rules
         )
         rows = self.connection.execute(
-            f"select record_number, reason from (select record_number, case {cases} end "
-            f"as reason from ({csv_file.select(entity, numbered=True)})) "
+            f"select record_number, reason from ("
+            f"select record_number, case {cases} end as reason "
+            f"from ({csv_file.select(entity, numbered=True)})) "
             f"where reason is not null order by record_number"
         ).fetchall()
         return [Reject(*row) for row in rows]
@@ -263,7 +264,10 @@ class Warehouse:
             return
         self.connection.execute("delete from raw.objects where file = ?", [entry.file])
         if entry.status != "removed":
-            names = "file, entity, etag, sha256, size_bytes, records, rows_rejected, load_id"
+            names = (
+                "file, entity, etag, sha256, size_bytes, records, rows_rejected, "
+                "load_id"
+            )
             self.connection.execute(
                 f"insert into raw.objects ({names}) select {names} "
                 f"from raw.load_objects where load_id = ? and file = ?",
@@ -278,7 +282,8 @@ class Warehouse:
         if not known:
             self.connection.execute(
                 "insert into raw.objects (file, entity, etag, size_bytes, records, "
-                "rows_rejected, refused_sha256, load_id) values (?, ?, ?, 0, 0, 0, ?, ?)",
+                "rows_rejected, refused_sha256, load_id) "
+                "values (?, ?, ?, 0, 0, 0, ?, ?)",
                 [entry.file, entry.entity, entry.etag, entry.sha256, entry.load_id],
             )
 
@@ -334,10 +339,10 @@ class CsvFile:
         elif numbered:
             number = ", row_number() over () as record_number"
         columns = ", ".join(f"{name}: 'varchar'" for name in names)
-        quote = '"' if self.is_numbered else ""
+        quote, skip = ('"', 0) if self.is_numbered else ("", 1)
         return (
             f"select {texts}{number} from read_csv({_path_literal(self.path)}, "
-            f"auto_detect = false, header = false, skip = {0 if self.is_numbered else 1}, "
+            f"auto_detect = false, header = false, skip = {skip}, "
             f"delim = ',', quote = '{quote}', escape = '{quote}', comment = '', "
             f"ignore_errors = true, max_line_size = {MAX_LINE_BYTES}, "
             f"buffer_size = {BUFFER_BYTES}, columns = {{{columns}}})"
