@@ -14,7 +14,7 @@ gaps as (
         date_day,
         previous_day
     from steps
-    where {{ dbt.datediff('previous_day', 'date_day', 'day') }} != 1
+    where cast({{ dbt.dateadd('day', 1, 'previous_day') }} as date) != date_day
 )
 
 select * from gaps

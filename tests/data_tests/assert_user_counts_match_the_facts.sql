@@ -18,7 +18,7 @@ counted as (
 ),
 
 idle as (
-    select count(*) as users
+    select count(*) as idle_users
     from users
     where rating_count = 0 and tag_count = 0
 ),
@@ -32,7 +32,7 @@ wrong as (
     where
         coalesce(counted.ratings, 0) != (select count(*) from ratings)
         or coalesce(counted.tags, 0) != (select count(*) from tags)
-        or idle.users > 0
+        or idle.idle_users > 0
 )
 
 select * from wrong

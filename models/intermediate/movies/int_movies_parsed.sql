@@ -33,7 +33,7 @@ cut as (
         *,
         {{ trim_white(
             'left(opened_title, length(opened_title) - length(last_part) - 1)'
-        ) }} as remainder
+        ) }} as title_before
     from dated
     where year_text is not null
 ),
@@ -42,10 +42,12 @@ cut_twice as (
     select
         movie_id,
         case
-            when right(remainder, 6) = '(' || year_text || ')'
-                then {{ trim_white('left(remainder, length(remainder) - 6)') }}
-            else remainder
-        end as remainder
+            when right(title_before, 6) = '(' || year_text || ')'
+                then {{ trim_white(
+                    'left(title_before, length(title_before) - 6)'
+                ) }}
+            else title_before
+        end as title_before
     from cut
 ),
 
@@ -53,10 +55,10 @@ parsed as (
     select
         dated.movie_id,
         dated.title,
-        coalesce(nullif(cut_twice.remainder, ''), dated.title)
-            as title_without_year,
+        dated.genres,
         cast(dated.year_text as integer) as release_year,
-        dated.genres
+        coalesce(nullif(cut_twice.title_before, ''), dated.title)
+            as title_without_year
     from dated
     left join cut_twice on dated.movie_id = cut_twice.movie_id
 )

@@ -40,7 +40,7 @@ reconciled as (
         'genome_scores' as entity,
         'staging' as layer,
         'rows' as reason,
-        row_count as row_count
+        row_count
     from totals
     union all
     select

@@ -26,7 +26,7 @@ reconciled as (
         'genome_tags' as entity,
         'staging' as layer,
         'rows' as reason,
-        row_count as row_count
+        row_count
     from totals
     union all
     select

@@ -55,7 +55,7 @@ reconciled as (
         'links' as entity,
         'staging' as layer,
         'rows' as reason,
-        row_count as row_count
+        row_count
     from totals
     union all
     select
@@ -83,7 +83,7 @@ reconciled as (
         'links' as entity,
         'mart' as layer,
         'rows' as reason,
-        row_count as row_count
+        row_count
     from linked
 )
 

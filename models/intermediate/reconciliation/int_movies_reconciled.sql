@@ -30,7 +30,7 @@ reconciled as (
         'movies' as entity,
         'staging' as layer,
         'rows' as reason,
-        row_count as row_count
+        row_count
     from totals
     union all
     select

@@ -27,7 +27,7 @@ reconciled as (
         'ratings' as entity,
         'staging' as layer,
         'rows' as reason,
-        row_count as row_count
+        row_count
     from totals
     union all
     select

@@ -44,14 +44,14 @@ reconciled as (
         'tags' as entity,
         'mart' as layer,
         'blank' as reason,
-        row_count as row_count
+        row_count
     from blanks
     union all
     select
         'tags' as entity,
         'mart' as layer,
         'duplicate' as reason,
-        row_count as row_count
+        row_count
     from duplicates
     union all
     select

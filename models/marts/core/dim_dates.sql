@@ -37,7 +37,8 @@ days as (
         ) }} as date) as date_day
     from bounds
     inner join numbers
-        on numbers.generated_number
+        on
+            numbers.generated_number
             <= {{ dbt.datediff('bounds.first_day', 'bounds.last_day', 'day') }}
             + 1
 ),

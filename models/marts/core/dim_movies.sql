@@ -45,17 +45,17 @@ all_movies as (
 final as (
     select
         all_movies.movie_id,
+        all_movies.is_inferred,
+        links.imdb_id,
+        links.tmdb_id,
+        false as is_deleted,
         cast(all_movies.title as varchar) as title,
         cast(all_movies.title_without_year as varchar) as title_without_year,
         cast(all_movies.release_year as integer) as release_year,
         cast(all_movies.genres as varchar) as genres,
         cast(genre_counts.genre_count as bigint) as genre_count,
-        links.imdb_id,
-        links.tmdb_id,
         'https://www.imdb.com/title/tt' || links.imdb_id || '/' as imdb_url,
-        'https://www.themoviedb.org/movie/' || links.tmdb_id as tmdb_url,
-        false as is_deleted,
-        all_movies.is_inferred
+        'https://www.themoviedb.org/movie/' || links.tmdb_id as tmdb_url
     from all_movies
     left join genre_counts on all_movies.movie_id = genre_counts.movie_id
     left join links on all_movies.movie_id = links.movie_id

@@ -18,6 +18,7 @@ tagging_users as (
 
 joined as (
     select
+        ranked_users.engagement_level,
         coalesce(ranked_users.user_id, tagging_users.user_id) as user_id,
         coalesce(ranked_users.rating_count, 0) as rating_count,
         coalesce(tagging_users.tag_count, 0) as tag_count,
@@ -32,8 +33,7 @@ joined as (
         greatest(
             coalesce(ranked_users.last_rated_at, tagging_users.last_tagged_at),
             coalesce(tagging_users.last_tagged_at, ranked_users.last_rated_at)
-        ) as last_active_at,
-        ranked_users.engagement_level
+        ) as last_active_at
     from ranked_users
     full outer join tagging_users
         on ranked_users.user_id = tagging_users.user_id
@@ -42,11 +42,11 @@ joined as (
 final as (
     select
         user_id,
-        cast(rating_count as bigint) as rating_count,
-        cast(tag_count as bigint) as tag_count,
+        engagement_level,
         first_active_at,
         last_active_at,
-        engagement_level
+        cast(rating_count as bigint) as rating_count,
+        cast(tag_count as bigint) as tag_count
     from joined
 )
 

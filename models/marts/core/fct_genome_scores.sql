@@ -17,9 +17,10 @@ final as (
         genome_scores.relevance
     from genome_scores
     inner join movies
-        on genome_scores.movie_id = movies.movie_id
-        and not movies.is_inferred
-        and not movies.is_deleted
+        on
+            genome_scores.movie_id = movies.movie_id
+            and not movies.is_inferred
+            and not movies.is_deleted
     inner join genome_tags on genome_scores.tag_id = genome_tags.tag_id
 )
 

@@ -14,33 +14,37 @@ with ratings as (
     select * from {{ ref('int_ratings_ranked') }}
 ),
 
-changes as (
-    select * from {{ ref('int_ratings_changed') }}
-),
+{# The hook names the changes too, so dbt knows of them in both branches. #}
+{% if is_incremental() %}
+    changes as (
+        select * from {{ ref('int_ratings_changed') }}
+    ),
 
-unseen_changes as (
-    select
-        user_id,
-        movie_id
-    from changes
-    {% if is_incremental() %}
+    unseen_changes as (
+        select
+            user_id,
+            movie_id
+        from changes
         where load_id > {{ newest_load_id(this) }}
-    {% endif %}
-    group by user_id, movie_id
-),
+        group by user_id, movie_id
+    ),
 
-to_compute as (
-    select *
-    from ratings
-    {% if is_incremental() %}
+    to_compute as (
+        select *
+        from ratings
         where exists (
             select 1
             from unseen_changes
-            where unseen_changes.user_id = ratings.user_id
+            where
+                unseen_changes.user_id = ratings.user_id
                 and unseen_changes.movie_id = ratings.movie_id
         )
-    {% endif %}
-),
+    ),
+{% else %}
+    to_compute as (
+        select * from ratings
+    ),
+{% endif %}
 
 latest as (
     select
