@@ -344,9 +344,17 @@ ODD = {
 }
 
 
+# More than chance alone would give.
+LEAST = {"tags of one user that differ in case or space": 35}
+
+
 @pytest.mark.parametrize("what", ODD)
 def test_sample_has(sample: Data, what: str) -> None:
-    assert sample.one(ODD[what]) > 0
+    assert sample.one(ODD[what]) >= LEAST.get(what, 1)
+
+
+def test_months_stay_without_ratings_even_with_many_users(larger: Data) -> None:
+    assert larger.one(ODD["months without ratings"]) == 4
 
 
 # ---- wealth of the sample -------------------------------------------------------

@@ -235,9 +235,12 @@ def _plant_ratings(file: _File) -> None:
     for value in ("3.57", "7", "5.5", "0", "-0.5", "3.25"):
         user, movie, _, moment = file.take().fields()
         file.plant("rating_out_of_range", f"{user},{movie},{value},{moment}")
-    for value in ("good", "", "3,5"):
+    for kind, value in (
+        ("wrong_type", "good"),
+        ("empty_value", ""),
+        ("extra_column", "3,5"),
+    ):
         user, movie, _, moment = file.take().fields()
-        kind = "extra_column" if "," in value else "wrong_type"
         file.plant(kind, f"{user},{movie},{value},{moment}")
 
     for _ in range(3):
