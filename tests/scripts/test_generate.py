@@ -27,7 +27,7 @@ from reelhouse.generate import (
     SeedError,
     generate,
 )
-from reelhouse.generator import chance, dirt, genome, ratings, words
+from reelhouse.generator import chance, dirt, genome, people, ratings, words
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample"
@@ -164,6 +164,17 @@ def test_number_of_ratings_is_exact(tmp_path: Path, count: int) -> None:
     assert {file.name: file.records for file in report.files}["ratings.csv"] == count
     pairs = {line.rsplit(b",", 2)[0] for line in data.splitlines()[1:]}
     assert len(pairs) == count
+
+
+@pytest.mark.parametrize("total", [2_000_000, 2_000_001, 16_000_007, 40_000_000])
+def test_ratings_are_shared_out_to_the_last(total: int) -> None:
+    """Also where so many have small wishes that proportions never finish."""
+    wishes = chance.lognormal(chance.draw(1, np.arange(100_000)), 47.9, 1.5, 16) + 1
+    limits = np.where(np.arange(100_000) % 2 == 0, 500, 30_000)
+    counts = people._share_out(total, wishes, limits)
+    assert int(counts.sum()) == total
+    assert (counts >= 20).all()
+    assert (counts <= limits).all()
 
 
 def test_platform_tables_are_pinned() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from calendar import timegm
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -31,6 +31,7 @@ START = timegm((1996, 1, 29, 0, 0, 0))
 END = timegm((2018, 9, 26, 0, 0, 0))
 TAGS_SINCE = timegm((2006, 1, 1, 0, 0, 0))
 LEAST_RATINGS = 20
+_PROPORTIONAL_ROUNDS = 64
 
 # A set as small as latest-small has months in which nobody came.
 _QUIET_BELOW = 1_000_000
@@ -101,7 +102,7 @@ def _months() -> list[tuple[int, int]]:
         for month in range(1, 13)
     ]
     bounds = [START, *(first for first in firsts if START < first < END), END]
-    return list(pairwise(bounds))
+    return list(itertools.pairwise(bounds))
 
 
 def _quiet_months(shape: Shape, seed: int) -> tuple[tuple[int, int], ...]:
@@ -139,14 +140,15 @@ def _draw_starts(shape: Shape, seed: int, count: int) -> Ints:
 def _share_out(total: int, wishes: Ints, limits: Ints) -> Ints:
     """Integers near the wishes' proportions, within their limits, adding to total."""
     counts = np.full(len(wishes), LEAST_RATINGS, dtype=np.int64)
-    for _ in range(64):
+    for round_ in itertools.count():
         left = total - int(counts.sum())
         open_ = np.where(counts < limits, wishes, 0)
         if left <= 0 or not open_.any():
             break
         step = open_ * left // int(open_.sum())
-        if not step.any():
-            # Fewer left than users: one more each for the first with room.
+        if round_ >= _PROPORTIONAL_ROUNDS or not step.any():
+            # Few are left: one more each for the first users with room.
+            step[:] = 0
             step[np.flatnonzero(open_)[:left]] = 1
         counts = np.minimum(counts + step, limits)
     if int(counts.sum()) != total:
