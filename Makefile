@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock clean
+.PHONY: help run test check lock clean check-types check-dev check-prod check-sql
 
 BIN := .venv/bin
-TARGET_PATH := target
+SQL := $(wildcard models snapshots analyses tests/data_tests)
 
 # Connection values for parsing with the prod target, which connects to nothing.
 DUMMY := SNOWFLAKE_ACCOUNT=none SNOWFLAKE_USER=none SNOWFLAKE_ROLE=none \
@@ -29,14 +29,24 @@ check: ## Run the static checks alone, cheap ones first
 	@$(call quietly,$(BIN)/ruff check)
 	@$(call quietly,$(BIN)/ruff format --check)
 	@$(call quietly,$(BIN)/yamllint --strict .)
-	@$(call quietly,$(BIN)/mypy --no-error-summary)
-	@$(call quietly,$(BIN)/dbt --quiet --warn-error parse --target dev \
-		--target-path $(TARGET_PATH))
-	@$(call quietly,$(DUMMY) $(BIN)/dbt --quiet --warn-error parse --target prod \
-		--target-path $(TARGET_PATH)/prod)
-	@$(call quietly,$(BIN)/dbt-bouncer run)
-	@$(call quietly,$(BIN)/sqlfluff lint .)
+	@$(MAKE) --no-print-directory --jobs=2 check-dev check-sql check-prod check-types
 	@echo "Checks passed"
+
+check-types:
+	@$(call quietly,$(BIN)/mypy --no-error-summary)
+
+# dbt-bouncer reads the manifest of this parse.
+check-dev:
+	@$(call quietly,$(BIN)/dbt --quiet --warn-error parse --target dev \
+		--target-path target --log-path logs)
+	@$(call quietly,$(BIN)/dbt-bouncer run)
+
+check-prod:
+	@$(call quietly,$(DUMMY) $(BIN)/dbt --quiet --warn-error parse --target prod \
+		--target-path target/prod --log-path target/prod)
+
+check-sql:
+	@$(call quietly,$(BIN)/sqlfluff lint $(SQL))
 
 # One resolution for every Python and system; versions that are locked stay as they
 # are unless ARGS=--upgrade. The run lock takes its versions from the test lock.

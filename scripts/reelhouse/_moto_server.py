@@ -6,7 +6,6 @@ It picks its own port, prints it, and lives as long as its standard input.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
 import threading
@@ -42,8 +41,6 @@ class _Handler(werkzeug_app.MotoRequestHandler):
 
 
 def main() -> None:
-    # The parent stops this process; a Ctrl-C is the parent's to handle.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     vars(werkzeug_app)["RegexConverter"] = _AnyCharacter
     # A socket of our own, since the server would look up a name for the address of

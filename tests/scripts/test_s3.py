@@ -133,9 +133,9 @@ def test_a_listing_is_always_fresh_and_in_byte_order(
 ) -> None:
     url = f"s3://{bucket}/in"
     assert _keys(s3_server, url) == []
-    for key in ("é.csv", "b.csv", "B.csv"):
+    for key in ("é.csv", "a.csv", "B.csv"):
         _put(s3_server, url, key, b"x", tmp_path)
-    assert _keys(s3_server, url) == ["B.csv", "b.csv", "é.csv"]
+    assert _keys(s3_server, url) == ["B.csv", "a.csv", "é.csv"]
     first = list_objects(s3_server, url)[0]
     _put(s3_server, url, "B.csv", b"changed", tmp_path)
     again = list_objects(s3_server, url)[0]
@@ -473,6 +473,17 @@ def test_a_passing_fault_is_tried_again(
     assert set(server.asked) == {"GET /movies/in/ratings.csv"}
     assert set(server.conditions) == {'"etag"'}
     assert len(server.asked) == 2
+
+
+def test_each_pause_is_longer_than_the_one_before(
+    server: Server, tmp_path: Path
+) -> None:
+    settings = server.will(_body(b""), _body(b""), _body(BODY), attempts=3)
+    patience = replace(settings.patience, first_pause_seconds=0.2)
+    before = time.monotonic()
+    _fetch(replace(settings, patience=patience), tmp_path)
+    # Half of 0.2 and half of 0.4 at least, since a random part is taken off.
+    assert time.monotonic() - before >= 0.3
 
 
 @pytest.mark.parametrize(
