@@ -12,11 +12,16 @@ from typing import Any
 import boto3
 import duckdb
 
+from reelhouse.bucket import environment as aws_variables
 from reelhouse.contract import entities
 from reelhouse.engines.duckdb import connect, open_warehouse
 from reelhouse.load import LoadReport, load
+from reelhouse.run import RunReport, run
 from reelhouse.s3 import S3Settings
-from reelhouse.settings import Settings
+from reelhouse.settings import Settings, environment
+from reelhouse.source import Source
+
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",
@@ -93,7 +98,13 @@ class Delivery:
     def load(self, **options: Any) -> LoadReport:
         self.close()
         with open_warehouse(self.settings.database) as warehouse:
-            return load(self.settings, self.s3, self.url, warehouse, **options)
+            return load(self.settings, Source(self.s3, self.url), warehouse, **options)
+
+    def run(self, **options: Any) -> RunReport:
+        """The whole way; unit tests are left out, since they test no data."""
+        self.close()
+        with environment(aws_variables(self.s3)):
+            return run(self.settings, build_arguments=NO_UNIT_TESTS, **options)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         if self.looking is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,11 @@ class Failure:
 
 @dataclass
 class BuildReport:
-    """What dbt did: nodes by kind, those that failed, and seconds."""
+    """What dbt did: nodes by kind, those that failed, and those left out."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     skipped: int = 0
-    seconds: float = 0.0
 
     @property
     def models(self) -> int:
@@ -53,42 +52,55 @@ def build(
     Raises ReelhouseError where dbt does not get as far as building.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dbt.cli.main import dbtRunner
 
     report = BuildReport()
-    started = time.monotonic()
     tell = _Teller(progress) if progress else None
     with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}):
         try:
-            outcome = dbtRunner(callbacks=[tell] if tell else []).invoke(
-                [
-                    "--log-level",
-                    "none",
-                    "--log-path",
-                    str(PROJECT / "logs"),
-                    "build",
-                    "--project-dir",
-                    str(PROJECT),
-                    "--profiles-dir",
-                    str(PROJECT),
-                    "--target",
-                    settings.target,
-                    # A path of its own: a manifest belongs to one warehouse.
-                    "--target-path",
-                    str(PROJECT / "target" / "run"),
-                    *arguments,
-                ]
+            result = _dbt(
+                ["build", *arguments], settings.target, _manifest(settings.target), tell
             )
         finally:
             DuckDBConnectionManager.close_all_connections()
-    report.seconds = time.monotonic() - started
+    for each in getattr(result, "results", []):
+        _add(report, each)
+    return report
+
+
+@cache
+def _manifest(target: str) -> Any:
+    """The parsed project: once in a process, as parsing takes as long as building."""
+    return _dbt(["parse"], target)
+
+
+def _dbt(
+    command: list[str],
+    target: str,
+    manifest: Any = None,
+    callback: Callable[[Any], None] | None = None,
+) -> Any:
+    """What a dbt command returns; ReelhouseError where it does not get that far."""
+    from dbt.cli.main import dbtRunner
+
+    runner = dbtRunner(manifest=manifest, callbacks=[callback] if callback else [])
+    outcome = runner.invoke(
+        [
+            *("--log-level", "none"),
+            *("--log-path", str(PROJECT / "logs")),
+            *command,
+            *("--project-dir", str(PROJECT)),
+            *("--profiles-dir", str(PROJECT)),
+            *("--target", target),
+            # A path of its own: a manifest belongs to one target and use.
+            *("--target-path", str(PROJECT / "target" / "run" / target)),
+        ]
+    )
     if outcome.exception:
         raise ReelhouseError(
-            f"dbt did not build ({_first_line(outcome.exception)}): see logs/dbt.log."
+            f"dbt did not {command[0]} ({_first_line(outcome.exception)}): "
+            f"see logs/dbt.log."
         ) from outcome.exception
-    for result in getattr(outcome.result, "results", []):
-        _add(report, result)
-    return report
+    return outcome.result
 
 
 def _add(report: BuildReport, result: Any) -> None:

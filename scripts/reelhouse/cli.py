@@ -146,13 +146,12 @@ def load(
     with (
         writing(settings.warehouse),
         show.steps() as progress,
-        open_source(settings, progress) as (s3, url),
+        open_source(settings, progress) as opened,
         open_warehouse(settings.database) as warehouse,
     ):
         report = load_all(
             settings,
-            s3,
-            url,
+            opened,
             warehouse,
             on_error=on_error,
             accept_shrink=accept_shrink,

@@ -27,16 +27,9 @@ from reelhouse.records import (
     texts,
 )
 from reelhouse.rules import entity_rules
-from reelhouse.s3 import (
-    ObjectChanged,
-    S3Object,
-    S3Settings,
-    download,
-    list_objects,
-    one_client,
-)
+from reelhouse.s3 import ObjectChanged, S3Object, download, list_objects, one_client
 from reelhouse.settings import Settings
-from reelhouse.source import check_complete
+from reelhouse.source import Source, check_complete
 
 OnError = Literal["continue", "skip-file", "abort"]
 Progress = Callable[[str, int, int], None]
@@ -78,8 +71,7 @@ class Fetched:
 
 def load(
     settings: Settings,
-    s3: S3Settings,
-    url: str,
+    source: Source,
     warehouse: Warehouse,
     *,
     on_error: OnError = "continue",
@@ -94,9 +86,9 @@ def load(
     """
     for attempt in range(RELISTINGS + 1):
         try:
-            run = _Load(settings, s3, url, warehouse, on_error, progress)
+            run = _Load(settings, source, warehouse, on_error, progress)
             with (
-                one_client(s3),
+                one_client(source.s3),
                 tempfile.TemporaryDirectory(prefix="reelhouse-") as scratch,
             ):
                 return run.execute(Path(scratch), accept_shrink, validate)
@@ -112,15 +104,13 @@ class _Load:
     def __init__(
         self,
         settings: Settings,
-        s3: S3Settings,
-        url: str,
+        source: Source,
         warehouse: Warehouse,
         on_error: OnError,
         progress: Progress | None,
     ) -> None:
         self.settings = settings
-        self.s3 = s3
-        self.url = url
+        self.source = source
         self.warehouse = warehouse
         self.on_error = on_error
         self.progress = progress or (lambda *_: None)
@@ -128,11 +118,13 @@ class _Load:
         self.load_id = 0
 
     def execute(self, scratch: Path, accept_shrink: bool, validate: bool) -> LoadReport:
-        listed = {found.key: found for found in list_objects(self.s3, self.url)}
+        listed = {
+            found.key: found for found in list_objects(self.source.s3, self.source.url)
+        }
         listing = sort_out(list(listed))
         check_complete(listing, self.settings.source)
-        self.report.ignored = len(listing.ignored)
-        self.report.hints = listing.hints
+        self.report.ignored = len(listing.ignored) + len(self.source.ignored)
+        self.report.hints = [*self.source.hints, *listing.hints]
         self.report.missing = [
             f"{entities()[name].file}.csv"
             for name, keys in listing.by_entity.items()
@@ -268,7 +260,9 @@ class _Load:
             done += count
             self.progress(listed.key, done, listed.size)
 
-        inspector = download(self.s3, self.url, listed, path, Inspector, advance)
+        inspector = download(
+            self.source.s3, self.source.url, listed, path, Inspector, advance
+        )
         return inspector.facts()
 
     def _take(self, fetched: Fetched, state: ObjectState | None, scratch: Path) -> None:

@@ -57,10 +57,13 @@ def run(
     on_error: OnError = "continue",
     accept_shrink: bool = False,
     rebuild: bool = False,
+    build_arguments: tuple[str, ...] = (),
     progress: Progress | None = None,
 ) -> RunReport:
     """Upload (a folder), load, build and publish; all of it, or nothing.
 
+    `build_arguments` go to `dbt build`; what is left out by them keeps the build
+    from being published, but for unit tests.
     Raises ReelhouseError; BuildFailed where models or tests failed.
     """
     report = RunReport()
@@ -71,13 +74,12 @@ def run(
             report.former_source = _copy_warehouse(settings, work, rebuild)
             database = work / settings.database.name
             watch = _Watch(report.seconds)
-            with open_source(settings, tell) as (s3, url):
+            with open_source(settings, tell) as source:
                 watch.lap("upload")
                 with open_warehouse(database) as warehouse:
                     report.loaded = load(
                         settings,
-                        s3,
-                        url,
+                        source,
                         warehouse,
                         on_error=on_error,
                         accept_shrink=accept_shrink,
@@ -87,7 +89,10 @@ def run(
                     )
                 watch.lap("load")
             report.built = build(
-                settings, work, lambda done, total: tell("build", done, total)
+                settings,
+                work,
+                lambda done, total: tell("build", done, total),
+                build_arguments,
             )
             watch.lap("build")
             if report.built.failures:

@@ -49,7 +49,10 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
         TimeElapsedColumn(),
     )
     tasks = {}
-    with Progress(*columns, console=err, transient=True) as progress:
+    is_seen = err.is_terminal
+    with Progress(
+        *columns, console=err, transient=True, disable=not is_seen
+    ) as progress:
 
         def tell(step: str, done: int, total: int) -> None:
             if step not in tasks:

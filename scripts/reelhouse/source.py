@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from reelhouse.bucket import serve_bucket
@@ -17,24 +18,34 @@ LOCAL_BUCKET = "s3://reelhouse"
 Progress = Callable[[str, int, int], None]
 
 
+@dataclass(frozen=True)
+class Source:
+    """An S3 address to load from, and files of a folder that were not put there."""
+
+    s3: S3Settings
+    url: str
+    ignored: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+
 @contextmanager
 def open_source(
     settings: Settings, progress: Progress | None = None
-) -> Iterator[tuple[S3Settings, str]]:
-    """S3 settings and address of the source; a folder is uploaded to a local bucket.
+) -> Iterator[Source]:
+    """The source, ready to be read; a folder is uploaded to a local bucket first.
 
     Raises ReelhouseError where the folder cannot serve as a source.
     """
     if settings.is_remote:
         split_url(settings.source)
-        yield real_bucket(settings), settings.source
+        yield Source(real_bucket(settings), settings.source)
         return
     folder = Path(settings.source)
     listing = list_folder(folder)
     check_complete(listing, str(folder))
     with serve_bucket() as s3:
         upload_folder(s3, folder, listing, LOCAL_BUCKET, progress)
-        yield s3, LOCAL_BUCKET
+        yield Source(s3, LOCAL_BUCKET, tuple(listing.ignored), tuple(listing.hints))
 
 
 def real_bucket(settings: Settings) -> S3Settings:

@@ -38,7 +38,7 @@ class LedgerEntry:
     file: str
     entity: str
     etag: str
-    sha256: str
+    sha256: str | None
     size_bytes: int
     records: int
     rows_loaded: int
