@@ -45,8 +45,10 @@ check-prod:
 	@$(call quietly,$(DUMMY) $(BIN)/dbt --quiet --warn-error parse --target prod \
 		--target-path target/prod --log-path target/prod)
 
+# The templater opens the warehouse of the target: an empty one of its own.
 check-sql:
-	@$(call quietly,$(BIN)/sqlfluff lint $(SQL))
+	@mkdir -p target/lint
+	@$(call quietly,REELHOUSE_WAREHOUSE=target/lint $(BIN)/sqlfluff lint $(SQL))
 
 # One resolution for every Python and system; versions that are locked stay as they
 # are unless ARGS=--upgrade. The run lock takes its versions from the test lock.

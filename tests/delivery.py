@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ import boto3
 import duckdb
 
 from reelhouse.bucket import environment as aws_variables
+from reelhouse.build import BuildReport, build
 from reelhouse.contract import entities
 from reelhouse.engines.duckdb import connect, open_warehouse
 from reelhouse.load import LoadReport, load
@@ -20,6 +22,9 @@ from reelhouse.run import RunReport, run
 from reelhouse.s3 import S3Settings
 from reelhouse.settings import Settings, environment
 from reelhouse.source import Source
+
+# Tables that tell the sequence of loads and not the state of the bucket.
+HISTORY = {"health_loads"}
 
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
@@ -105,6 +110,25 @@ class Delivery:
         self.close()
         with environment(aws_variables(self.s3)):
             return run(self.settings, build_arguments=NO_UNIT_TESTS, **options)
+
+    def build(self, *arguments: str) -> BuildReport:
+        """Build where the loads went, with arguments for dbt."""
+        self.close()
+        return build(self.settings, self.warehouse, None, arguments)
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Rows of every state table in marts, without the columns to ignore."""
+        newest = "select published from marts.builds order by started_at desc limit 1"
+        ((published,),) = self.rows(newest)
+        return {
+            each["name"]: self.rows(
+                f"select columns(lambda name: name not in "
+                f"{['', *each['ignored_columns']]}) "
+                f"from marts.{each['name']} order by all"
+            )
+            for each in json.loads(published)
+            if each["name"] not in HISTORY
+        }
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         if self.looking is None:

@@ -22,6 +22,7 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         )
     connection = connect(published, read_only=True)
     try:
+        connection.execute("use serving")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
@@ -42,6 +43,6 @@ def query(published: Path, question: str) -> tuple[list[str], list[tuple[object,
         except duckdb.Error as error:
             first = str(error).strip().splitlines()[0]
             raise ReelhouseError(
-                f"The question cannot be answered ({first}): the tables are in schema "
-                f"serving; see `reelhouse query 'from serving.published_tables'`."
+                f"The question cannot be answered ({first}): the tables are those "
+                f"of `reelhouse query 'from serving.published_tables'`."
             ) from error

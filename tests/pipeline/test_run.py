@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
+import duckdb
 import pytest
 from tests.delivery import Delivery, csv
 
 from reelhouse.compare import compare
+from reelhouse.errors import ReelhouseError
+from reelhouse.publish import prepare
 from reelhouse.query import query
+from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
-
-# Tables that tell the sequence of loads and not the state of the bucket.
-HISTORY = {"health_loads"}
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",
@@ -37,37 +40,31 @@ SECOND = [
     "5,99,3.0,1300000001",  # of a movie that no file has
     "20,4,2.5,1300000002",  # a new user
 ]
+STORY = {
+    (1, 1): None,  # removed
+    (2, 1): "1.5",  # the late one loses
+    (3, 1): "5.0",  # of the tied ones the higher wins
+    (4, 1): "4.5",  # the later wins
+    (5, 99): "3.0",  # kept, its movie inferred
+}
+UNTESTED = ("--exclude-resource-type", "test", "unit_test")
 
 Desk = Callable[[str], Delivery]
 
 
 @pytest.fixture(scope="module")
 def desk(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A function that gives a new warehouse over the module's bucket."""
+    """A function that gives a new warehouse over the module's one bucket."""
     folder = tmp_path_factory.mktemp("run")
     upload(s3_server, [], "s3://run-bucket")
     moment = datetime(2026, 1, 1)
-
-    def new(name: str) -> Delivery:
-        return Delivery(s3_server, "run-bucket", folder / name, moment=moment)
-
-    return new
+    return lambda name: Delivery(s3_server, "run-bucket", folder / name, moment=moment)
 
 
-def differing(left: Delivery, right: Delivery) -> list[str]:
-    """State tables in which two warehouses differ."""
-    comparison = compare(left.settings.published, right.settings.published)
-    assert len(comparison.tables) > 10
-    return [
-        table.name
-        for table in comparison.tables
-        if not table.is_equal and table.name not in HISTORY
-    ]
-
-
-def test_loads_in_any_form_and_order_end_like_a_fresh_build(desk: Desk) -> None:
-    grown = desk("grown")
-    grown.put(
+@pytest.fixture(scope="module")
+def grown(desk: Desk) -> Delivery:
+    """A warehouse after a first run."""
+    delivery = desk("grown").put(
         {
             "movies.csv": csv("movies", MOVIES),
             "links.csv": csv("links", LINKS),
@@ -75,57 +72,11 @@ def test_loads_in_any_form_and_order_end_like_a_fresh_build(desk: Desk) -> None:
             "ratings.csv": csv("ratings", RATINGS),
         }
     )
-    first = grown.run()
-    assert first.loaded.load_id == 1
-    assert not first.built.failures
-    assert first.built.tests > 50
-    assert first.loaded.missing == ["genome-scores.csv", "genome-tags.csv"]
-    assert ask(grown, "select count(*) from serving.fct_genome_scores") == 0
-    before = grown.settings.published.read_bytes()
-
-    again = grown.run()
-    assert again.loaded.load_id is None
-    assert differing(grown, grown) == []
-    unchanged = grown.warehouse / "before.duckdb"
-    unchanged.write_bytes(before)
-    assert compare(unchanged, grown.settings.published).is_equal
-
-    grown.put({"ratings.csv": csv("ratings", SECOND)})
-    second = grown.run()
-    (entry,) = second.loaded.entries
-    assert (entry.rows_new, entry.rows_removed) == (5, 2)
-    assert story(grown) == {
-        (1, 1): None,  # removed
-        (2, 1): "1.5",  # the late one loses
-        (3, 1): "5.0",  # of the tied ones the higher wins
-        (4, 1): "4.5",  # the later wins
-        (5, 99): "3.0",  # kept, its movie inferred
-    }
-    assert (
-        ask(grown, "select is_inferred from serving.dim_movies where movie_id = 99")
-        is True
-    )
-    fresh = desk("fresh")
-    fresh.run()
-    assert differing(grown, fresh) == []
-
-    lines = SECOND[:]
-    random.Random(7).shuffle(lines)
-    grown.remove("ratings.csv")
-    grown.put(
-        {
-            f"ratings/{part % 3}/part-{part}.csv": csv("ratings", lines[part::7])
-            for part in range(7)
-        }
-    )
-    grown.run()
-    assert differing(grown, fresh) == []
-
-    for part in range(7):
-        grown.remove(f"ratings/{part % 3}/part-{part}.csv")
-    grown.put({"ratings.csv": csv("ratings", RATINGS)})
-    grown.run()
-    assert compare_bytes(grown, before) == []
+    report = delivery.run()
+    assert not report.built.failures
+    assert report.built.tests > 50
+    assert report.loaded.missing == ["genome-scores.csv", "genome-tags.csv"]
+    return delivery
 
 
 def ask(delivery: Delivery, question: str) -> object:
@@ -134,23 +85,115 @@ def ask(delivery: Delivery, question: str) -> object:
     return value
 
 
-def story(delivery: Delivery) -> dict[tuple[int, int], str | None]:
-    keys = [(1, 1), (2, 1), (3, 1), (4, 1), (5, 99)]
-    rows = query(
-        delivery.settings.published,
-        "select user_id, movie_id, rating from serving.fct_ratings",
+def prints(*files: Path) -> list[str]:
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+
+def test_a_run_that_loads_nothing_changes_no_published_row(grown: Delivery) -> None:
+    assert ask(grown, "select count(*) from serving.fct_genome_scores") == 0
+    before = grown.warehouse / "before.duckdb"
+    before.write_bytes(grown.settings.published.read_bytes())
+    assert grown.run().loaded.load_id is None
+    comparison = compare(before, grown.settings.published)
+    assert comparison.is_equal
+    assert len(comparison.tables) > 10
+
+
+def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) -> None:
+    first = grown.state()
+    grown.put({"ratings.csv": csv("ratings", SECOND)})
+    (entry,) = grown.run().loaded.entries
+    assert (entry.rows_new, entry.rows_removed) == (5, 2)
+    ratings = query(
+        grown.settings.published, "select user_id, movie_id, rating from fct_ratings"
     )[1]
-    found = {(user, movie): str(rating) for user, movie, rating in rows}
-    return {key: found.get(key) for key in keys}
+    found = {(user, movie): str(rating) for user, movie, rating in ratings}
+    assert {key: found.get(key) for key in STORY} == STORY
+    inferred = "select is_inferred from serving.dim_movies where movie_id = 99"
+    assert ask(grown, inferred) is True
+
+    fresh = desk("fresh")
+    fresh.load()
+    fresh.build(*UNTESTED)
+    expected = fresh.state()
+    assert grown.state() == expected
+
+    # The same ratings in many objects, in another order, loaded one after the other.
+    lines = SECOND[:]
+    random.Random(7).shuffle(lines)
+    grown.remove("ratings.csv")
+    parts = {
+        f"ratings/{part % 3}/part-{part}.csv": csv("ratings", lines[part::7])
+        for part in range(7)
+    }
+    for key, body in parts.items():
+        grown.put({key: body})
+        if key.endswith(("-2.csv", "-6.csv")):
+            grown.load()
+    grown.build(*UNTESTED)
+    assert grown.state() == expected
+
+    grown.remove(*parts)
+    grown.put({"ratings.csv": csv("ratings", RATINGS)})
+    grown.load()
+    grown.build(*UNTESTED)
+    assert grown.state() == first
 
 
-def compare_bytes(delivery: Delivery, published: bytes) -> list[str]:
-    """State tables in which a warehouse differs from an earlier published file."""
-    earlier = delivery.warehouse / "earlier.duckdb"
-    earlier.write_bytes(published)
-    comparison = compare(earlier, delivery.settings.published)
-    return [
-        table.name
-        for table in comparison.tables
-        if not table.is_equal and table.name not in HISTORY
+def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> None:
+    # A row that vanished without a trace: the reconciliation must not add up.
+    grown.close()
+    with duckdb.connect(str(grown.settings.database)) as connection:
+        connection.execute("delete from raw.ratings where user_id = 7 and movie_id = 1")
+    files = (grown.settings.database, grown.settings.published)
+    before = prints(*files)
+    with pytest.raises(BuildFailed, match="nothing is published") as caught:
+        grown.run()
+    assert prints(*files) == before
+    names = [failure.name for failure in caught.value.report.failures]
+    assert "assert_reconciliation_leaves_nothing_unexplained" in names
+    assert (caught.value.failed / "reelhouse.duckdb").exists()
+    assert not (grown.warehouse / "work").exists()
+
+
+def test_only_a_whole_tested_build_of_the_newest_load_qualifies(
+    grown: Delivery, tmp_path: Path
+) -> None:
+    def refusal() -> str:
+        with pytest.raises(ReelhouseError) as caught:
+            prepare(grown.settings.database, tmp_path / "published.duckdb")
+        return str(caught.value)
+
+    grown.remove("ratings.csv")
+    grown.put({"ratings/new.csv": csv("ratings", RATINGS)})
+    grown.run()
+    prepare(grown.settings.database, tmp_path / "published.duckdb")
+
+    grown.put({"ratings/late.csv": csv("ratings", ["8,4,1.0,1000000000"])})
+    grown.load()
+    assert "came after the newest build" in refusal()
+    grown.build("--select", "dim_genres")
+    assert "not run: " in refusal()
+    skipped = "assert_reconciliation_leaves_nothing_unexplained"
+    grown.build("--exclude-resource-type", "unit_test", "--exclude", skipped)
+    assert f"not run: {skipped})" in refusal()
+
+
+def test_another_source_starts_a_fresh_warehouse(grown: Delivery) -> None:
+    grown.folder = "elsewhere"
+    grown.put(
+        {
+            "movies.csv": csv("movies", MOVIES[:2]),
+            "ratings.csv": csv("ratings", RATINGS[:5]),
+        }
+    )
+    old = grown.settings.published.read_bytes()
+    report = grown.run()
+    assert report.former_source == "s3://run-bucket/source"
+    assert report.aside
+    assert (report.aside / "published.duckdb").read_bytes() == old
+    assert (report.aside / "reelhouse.duckdb").exists()
+    assert ask(grown, "select count(*) from serving.fct_ratings") == 5
+    assert grown.rows("select distinct source from raw.loads") == [
+        ("s3://run-bucket/elsewhere",)
     ]
