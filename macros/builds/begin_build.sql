@@ -1,7 +1,9 @@
 {% macro begin_build() %}
     {%- if execute -%}
         {%- set load_id = last_load_id() -%}
-        {%- if load_id is none -%}
+        {%- if load_id is none and (
+            writes_tables() or invocation_args_dict.which == 'test'
+        ) -%}
             {%- do exceptions.raise_compiler_error(
                 'Nothing is loaded yet, so there is nothing to build from. '
                 ~ 'Run `reelhouse load` to load the files, or `reelhouse run` '

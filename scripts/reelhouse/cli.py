@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -140,24 +141,32 @@ def load(
     from reelhouse.engines.duckdb import open_warehouse
     from reelhouse.load import load as load_all
     from reelhouse.locking import writing
+    from reelhouse.run import other_source
     from reelhouse.source import open_source
 
     settings = read_settings(source, target)
     with (
         writing(settings.warehouse),
+        TemporaryDirectory() as scratch,
         show.steps() as progress,
         open_source(settings, progress) as opened,
-        open_warehouse(settings.database) as warehouse,
     ):
-        report = load_all(
-            settings,
-            opened,
-            warehouse,
-            on_error=on_error,
-            accept_shrink=accept_shrink,
-            validate=validate,
-            progress=lambda name, done, total: progress(f"load {name}", done, total),
-        )
+        database = settings.database
+        if validate and (not database.exists() or other_source(settings)):
+            # A trial needs no warehouse, and another source's is none of its business.
+            database = Path(scratch) / database.name
+        with open_warehouse(database) as warehouse:
+            report = load_all(
+                settings,
+                opened,
+                warehouse,
+                on_error=on_error,
+                accept_shrink=accept_shrink,
+                validate=validate,
+                progress=lambda name, done, total: progress(
+                    f"load {name}", done, total
+                ),
+            )
     show.load(report, validate)
     if validate and (report.rejected or report.refused):
         sys.exit(1)

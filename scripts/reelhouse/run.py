@@ -108,6 +108,17 @@ def run(
     return report
 
 
+def other_source(settings: Settings) -> str | None:
+    """The source that the warehouse belongs to, if it is another than the one asked."""
+    if not settings.database.exists():
+        return None
+    # Opening writes back what a killed process left in the log beside the file.
+    with open_warehouse(settings.database) as warehouse:
+        warehouse.make_tables()
+        source = warehouse.source()
+    return source if source != settings.source_name else None
+
+
 @dataclass
 class _Watch:
     """Takes the seconds of each step."""
@@ -134,11 +145,7 @@ def _copy_warehouse(settings: Settings, work: Path, rebuild: bool) -> str | None
     """
     if rebuild or not settings.database.exists():
         return None
-    # Opening writes back what a killed process left in the log beside the file.
-    with open_warehouse(settings.database) as warehouse:
-        warehouse.make_tables()
-        source = warehouse.source()
-    if source and source != settings.source_name:
+    if source := other_source(settings):
         return source
     # While it is open for reading, nobody writes.
     reader = connect(settings.database, read_only=True)
