@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -196,10 +197,14 @@ def run(settings: Settings, report: RunReport) -> None:
     total = sum(report.seconds.values())
     out.print(f"[dim]{times} · in all {total:.1f} s[/]")
     _best(settings)
+    command = "reelhouse" if which("reelhouse") else ".venv/bin/reelhouse"
     out.print("\nWhat next:")
-    out.print("  reelhouse query 'select * from serving.mart_genre_ratings'")
-    out.print("  reelhouse query 'select * from serving.published_tables'")
-    out.print("  reelhouse run --source DIR    your own MovieLens files")
+    for words, purpose in (
+        ("query 'from mart_genre_ratings'", "a table"),
+        ("query 'from published_tables'", "what there is"),
+        ("run --source DIR", "your own MovieLens files"),
+    ):
+        out.print(f"  {command} {words:<33} [dim]{purpose}[/]")
     out.print(f"[dim]All tables: {_short(settings.published)}, schema serving[/]")
 
 
