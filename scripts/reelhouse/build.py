@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +56,7 @@ def build(
     tell = _Teller(progress) if progress else None
     with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}):
         try:
-            result = _dbt(
-                ["build", *arguments], settings.target, _manifest(settings.target), tell
-            )
+            result = _dbt(["build", *arguments], settings, _manifest(settings), tell)
         finally:
             DuckDBConnectionManager.close_all_connections()
     for each in getattr(result, "results", []):
@@ -67,38 +64,43 @@ def build(
     return report
 
 
-@cache
-def _manifest(target: str) -> Any:
-    """The parsed project: once in a process, as parsing takes as long as building."""
-    return _dbt(["parse"], target)
+_manifests: dict[str, Any] = {}
+
+
+def _manifest(settings: Settings) -> Any:
+    """The project, parsed once for a target: it takes as long as building."""
+    if settings.target not in _manifests:
+        _manifests[settings.target] = _dbt(["parse"], settings)
+    return _manifests[settings.target]
 
 
 def _dbt(
     command: list[str],
-    target: str,
+    settings: Settings,
     manifest: Any = None,
     callback: Callable[[Any], None] | None = None,
 ) -> Any:
     """What a dbt command returns; ReelhouseError where it does not get that far."""
     from dbt.cli.main import dbtRunner
 
+    # What dbt writes down belongs to one warehouse, as the lock does.
+    folder = settings.warehouse / "dbt"
     runner = dbtRunner(manifest=manifest, callbacks=[callback] if callback else [])
     outcome = runner.invoke(
         [
             *("--log-level", "none"),
-            *("--log-path", str(PROJECT / "logs")),
+            *("--log-path", str(folder)),
             *command,
             *("--project-dir", str(PROJECT)),
             *("--profiles-dir", str(PROJECT)),
-            *("--target", target),
-            # A path of its own: a manifest belongs to one target and use.
-            *("--target-path", str(PROJECT / "target" / "run" / target)),
+            *("--target", settings.target),
+            *("--target-path", str(folder / settings.target)),
         ]
     )
     if outcome.exception:
         raise ReelhouseError(
             f"dbt did not {command[0]} ({_first_line(outcome.exception)}): "
-            f"see logs/dbt.log."
+            f"see {folder / 'dbt.log'}."
         ) from outcome.exception
     return outcome.result
 

@@ -64,7 +64,6 @@ ANSWERS = {
     "reelhouse run": ["its files are now in", "The best movies"],
     "reelhouse bucket": ["Nothing was loaded: this was a trial."],
     "dbt build": ["ERROR=0"],
-    "dbt docs": ["Catalog written"],
 }
 
 
