@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with ratings as (
     select * from {{ ref('fct_ratings') }}
 ),

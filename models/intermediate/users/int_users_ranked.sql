@@ -1,19 +1,11 @@
-with ratings as (
-    select * from {{ ref('fct_ratings') }}
+{{ config(materialized='table') }}
+
+with users as (
+    select * from {{ ref('int_users_profiled') }}
 ),
 
 levels as (
     select * from {{ ref('engagement_levels') }}
-),
-
-users as (
-    select
-        user_id,
-        count(*) as rating_count,
-        min(rated_at) as first_rated_at,
-        max(rated_at) as last_rated_at
-    from ratings
-    group by user_id
 ),
 
 ranked as (
@@ -28,6 +20,8 @@ percentiles as (
     select
         user_id,
         rating_count,
+        rating_tenths_sum,
+        active_days,
         first_rated_at,
         last_rated_at,
         coalesce({{ ratio('users_below', 'other_users') }}, 0)
@@ -42,11 +36,10 @@ levelled as (
     from percentiles
     left join levels
         on percentiles.engagement_percentile >= levels.min_percentile
-    qualify
-        row_number() over (
-            partition by percentiles.user_id
-            order by levels.min_percentile desc, levels.level asc
-        ) = 1
+    {{ top_n(
+        1, ['levels.min_percentile desc', 'levels.level asc'],
+        ['percentiles.user_id']
+    ) }}
 )
 
 select * from levelled

@@ -10,8 +10,16 @@ movie_ratings as (
     select * from {{ ref('int_ratings_summed_by_movie') }}
 ),
 
+user_genres as (
+    select * from {{ ref('int_user_genres_summed') }}
+),
+
 genre_raters as (
-    select * from {{ ref('int_raters_counted_by_genre') }}
+    select
+        genre,
+        count(*) as raters
+    from user_genres
+    group by genre
 ),
 
 summed as (
@@ -23,9 +31,9 @@ summed as (
         sum(movie_ratings.rating_tenths_sum) as rating_tenths_sum,
         sum(movie_ratings.rating_tenths_squared_sum)
             as rating_tenths_squared_sum,
-        {{ ratio(
-            'sum(movie_ratings.rating_tenths_sum * movie_genres.weight_units)',
-            '10 * sum(movie_ratings.rating_count * movie_genres.weight_units)'
+        {{ weighted_avg(
+            'movie_ratings.rating_tenths_sum', 'movie_ratings.rating_count',
+            weight='movie_genres.weight_units', units=10
         ) }} as weighted_average_rating
     from movie_genres
     left join movie_ratings on movie_genres.movie_id = movie_ratings.movie_id

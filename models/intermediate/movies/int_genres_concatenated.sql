@@ -1,0 +1,15 @@
+{{ config(materialized='ephemeral') }}
+
+with genres as (
+    select * from {{ ref('int_genres_exploded') }}
+),
+
+concatenated as (
+    select
+        movie_id,
+        {{ dbt.listagg('genre', "', '", 'order by genre') }} as genres_string
+    from genres
+    group by movie_id
+)
+
+select * from concatenated
