@@ -24,7 +24,7 @@ from reelhouse.settings import Settings, environment
 from reelhouse.source import Source
 
 # Tables that tell the sequence of loads and not the state of the bucket.
-HISTORY = {"health_loads"}
+HISTORY = {"health_loads", "dim_movies_history"}
 
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
@@ -105,11 +105,12 @@ class Delivery:
         with open_warehouse(self.settings.database) as warehouse:
             return load(self.settings, Source(self.s3, self.url), warehouse, **options)
 
-    def run(self, **options: Any) -> RunReport:
+    def run(self, *build_arguments: str, **options: Any) -> RunReport:
         """The whole way; unit tests are left out, since they test no data."""
         self.close()
         with environment(aws_variables(self.s3)):
-            return run(self.settings, build_arguments=NO_UNIT_TESTS, **options)
+            arguments = (*NO_UNIT_TESTS, *build_arguments)
+            return run(self.settings, build_arguments=arguments, **options)
 
     def build(self, *arguments: str) -> BuildReport:
         """Build where the loads went, with arguments for dbt."""

@@ -71,7 +71,8 @@ def _manifest(settings: Settings) -> Any:
     """The project, parsed once for a target: it takes as long as building."""
     if settings.target not in _manifests:
         _manifests[settings.target] = _dbt(["parse"], settings)
-    return _manifests[settings.target]
+    # dbt leaves marks of a build in its manifest, so each build has a copy.
+    return _manifests[settings.target].deepcopy()
 
 
 def _dbt(

@@ -91,7 +91,12 @@ _accept_shrink = click.option(
 @_target
 @_on_error
 @_accept_shrink
-@click.option("--rebuild", is_flag=True, help="Start from an empty warehouse.")
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Make all but the raw tables anew, history from their kept changes; from "
+    "the source alone where the warehouse cannot be read.",
+)
 @_command
 def run(
     source: str | None,

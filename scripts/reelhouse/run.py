@@ -6,6 +6,7 @@ one when all is well. Whatever goes wrong before, the old files are as they were
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reelhouse.build import BuildReport, build
-from reelhouse.engines.duckdb import connect, open_warehouse
+from reelhouse.engines.duckdb import UnreadableWarehouse, connect, open_warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.load import LoadReport, OnError, load
 from reelhouse.locking import writing
@@ -34,14 +35,18 @@ class BuildFailed(ReelhouseError):
         self.failed = failed
         count = len(report.failures)
         super().__init__(
-            f"{count} of the build's models and tests failed, so nothing is published "
-            f"and the warehouse is as it was; the failed one is kept in {failed}."
+            f"{report.failures[0].name}{' and others' if count > 1 else ''} failed, so "
+            f"nothing is published and the warehouse is as it was; the failed one is "
+            f"kept in {failed}."
         )
 
 
 @dataclass
 class RunReport:
-    """What a run did; `aside` is where files of another source went."""
+    """What a run did; `aside` is where files went that it could not build upon.
+
+    They are those of `former_source` or, where that is None, could not be read.
+    """
 
     loaded: LoadReport = field(default_factory=LoadReport)
     built: BuildReport = field(default_factory=BuildReport)
@@ -71,7 +76,10 @@ def run(
     with writing(settings.warehouse):
         work = _fresh_folder(settings.warehouse / "work")
         try:
-            report.former_source = _copy_warehouse(settings, work, rebuild)
+            old = _copy_warehouse(settings, work, rebuild)
+            report.former_source = old.other_source
+            if rebuild and old.is_copied:
+                record_history_again(settings, work, tell)
             database = work / settings.database.name
             watch = _Watch(report.seconds)
             with open_source(settings, tell) as source:
@@ -92,7 +100,7 @@ def run(
                 settings,
                 work,
                 lambda done, total: tell("build", done, total),
-                build_arguments,
+                (*build_arguments, "--full-refresh") if rebuild else build_arguments,
             )
             watch.lap("build")
             if report.built.failures:
@@ -100,7 +108,9 @@ def run(
             tell("publish", 0, 1)
             prepared = work / settings.published.name
             report.published = prepare(database, prepared)
-            _finish(settings, database, prepared, report)
+            if not old.is_copied:
+                report.aside = _put_aside(settings)
+            _finish(settings, database, prepared)
             tell("publish", 1, 1)
             watch.lap("publish")
         finally:
@@ -138,22 +148,57 @@ def _fresh_folder(folder: Path) -> Path:
     return folder
 
 
-def _copy_warehouse(settings: Settings, work: Path, rebuild: bool) -> str | None:
-    """Copy the warehouse to work on, unless it is another source's or not wanted.
+@dataclass(frozen=True)
+class _Old:
+    """The warehouse that was there: copied, or of another source, or unreadable."""
 
-    Returns the name of that other source.
-    """
-    if rebuild or not settings.database.exists():
-        return None
-    if source := other_source(settings):
-        return source
-    # While it is open for reading, nobody writes.
-    reader = connect(settings.database, read_only=True)
+    is_copied: bool = False
+    other_source: str | None = None
+
+
+def _copy_warehouse(settings: Settings, work: Path, rebuild: bool) -> _Old:
+    """Copy the warehouse to work on, unless it is another source's or unreadable."""
+    if not settings.database.exists():
+        return _Old()
+    try:
+        if source := other_source(settings):
+            return _Old(other_source=source)
+        # While it is open for reading, nobody writes.
+        reader = connect(settings.database, read_only=True)
+    except UnreadableWarehouse:
+        if rebuild:
+            return _Old()
+        raise
     try:
         shutil.copyfile(settings.database, work / settings.database.name)
     finally:
         reader.close()
-    return None
+    return _Old(is_copied=True)
+
+
+def record_history_again(settings: Settings, work: Path, tell: Progress) -> None:
+    """Keep the raw tables of a warehouse alone, and record history from them.
+
+    The snapshots see the state after each load, one after the other, as they would
+    have if a build had followed each of them. Raises BuildFailed.
+    """
+    with open_warehouse(work / settings.database.name) as warehouse:
+        load_ids = warehouse.keep_raw_alone()
+    for done, load_id in enumerate(load_ids):
+        tell("history", done, len(load_ids))
+        report = build(
+            settings,
+            work,
+            None,
+            (
+                *("--select", "+resource_type:snapshot"),
+                *("--exclude-resource-type", "test", "unit_test"),
+                "--full-refresh",
+                *("--vars", json.dumps({"as_of_load_id": load_id})),
+            ),
+        )
+        if report.failures:
+            raise BuildFailed(report, _keep_failed(settings, work))
 
 
 def _keep_failed(settings: Settings, work: Path) -> Path:
@@ -162,19 +207,21 @@ def _keep_failed(settings: Settings, work: Path) -> Path:
     return failed
 
 
-def _finish(
-    settings: Settings, database: Path, prepared: Path, report: RunReport
-) -> None:
+def _put_aside(settings: Settings) -> Path | None:
+    """Give the files that a run does not build upon another place; None without any."""
+    files = [path for path in (settings.database, settings.published) if path.exists()]
+    if not settings.database.exists():
+        return None
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    aside = _fresh_folder(settings.warehouse / f"aside-{stamp}")
+    for path in files:
+        # A second name, so that readers are never without the first.
+        os.link(path, aside / path.name)
+    return aside
+
+
+def _finish(settings: Settings, database: Path, prepared: Path) -> None:
     """Put the new files in place of the old ones, each by one rename."""
-    if report.former_source:
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        report.aside = _fresh_folder(settings.warehouse / f"aside-{stamp}")
-        for path in (settings.database, settings.published):
-            if path.exists():
-                # A second name, so that readers are never without the first.
-                os.link(path, report.aside / path.name)
-    elif settings.database.exists():
-        connect(settings.database, read_only=True).close()
     with database.open("rb") as file:
         os.fsync(file.fileno())
     database.replace(settings.database)

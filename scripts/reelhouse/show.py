@@ -172,10 +172,12 @@ def run(settings: Settings, report: RunReport) -> None:
     """The closing summary of a run."""
     out.rule(f"[bold]Reelhouse[/] · {escape(settings.source_name)}", style="dim")
     if report.aside:
-        note(
-            f"The warehouse belonged to {report.former_source}: its files are now in "
-            f"{_short(report.aside)}."
+        why = (
+            f"belonged to {report.former_source}"
+            if report.former_source
+            else "could not be read, so that history begins anew"
         )
+        note(f"The warehouse {why}: its files are now in {_short(report.aside)}.")
     load(report.loaded)
     built, rows = report.built, report.loaded.live_rows
     out.print(

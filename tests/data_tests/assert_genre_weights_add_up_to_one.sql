@@ -23,8 +23,8 @@ unbalanced as (
     from movies
     full outer join weights on movies.movie_id = weights.movie_id
     where
-        (not movies.is_inferred and weights.movie_id is null)
-        or (movies.is_inferred and weights.movie_id is not null)
+        (movies.is_inferred or movies.is_deleted)
+        != (weights.movie_id is null)
         or movies.movie_id is null
         or abs(weights.genre_weight - 1) > 1e-9
         or weights.genre_count != movies.genre_count

@@ -5,7 +5,7 @@ with movies as (
 deduplicated as (
     select
         movie_id,
-        title,
+        {{ trim_white('title') }} as title,
         genres
     from movies
     qualify

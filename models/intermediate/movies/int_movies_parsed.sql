@@ -1,21 +1,24 @@
 with movies as (
-    select * from {{ ref('int_movies_deduplicated') }}
+    select * from {{ ref('dim_movies_history') }}
 ),
 
-trimmed as (
+opened as (
     select
         movie_id,
-        {{ trim_white('title') }} as title,
+        title,
         {{ rtrim_white('title', ')') }} as opened_title,
-        genres
+        genres,
+        is_deleted,
+        previous_title
     from movies
+    where is_current
 ),
 
 grouped as (
     select
         *,
         {{ dbt.split_part('opened_title', "'('", -1) }} as last_part
-    from trimmed
+    from opened
 ),
 
 dated as (
@@ -56,6 +59,8 @@ parsed as (
         dated.movie_id,
         dated.title,
         dated.genres,
+        dated.is_deleted,
+        dated.previous_title,
         cast(dated.year_text as integer) as release_year,
         coalesce(nullif(cut_twice.title_before, ''), dated.title)
             as title_without_year

@@ -47,7 +47,10 @@ dropped as (
 linked as (
     select count(*) as row_count
     from movies
-    where imdb_id is not null or tmdb_id is not null
+    where
+        (imdb_id is not null or tmdb_id is not null)
+        and not is_inferred
+        and not is_deleted
 ),
 
 reconciled as (

@@ -25,6 +25,14 @@ totals as (
     from keys
 ),
 
+-- Deleted movies that nothing mentions are history, not a part of the files.
+in_use as (
+    select movies.movie_id
+    from movies
+    left join inferred on movies.movie_id = inferred.movie_id
+    where not movies.is_deleted or inferred.movie_id is not null
+),
+
 reconciled as (
     select
         'movies' as entity,
@@ -52,7 +60,7 @@ reconciled as (
         'mart' as layer,
         'rows' as reason,
         count(*) as row_count
-    from movies
+    from in_use
 )
 
 select * from reconciled

@@ -9,7 +9,7 @@ typed as (
         rating,
         {{ epoch_to_timestamp('rated_epoch') }} as rated_at
     from source
-    where removed_load_id is null
+    where {{ is_live() }}
 ),
 
 early as (

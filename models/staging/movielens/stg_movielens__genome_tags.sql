@@ -9,7 +9,7 @@ live as (
         file,
         record_number
     from source
-    where removed_load_id is null
+    where {{ is_live() }}
 )
 
 select * from live

@@ -8,7 +8,7 @@ with counted as (
             '{{ entity }}' as entity,
             count(*) as row_count
         from {{ source('movielens', entity) }}
-        where removed_load_id is null
+        where {{ is_live() }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 )

@@ -11,7 +11,7 @@ typed as (
         {{ epoch_to_timestamp('rated_epoch') }} as rated_at,
         load_id
     from source
-    where removed_load_id is null
+    where {{ is_live() }}
 ),
 
 kept as (

@@ -9,7 +9,7 @@ typed as (
         tag,
         {{ epoch_to_timestamp('tagged_epoch') }} as tagged_at
     from source
-    where removed_load_id is null
+    where {{ is_live() }}
 )
 
 select * from typed

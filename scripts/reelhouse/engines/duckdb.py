@@ -20,6 +20,10 @@ from reelhouse.rules import Rule
 BUFFER_BYTES = 32 << 20
 
 
+class UnreadableWarehouse(ReelhouseError):
+    """The file is there, but no DuckDB file that this engine can read."""
+
+
 @dataclass(frozen=True)
 class ObjectState:
     """What the ledger knows of an object; no `sha256` where none of it was loaded."""
@@ -288,10 +292,27 @@ class Warehouse:
             )
 
     def record_load(self, load_id: int, source: str, loaded_at: datetime) -> None:
+        """Write down a load; its moment is a second after the last one at least."""
         self.connection.execute(
-            "insert into raw.loads (load_id, source, loaded_at) values (?, ?, ?)",
+            "insert into raw.loads (load_id, source, loaded_at) "
+            "select ?, ?, greatest(cast(? as timestamp), "
+            "(select max(loaded_at) + interval 1 second from raw.loads))",
             [load_id, source, loaded_at],
         )
+
+    def keep_raw_alone(self) -> list[int]:
+        """Drop every schema but raw; the loads that raw knows, in their order."""
+        schemas = self.connection.execute(
+            "select distinct schema_name from duckdb_tables() "
+            "union select distinct schema_name from duckdb_views() where not internal"
+        ).fetchall()
+        for (schema,) in schemas:
+            if schema != "raw":
+                self.connection.execute(f'drop schema "{schema}" cascade')
+        loads = self.connection.execute(
+            "select load_id from raw.loads order by load_id"
+        ).fetchall()
+        return [load_id for (load_id,) in loads]
 
     def note_etag(self, file: str, etag: str) -> None:
         """Remember a new entity tag of unchanged bytes, to spare the next download."""
@@ -377,26 +398,29 @@ def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
             },
         )
     except duckdb.Error as error:
-        raise ReelhouseError(_cannot_open(path, str(error))) from error
+        raise _cannot_open(path, str(error)) from error
     connection.execute("set TimeZone = 'UTC'")
     return connection
 
 
-def _cannot_open(path: Path, message: str) -> str:
+def _cannot_open(path: Path, message: str) -> ReelhouseError:
     if "Could not set lock" in message:
         holder = re.search(r"\(PID (\d+)\)", message)
         who = f"process {holder.group(1)}" if holder else "another process"
-        return f"{path} is in use by {who}: wait for it to end, or end it."
-    if "storage version" in message or "newer version" in message:
-        return (
-            f"{path} was written by a newer DuckDB: use that version of Reelhouse, or "
-            f"set REELHOUSE_WAREHOUSE to another folder."
+        return ReelhouseError(
+            f"{path} is in use by {who}: wait for it to end, or end it."
         )
     if "Permission denied" in message or "Cannot open file" in message:
-        return f"{path} cannot be opened: check its permissions and its folder's."
-    return (
-        f"{path} is not a DuckDB file that can be read: move it away and run again, "
-        f"or set REELHOUSE_WAREHOUSE to another folder."
+        return ReelhouseError(
+            f"{path} cannot be opened: check its permissions and its folder's."
+        )
+    if "storage version" in message or "newer version" in message:
+        problem = "was written by a newer DuckDB"
+    else:
+        problem = "is not a DuckDB file that can be read"
+    return UnreadableWarehouse(
+        f"{path} {problem}: make a new one with `reelhouse run --rebuild`, which puts "
+        f"it aside, or set REELHOUSE_WAREHOUSE to another folder."
     )
 
 

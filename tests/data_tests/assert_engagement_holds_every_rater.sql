@@ -1,0 +1,64 @@
+with engagement as (
+    select * from {{ ref('mart_user_engagement') }}
+),
+
+users as (
+    select * from {{ ref('dim_users') }}
+),
+
+user_days as (
+    select * from {{ ref('int_user_days_summed') }}
+),
+
+user_genres as (
+    select * from {{ ref('int_user_genres_summed') }}
+),
+
+days as (
+    select
+        user_id,
+        count(*) as active_days
+    from user_days
+    group by user_id
+),
+
+-- A genre that would be the top one if the stated one were not.
+better_genres as (
+    select engagement.user_id
+    from engagement
+    inner join user_genres on engagement.user_id = user_genres.user_id
+    where
+        engagement.top_genre is null
+        or user_genres.rating_count > engagement.top_genre_ratings
+        or (
+            user_genres.rating_count = engagement.top_genre_ratings
+            and user_genres.genre < engagement.top_genre
+        )
+    group by engagement.user_id
+),
+
+wrong as (
+    select
+        users.user_id as expected_user_id,
+        engagement.user_id
+    from users
+    full outer join engagement on users.user_id = engagement.user_id
+    left join days on engagement.user_id = days.user_id
+    left join user_genres
+        on
+            engagement.user_id = user_genres.user_id
+            and engagement.top_genre = user_genres.genre
+    left join better_genres on engagement.user_id = better_genres.user_id
+    where
+        users.user_id is null
+        or (users.rating_count > 0) != (engagement.user_id is not null)
+        or users.rating_count != engagement.rating_count
+        or users.tag_count != engagement.tag_count
+        or users.engagement_level != engagement.engagement_level
+        or days.active_days is distinct from engagement.active_days
+        or coalesce(user_genres.rating_count, 0)
+        != engagement.top_genre_ratings
+        or better_genres.user_id is not null
+)
+
+select * from wrong

@@ -1,0 +1,191 @@
+"""History: each change at the moment of its load, whatever happens around it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.delivery import Delivery, csv
+
+from reelhouse.query import query
+from reelhouse.run import BuildFailed
+from reelhouse.s3 import S3Settings, upload
+
+START = datetime(2026, 1, 1)
+FIRST = {
+    1: "Lantern (1994),Drama",
+    2: "Harbour (1999),War",
+    3: "Salt (2001),Comedy",
+    4: "Stays (2002),Crime",
+}
+RATINGS = ["1,1,4.0,1000000000", "1,2,3.0,1000000001", "2,4,2.0,1000000002"]
+# What changes in the second and each later load; None is a movie that is gone.
+DELIVERIES: list[dict[int, str | None]] = [
+    {1: "Lanterns (1994),Drama", 2: None},
+    {1: "Lantern (1994),Drama", 3: None},
+    {1: "Lantern (1994),Drama|War", 2: "Harbour (1999),War", 5: " New  (2003) ,War"},
+]
+TAGS = [
+    ["1,1,Quiet,1100000000", "1,2,Loud,1100000000"],
+    ["1,1,quiet,1100000009"],
+    ["1,1,quiet,1100000009"],
+    ["1,1,quiet,1100000009", "1,2,Loud,1100000000"],
+]
+# The snapshots and all that they read, untested.
+SNAPSHOTS = (
+    *("--select", "+resource_type:snapshot"),
+    *("--exclude-resource-type", "test", "unit_test"),
+)
+
+
+def day(number: int) -> datetime:
+    return START + timedelta(days=number)
+
+
+@pytest.fixture(scope="module")
+def told(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Delivery:
+    """A warehouse after four loads, each with a build of its own."""
+    upload(s3_server, [], "s3://history-bucket")
+    delivery = Delivery(
+        s3_server, "history-bucket", tmp_path_factory.mktemp("history") / "warehouse"
+    )
+    movies: dict[int, str | None] = dict(FIRST)
+    for number, changes in enumerate([{}, *DELIVERIES]):
+        movies |= changes
+        lines = [f"{key},{text}" for key, text in movies.items() if text]
+        delivery.moment = day(number)
+        delivery.put(
+            {
+                "movies.csv": csv("movies", lines),
+                "ratings.csv": csv("ratings", RATINGS),
+                "tags.csv": csv("tags", TAGS[number]),
+            }
+        )
+        if number == len(DELIVERIES):
+            _try_a_bad_delivery(delivery)
+            delivery.put({"movies.csv": csv("movies", lines)})
+            assert not delivery.run().built.failures
+        else:
+            delivery.load()
+            delivery.build(*SNAPSHOTS)
+    return delivery
+
+
+def _try_a_bad_delivery(delivery: Delivery) -> None:
+    """A run that fails in its build: it must leave no trace in history."""
+    delivery.put({"movies.csv": csv("movies", ["1,Wrong (1994),Drama"])})
+    before = delivery.settings.database.read_bytes()
+    # A mart behind the snapshot fails, so the snapshot has seen the bad title.
+    with pytest.raises(BuildFailed, match="mart_movie_performance"):
+        delivery.run("--vars", "{min_movie_ratings: nonsense}")
+    assert delivery.settings.database.read_bytes() == before
+
+
+def history(delivery: Delivery, movie: int) -> list[tuple[Any, ...]]:
+    return query(
+        delivery.settings.published,
+        "select title, genres, valid_from, valid_to, is_deleted, previous_title "
+        f"from dim_movies_history where movie_id = {movie} order by version_number",
+    )[1]
+
+
+FOREVER = datetime(1900, 1, 1)
+
+
+def test_each_movie_has_its_story(told: Delivery) -> None:
+    a, b = "Lantern (1994)", "Lanterns (1994)"
+    assert history(told, 1) == [
+        (a, "Drama", FOREVER, day(1), False, None),
+        (b, "Drama", day(1), day(2), False, a),
+        (a, "Drama", day(2), day(3), False, b),
+        (a, "Drama|War", day(3), None, False, b),
+    ]
+    harbour = "Harbour (1999)"
+    assert history(told, 2) == [
+        (harbour, "War", FOREVER, day(1), False, None),
+        (harbour, "War", day(1), day(3), True, None),
+        (harbour, "War", day(3), None, False, None),
+    ]
+    assert history(told, 3) == [
+        ("Salt (2001)", "Comedy", FOREVER, day(2), False, None),
+        ("Salt (2001)", "Comedy", day(2), None, True, None),
+    ]
+    assert history(told, 4) == [("Stays (2002)", "Crime", FOREVER, None, False, None)]
+    assert history(told, 5) == [("New  (2003)", "War", FOREVER, None, False, None)]
+
+
+def test_the_dimension_shows_the_last_version(told: Delivery) -> None:
+    assert query(
+        told.settings.published,
+        "select movie_id, title, release_year, previous_title, is_deleted, is_inferred "
+        "from dim_movies order by movie_id",
+    )[1] == [
+        (1, "Lantern (1994)", 1994, "Lanterns (1994)", False, False),
+        (2, "Harbour (1999)", 1999, None, False, False),
+        (3, "Salt (2001)", 2001, None, True, False),
+        (4, "Stays (2002)", 2002, None, False, False),
+        (5, "New  (2003)", 2003, None, False, False),
+    ]
+
+
+def snapshots(delivery: Delivery) -> dict[str, list[tuple[Any, ...]]]:
+    """Every snapshot's rows, but for dbt's own key and clock."""
+    names = delivery.rows(
+        "select table_name from duckdb_tables() where schema_name = 'snapshots'"
+    )
+    return {
+        name: delivery.rows(
+            "select * exclude (dbt_scd_id, dbt_updated_at) "
+            f"from snapshots.{name} order by all"
+        )
+        for (name,) in names
+    }
+
+
+def test_a_removed_and_a_retyped_tag_are_recorded(told: Delivery) -> None:
+    assert told.rows(
+        "select user_id, movie_id, tag, dbt_valid_from, dbt_valid_to, dbt_is_deleted "
+        "from snapshots.snap_tags order by all"
+    ) == [
+        (1, 1, "Quiet", day(0), day(1), "False"),
+        (1, 1, "quiet", day(1), None, "False"),
+        (1, 2, "Loud", day(0), day(1), "False"),
+        (1, 2, "Loud", day(1), day(3), "True"),
+        (1, 2, "Loud", day(3), None, "False"),
+    ]
+
+
+def test_history_is_rebuilt_from_raw_as_it_was_recorded(
+    told: Delivery, tmp_path: Path
+) -> None:
+    recorded = snapshots(told)
+    assert len(recorded) >= 2
+    told.close()
+    shutil.copytree(told.warehouse, tmp_path / "copy")
+    copy = replace(told, warehouse=tmp_path / "copy", looking=None)
+    assert copy.run(rebuild=True).loaded.load_id is None
+    assert snapshots(copy) == recorded
+    assert history(copy, 1) == history(told, 1)
+    copy.close()
+
+
+def test_history_survives_a_full_refresh(told: Delivery) -> None:
+    recorded = snapshots(told)
+    told.build("--full-refresh", *SNAPSHOTS)
+    assert snapshots(told) == recorded
+
+
+def test_an_unreadable_warehouse_is_put_aside_and_made_anew(
+    told: Delivery, tmp_path: Path
+) -> None:
+    copy = replace(told, warehouse=tmp_path / "copy", looking=None)
+    copy.warehouse.mkdir()
+    copy.settings.database.write_bytes(b"no database " * 1000)
+    report = copy.run(rebuild=True)
+    assert report.aside
+    assert (report.aside / "reelhouse.duckdb").read_bytes() == b"no database " * 1000
+    assert history(copy, 4) == history(told, 4)
