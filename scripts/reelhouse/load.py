@@ -235,7 +235,7 @@ class _Load:
         try:
             check_header(path, entity, listed.key)
             fetched = Fetched(listed.key, entity, listed, path, facts)
-            self._take(fetched, state, scratch)
+            self._take(fetched, state if state and state.sha256 else None, scratch)
         except RefusedObject as refusal:
             if self.on_error != "skip-file":
                 raise
@@ -343,7 +343,9 @@ class _Load:
             return rows, self.warehouse.bad_records(entity, csv_file, rules)
 
         if facts.is_plain_table(len(entity.file_columns)):
-            rows, rejects = insert(CsvFile(fetched.path, False), facts.records)
+            is_exact = self.warehouse.is_exact(entity, fetched.path, facts.records)
+            plain = CsvFile(fetched.path, False, is_exact)
+            rows, rejects = insert(plain, facts.records)
             if rows + len(rejects) == facts.records:
                 return rows, rejects
             if not is_known:

@@ -24,6 +24,7 @@ MAX_TEXT_BYTES = 4_096
 
 # 1980: no rating is older, and a time of today that lost a digit is.
 EARLIEST_WHOLE_EPOCH = 315_532_800
+EPOCH_DIGITS = 18
 
 NO_LINE_BREAK = "no line break after the last record, which may be cut"
 
@@ -226,18 +227,19 @@ def _is_whole(line: bytes, source: Path, entity: Entity) -> bool:
     """Whether a last line without a line break cannot be the stump of a longer one.
 
     A cut time is at least ten times too small; a cut word of a list is met nowhere
-    else. Any other value might be cut unseen.
+    else. Any other value might be cut unseen, an empty one above all.
     """
     column = entity.file_columns[-1]
     value = _last_value(line)
     if column.is_epoch:
-        return value.isdigit() and int(value) >= EARLIEST_WHOLE_EPOCH
+        is_time = value.isdigit() and len(value) <= EPOCH_DIGITS
+        return is_time and int(value) >= EARLIEST_WHOLE_EPOCH
     if column.separator:
         separator = column.separator.encode()
         with source.open("rb") as lines:
             others = (_last_value(rest) for _, rest, ended in _records(lines) if ended)
             words = {word for other in others for word in other.split(separator)}
-        return all(word in words for word in value.split(separator))
+        return all(word and word in words for word in value.split(separator))
     return False
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 from reelhouse.contract import Column, Entity
 
 FUTURE_ALLOWANCE = timedelta(days=1)
+NUMBER = "-?[0-9]{1,30}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,3})?"
 
 
 class Dialect(Protocol):
@@ -32,10 +33,14 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition that a good record meets, and the reason to give if it does not."""
+    """A condition that a good record meets, and the reason to give if it does not.
+
+    `is_of_form` marks what holds for any value of a line that `exact_line` matches.
+    """
 
     condition: str
     reason: str
+    is_of_form: bool = False
 
 
 def column_rules(
@@ -49,11 +54,12 @@ def column_rules(
     text = column.name
     rules = []
     if not column.may_be_empty:
-        rules.append(Rule(f"trim({text}) <> ''", f"{column.header}: empty"))
+        is_of_form = column.data_type != "varchar"
+        rules.append(Rule(f"trim({text}) <> ''", f"{column.header}: empty", is_of_form))
     if column.data_type == "varchar":
         return rules
     value = dialect.try_cast(text, column.data_type)
-    rules += [Rule(*rule) for rule in _type_rules(column, text, value, dialect)]
+    rules += [Rule(*rule, True) for rule in _type_rules(column, text, value, dialect)]
     bounds = [
         (column.minimum, ">=", "below"),
         (column.above, ">", "not above"),
@@ -93,20 +99,32 @@ def entity_rules(
     ]
 
 
+def exact_line(entity: Entity) -> str:
+    """A pattern of lines without quotes that can be read by type and stay exact."""
+    return ",".join(f"({_exact_text(column)})" for column in entity.file_columns)
+
+
 def _type_rules(
     column: Column, text: str, value: str, dialect: Dialect
 ) -> list[tuple[str, str]]:
     if column.data_type == "bigint":
         exact = f"{dialect.as_text(value)} = {text}"
         return [(exact, f"{column.header}: not a whole number")]
-    number = dialect.whole_text(
-        text, "-?[0-9]{1,30}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,3})?"
-    )
+    number = dialect.whole_text(text, NUMBER)
     rules = [(number, f"{column.header}: not a number")]
-    if digits := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):
-        precision, scale = map(int, digits.groups())
-        exact = dialect.whole_text(
-            text, f"-?[0-9]{{1,{precision - scale}}}([.][0-9]{{1,{scale}}})?"
-        )
+    if column.data_type != "double":
+        exact = dialect.whole_text(text, _exact_text(column))
         rules.append((exact, f"{column.header}: does not fit {column.data_type}"))
     return rules
+
+
+def _exact_text(column: Column) -> str:
+    """A pattern of texts that the column's type holds exactly, whatever the range."""
+    if column.data_type == "varchar":
+        return "[^,]*"
+    if column.data_type == "bigint":
+        return "0|-?[1-9][0-9]{0,17}"
+    if digits := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):
+        precision, scale = map(int, digits.groups())
+        return f"-?[0-9]{{1,{precision - scale}}}([.][0-9]{{1,{scale}}})?"
+    return NUMBER

@@ -233,6 +233,40 @@ def test_a_cut_link_is_not_taken(delivery: Delivery) -> None:
     assert delivery.live("links") == [(1, "0114709", "862")]
 
 
+STUMPS = {
+    "behind the last comma": b"9,New (2003),",
+    "behind a separator": b"9,New (2003),Drama|",
+}
+
+
+@pytest.mark.parametrize("end", STUMPS.values(), ids=STUMPS)
+def test_an_empty_last_value_may_be_cut(delivery: Delivery, end: bytes) -> None:
+    movies = csv("movies", [*MOVIES, "8,No genre (2002),"])
+    delivery.put({"movies.csv": movies + end})
+    assert delivery.load().rejected == 1
+    assert [row[0] for row in delivery.live("movies")] == [1, 2, 3, 8]
+
+
+def test_a_last_number_of_any_length_is_no_time(delivery: Delivery) -> None:
+    delivery.put({"ratings.csv": csv("ratings", RATINGS) + b"1,1,4.0," + b"9" * 5000})
+    assert delivery.load().rejected == 1
+    balance(delivery)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("first", ["1", '"1"'], ids=["plain", "quoted"])
+def test_a_line_as_long_as_may_be_is_a_row(
+    delivery: Delivery, first: str, line_end: str
+) -> None:
+    room = MAX_LINE_BYTES - len(f"{first},1,,1")
+    lines = [f"{first},1,{'x' * length},1" for length in (room - 1, room, room + 1)]
+    delivery.put({"tags.csv": csv("tags", lines, line_end)})
+    delivery.load()
+    assert [len(row[2]) for row in delivery.live("tags")] == [room - 1, room]
+    assert [row[1] for row in delivery.rejects()] == [3]
+    balance(delivery)
+
+
 REFUSED = {
     "zero bytes": (b"", "is empty"),
     "swapped columns": (b"movieId,userId,rating,timestamp\r\n", "in another order"),
@@ -473,7 +507,9 @@ def test_skip_file_refuses_the_file_and_takes_the_rest(delivery: Delivery) -> No
     again = delivery.load(on_error="skip-file")
     assert again.load_id is None
     assert again.refused == ["ratings/bad.csv is still the one that was refused."]
-    assert delivery.load().rejected == 1
+    third = delivery.load()
+    assert third.rejected == 1
+    assert third.entries[0].status == "loaded"
     assert len(delivery.live("ratings")) == len(RATINGS) + 1
     balance(delivery)
 

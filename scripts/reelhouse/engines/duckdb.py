@@ -6,18 +6,21 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES, Reject
-from reelhouse.rules import Rule
+from reelhouse.rules import Rule, exact_line
 
 BUFFER_BYTES = 32 << 20
+# What a record number, its comma and a line end add to a line of a numbered file.
+NUMBER_BYTES = 32
 
 
 class UnreadableWarehouse(ReelhouseError):
@@ -106,6 +109,19 @@ class Warehouse:
             parameters,
         )
 
+    def is_exact(self, entity: Entity, path: Path, records: int) -> bool:
+        """Whether every record of a plain file can be read by type and stay exact.
+
+        One look at whole lines costs less than one at each value's text.
+        """
+        pattern = _literal(exact_line(entity))
+        found = self._count(
+            f"select count(*) from read_csv({_path_literal(path)}, "
+            f"delim = '\x01', columns = {{line: 'varchar'}}, {_reading('', 1)}) "
+            f"where regexp_full_match(line, {pattern})"
+        )
+        return found == records
+
     def insert_new(
         self,
         entity: Entity,
@@ -122,7 +138,7 @@ class Warehouse:
         records = csv_file.select(entity, entity.has_column("record_number"))
         return self._count(
             f"insert into raw.{entity.name} select {values} "
-            f"from ({records}) where {_all_of(rules)}"
+            f"from ({records}) where {csv_file.filter(rules)}"
         )
 
     def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
@@ -136,6 +152,7 @@ class Warehouse:
         self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
     ) -> list[Reject]:
         """The records that break a rule, by number, each with its first reason."""
+        texts = replace(csv_file, is_exact=False)
         cases = " ".join(
             f"when ({rule.condition}) is not true then {_literal(rule.reason)}"
             for rule in rules
@@ -143,7 +160,7 @@ class Warehouse:
         rows = self.connection.execute(
             f"select record_number, reason from ("
             f"select record_number, case {cases} end as reason "
-            f"from ({csv_file.select(entity, numbered=True)})) "
+            f"from ({texts.select(entity, numbered=True)})) "
             f"where reason is not null order by record_number"
         ).fetchall()
         return [Reject(*row) for row in rows]
@@ -155,7 +172,8 @@ class Warehouse:
         number = ", record_number" if is_numbered else ""
         return self._count(
             f"create or replace temp table landing as select {values}{number} "
-            f"from ({csv_file.select(entity, is_numbered)}) where {_all_of(rules)}"
+            f"from ({csv_file.select(entity, is_numbered)}) "
+            f"where {csv_file.filter(rules)}"
         )
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
@@ -165,46 +183,68 @@ class Warehouse:
         ones are inserted. Where a later record overrules an earlier one of its key,
         the place among the records of the key belongs to a row's identity.
         """
-        columns = ", ".join(column.name for column in entity.file_columns)
-        if entity.key:
-            part, order = ", ".join(entity.key), "order by record_number"
-            number = ", record_number"
-        else:
-            part, order, number = columns, "", ""
-        copy = f"row_number() over (partition by {part} {order}) as copy"
-        self.connection.execute(
-            f"create or replace temp table was as "
-            f"select rowid as was_rowid, {columns}{number}, {copy} "
-            f"from raw.{entity.name} where file = ? and removed_load_id is null",
-            [file],
-        )
-        self.connection.execute(
-            f"create or replace temp table is_now as "
-            f"select {columns}{number}, {copy} from landing"
-        )
+        if not self._pair(entity, file, with_places=False):
+            self._pair(entity, file, with_places=True)
         removed = self._count(
             f"update raw.{entity.name} set removed_load_id = {load_id} "
-            f"where rowid in (select was_rowid from was "
-            f"anti join is_now using ({columns}, copy))"
+            f"where rowid in (select was_rowid from pairs where not is_same)"
         )
-        if entity.key:
+        if entity.has_column("record_number"):
             self.connection.execute(
-                f"update raw.{entity.name} set record_number = is_now.record_number "
-                f"from was join is_now using ({columns}, copy) "
-                f"where raw.{entity.name}.rowid = was.was_rowid "
-                f"and was.record_number <> is_now.record_number"
+                f"update raw.{entity.name} set record_number = pairs.record_number "
+                f"from pairs where raw.{entity.name}.rowid = pairs.was_rowid "
+                f"and pairs.is_same and pairs.has_moved"
             )
         values = ", ".join(
             column.name if column.header else _filled(column, file, load_id)
             for column in entity.columns
         )
         new = self._count(
-            f"insert into raw.{entity.name} select {values} "
-            f"from is_now anti join was using ({columns}, copy)"
+            f"insert into raw.{entity.name} select {values} from landing "
+            f"where rowid in (select now_rowid from pairs where not is_same)"
         )
-        for table in ("landing", "was", "is_now"):
+        for table in ("landing", "pairs"):
             self.connection.execute(f"drop table temp.{table}")
         return new, removed
+
+    def _pair(self, entity: Entity, file: str, with_places: bool) -> bool:
+        """Pair live rows with landed records; whether each is there just once.
+
+        A pair shares its key, or its content where there is no key, and with
+        `with_places` the place among those that do. Places are only needed where
+        something is there twice, and numbering them costs more than the rest.
+        """
+        columns = [column.name for column in entity.file_columns]
+        part = list(entity.key) or columns
+        number = ["record_number"] if entity.has_column("record_number") else []
+        place = (
+            f", row_number() over (partition by {', '.join(part)} "
+            f"{'order by record_number' if number else ''}) as place"
+            if with_places
+            else ""
+        )
+        read = f"select rowid as row_id, {', '.join(columns + number)}{place} from"
+        shared = ", ".join(part + ["place"] * with_places)
+        same = " and ".join(f"was.{name} = is_now.{name}" for name in columns)
+        moved = ", is_now.record_number, was.record_number <> is_now.record_number"
+        self.connection.execute(
+            f"create or replace temp table pairs as "
+            f"select was.row_id as was_rowid, is_now.row_id as now_rowid, "
+            f"coalesce({same}, false) as is_same"
+            f"{moved + ' as has_moved' if number else ''} "
+            f"from ({read} raw.{entity.name} "
+            f"where file = ? and removed_load_id is null) as was "
+            f"full join ({read} landing) as is_now using ({shared})",
+            [file],
+        )
+        return bool(
+            self._count(
+                "select count(was_rowid) = (select count(*) from raw."
+                f"{entity.name} where file = $file and removed_load_id is null) "
+                "and count(now_rowid) = (select count(*) from landing) from pairs",
+                {"file": file},
+            )
+        )
 
     def remove(self, entity: Entity, file: str, load_id: int) -> int:
         """Mark all live rows of an object as removed; their number."""
@@ -331,43 +371,70 @@ class Warehouse:
             raise
         self.connection.commit()
 
-    def _row(self, query: str, parameters: object = None) -> tuple[object, ...] | None:
+    def _row(self, query: str, parameters: object = None) -> tuple[Any, ...] | None:
         return self.connection.execute(query, parameters).fetchone()
 
     def _count(self, query: str, parameters: object = None) -> int:
         row = self._row(query, parameters)
-        return int(str(row[0])) if row else 0
+        return int(row[0]) if row else 0
 
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A local CSV file to read as text: as delivered, or numbered by `split`."""
+    """A local CSV file to read: as delivered, or numbered by `split`.
+
+    It is read as text unless `is_exact` says that reading it by type changes no
+    value.
+    """
 
     path: Path
     is_numbered: bool
+    is_exact: bool = False
 
     def select(self, entity: Entity, numbered: bool = False) -> str:
-        """SQL that yields the file's columns as text, '' for an empty value.
+        """SQL that yields the file's columns, '' for an empty text.
 
         With `numbered`, record_number (1 is the line after the header) as well.
         """
-        names = [column.name for column in entity.file_columns]
-        texts = ", ".join(f"coalesce({name}, '') as {name}" for name in names)
+        types = {
+            column.name: column.data_type if self.is_exact else "varchar"
+            for column in entity.file_columns
+        }
+        values = ", ".join(
+            f"coalesce({name}, '') as {name}" if data_type == "varchar" else name
+            for name, data_type in types.items()
+        )
         number = ""
         if self.is_numbered:
-            names = ["record_number", *names]
-            number = ", cast(record_number as bigint) as record_number"
+            types = {"record_number": "bigint", **types}
+            number = ", record_number"
         elif numbered:
             number = ", row_number() over () as record_number"
-        columns = ", ".join(f"{name}: 'varchar'" for name in names)
-        quote, skip = ('"', 0) if self.is_numbered else ("", 1)
+        columns = ", ".join(f"{name}: '{types[name]}'" for name in types)
+        reading = _reading('"', 0) if self.is_numbered else _reading("", 1)
         return (
-            f"select {texts}{number} from read_csv({_path_literal(self.path)}, "
-            f"auto_detect = false, header = false, skip = {skip}, "
-            f"delim = ',', quote = '{quote}', escape = '{quote}', comment = '', "
-            f"ignore_errors = true, max_line_size = {MAX_LINE_BYTES}, "
-            f"buffer_size = {BUFFER_BYTES}, columns = {{{columns}}})"
+            f"select {values}{number} from read_csv({_path_literal(self.path)}, "
+            f"delim = ',', columns = {{{columns}}}, {reading})"
         )
+
+    def filter(self, rules: list[Rule]) -> str:
+        """SQL condition that a record keeps all rules."""
+        conditions = [
+            f"({rule.condition})"
+            for rule in rules
+            if not (self.is_exact and rule.is_of_form)
+        ]
+        return " and ".join(["true", *conditions])
+
+
+def _reading(quote: str, skip: int) -> str:
+    """Options of read_csv that leave nothing to its guesses; lines too long go."""
+    longest = MAX_LINE_BYTES + (NUMBER_BYTES if quote else 0)
+    return (
+        f"auto_detect = false, header = false, skip = {skip}, quote = '{quote}', "
+        f"escape = '{quote}', comment = '', ignore_errors = true, "
+        f"max_line_size = {longest}, buffer_size = {BUFFER_BYTES}"
+    )
 
 
 @contextmanager
@@ -422,10 +489,6 @@ def _cannot_open(path: Path, message: str) -> ReelhouseError:
         f"{path} {problem}: make a new one with `reelhouse run --rebuild`, which puts "
         f"it aside, or set REELHOUSE_WAREHOUSE to another folder."
     )
-
-
-def _all_of(rules: list[Rule]) -> str:
-    return " and ".join(f"({rule.condition})" for rule in rules)
 
 
 def _typed(column: Column) -> str:

@@ -1,0 +1,440 @@
+"""The loader on any bytes: every record is an exact row or a reject with a reason.
+
+`HYPOTHESIS_PROFILE=fuzz` draws thousands of new examples instead of a few hundred
+fixed ones. What is right is told apart here with Python's own csv module.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from reelhouse.contract import Column, Entity, entities
+from reelhouse.engines.duckdb import ObjectState, Warehouse, connect
+from reelhouse.load import Fetched, _Load
+from reelhouse.records import MAX_LINE_BYTES, Inspector
+from reelhouse.s3 import S3Object, S3Settings
+from reelhouse.settings import Settings
+from reelhouse.source import Source
+
+settings.register_profile(
+    "fixed",
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(
+    "fuzz", settings.get_profile("fixed"), derandomize=False, max_examples=5000
+)
+PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+DELIVERED = datetime(2026, 1, 1, tzinfo=UTC)
+LATEST_EPOCH = int((DELIVERED + timedelta(days=1)).timestamp())
+LINE_ENDS = [b"\r\n", b"\n"]
+
+Values = tuple[Any, ...]
+
+
+# What is right
+
+
+@dataclass
+class Expected:
+    """What must become of a file: rows and rejects, each by record number."""
+
+    rows: dict[int, Values] = field(default_factory=dict)
+    rejects: dict[int, tuple[set[str], str]] = field(default_factory=dict)
+
+    def identities(self, entity: Entity) -> Counter[Any]:
+        """Rows as they are told apart: with their place in the key, if there is one."""
+        if not entity.key:
+            return Counter(self.rows.values())
+        names = [column.name for column in entity.file_columns]
+        places: Counter[Values] = Counter()
+        found = []
+        for _, values in sorted(self.rows.items()):
+            key = tuple(values[names.index(name)] for name in entity.key)
+            places[key] += 1
+            found.append((values, places[key]))
+        return Counter(found)
+
+
+def expect(entity: Entity, body: bytes) -> Expected:
+    lines = body.split(b"\n")
+    has_last_break = lines[-1] == b""
+    if has_last_break:
+        lines.pop()
+    records = [line.removesuffix(b"\r") for line in lines[1:]]
+    expected = Expected()
+    for number, line in enumerate(records, start=1):
+        outcome = judge(entity, line)
+        is_last = number == len(records) and not has_last_break
+        if is_last and not isinstance(outcome, set):
+            others = [other for other in records[:-1] if len(other) <= MAX_LINE_BYTES]
+            if not is_whole(entity, line, others):
+                outcome = {"no line break after the last record, which may be cut"}
+        if is_last and isinstance(outcome, set) and is_form(outcome) is None:
+            outcome |= {"no line break after the last record, which may be cut"}
+        if isinstance(outcome, set):
+            expected.rejects[number] = (outcome, printed(line))
+        else:
+            expected.rows[number] = outcome
+    return expected
+
+
+def is_form(reasons: set[str]) -> str | None:
+    """One of the reasons that name no column, if there is one."""
+    return next((reason for reason in reasons if ": " not in reason), None)
+
+
+def judge(entity: Entity, line: bytes) -> Values | set[str]:
+    """The values of a record, or the reasons that may be given against it."""
+    if len(line) > MAX_LINE_BYTES:
+        return {f"line longer than {MAX_LINE_BYTES} bytes"}
+    if not line.strip():
+        return {"blank line"}
+    if b"\0" in line:
+        return {"NUL byte"}
+    if b"\r" in line:
+        return {"carriage return inside the line"}
+    if line.count(b'"') % 2:
+        return {"unbalanced quote"}
+    columns = entity.file_columns
+    texts = split_values(line.decode("latin-1"))
+    if texts is None:
+        return {"stray quote", "extra column"}
+    if len(texts) != len(columns):
+        return {"missing column" if len(texts) < len(columns) else "extra column"}
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return {"not UTF-8"}
+    values = []
+    for column, text in zip(columns, texts, strict=True):
+        value = read_value(column, text.encode("latin-1").decode())
+        if isinstance(value, set):
+            return value
+        values.append(value)
+    return tuple(values)
+
+
+def split_values(line: str) -> list[str] | None:
+    """The values of a line; None where a quote stands where none may stand."""
+    try:
+        (values,) = csv.reader([line], strict=True)
+    except csv.Error:
+        return None
+    rest = line
+    for value in values:
+        quoted = '"' + value.replace('"', '""') + '"'
+        written = quoted if rest.startswith('"') else value
+        if not rest.startswith(written) or (written is value and '"' in value):
+            return None
+        rest = rest[len(written) :].removeprefix(",")
+    return values
+
+
+def read_value(column: Column, text: str) -> Any:
+    """The exact value of a text, or a set with the reason against it."""
+
+    def against(reason: str) -> set[str]:
+        return {f"{column.header}: {reason}"}
+
+    if not text.strip(" ") and not column.may_be_empty:
+        return against("empty")
+    value: Any
+    if column.data_type == "varchar":
+        return text
+    if column.data_type == "bigint":
+        if not re.fullmatch("0|-?[1-9][0-9]{0,18}", text):
+            return against("not a whole number")
+        value = int(text)
+        if not -(2**63) <= value < 2**63:
+            return against("not a whole number")
+    else:
+        if not re.fullmatch(
+            "-?[0-9]{1,30}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,3})?", text
+        ):
+            return against("not a number")
+        if column.data_type == "double":
+            value = float(text)
+        else:
+            whole, _, decimals = text.lstrip("-").partition(".")
+            if "e" in text.lower() or len(whole) > 1 or len(decimals) > 1:
+                return against(f"does not fit {column.data_type}")
+            value = Decimal(text)
+    if column.minimum is not None and value < column.minimum:
+        return against(f"below {column.minimum}")
+    if column.above is not None and not value > column.above:
+        return against(f"not above {column.above}")
+    if column.maximum is not None and value > column.maximum:
+        return against(f"above {column.maximum}")
+    if column.step is not None and value % Decimal(str(column.step)):
+        return against(f"not a multiple of {column.step}")
+    if column.is_epoch and value > LATEST_EPOCH:
+        return against("more than a day later than the object itself")
+    return value
+
+
+def is_whole(entity: Entity, line: bytes, others: list[bytes]) -> bool:
+    """Whether a last line that no line break ends may be a row.
+
+    A time may, unless it lost a digit; a list may, if all its words are met in
+    other lines. An empty word or value may always be a stump.
+    """
+    column = entity.file_columns[-1]
+    last = line.rpartition(b",")[2].strip(b'"')
+    if column.is_epoch:
+        return Decimal(last.decode()) >= 315_532_800
+    if not column.separator:
+        return False
+    met = {
+        word
+        for other in others
+        for word in other.rpartition(b",")[2].strip(b'"').split(b"|")
+    }
+    return all(word and word in met for word in last.split(b"|"))
+
+
+def printed(line: bytes) -> str:
+    text = line[:4096].decode("utf-8", "backslashreplace")
+    text = re.sub(r"[\0-\x1f\x7f]", lambda char: f"\\x{ord(char[0]):02x}", text)
+    return text + (" … (cut after 4096 bytes)" if len(line) > 4096 else "")
+
+
+# What is tried
+
+NUMBERS = ["1", "2", "3", "3", "17", "4294967296"]
+GOOD = {
+    "rating": ["0.5", "3.0", "4.5", "5", "5.0"],
+    "timestamp": ["964982703", "1104982703", "0", str(LATEST_EPOCH)],
+    "relevance": ["0.5", "1", "0.00800000000000001", "2.5E-4", "00.25"],
+    "title": ["Lantern (1994)", '"Harbour, The"', '"A ""B"""', "Ü ☂\u2028x", " s "],
+    "genres": ["Drama", "Drama|Comedy", "", '"Drama"', "(no genres listed)"],
+    "tag": ["dark", "007", "", '"a,b"', "=1+1", "  ", "\\", "null", "#x"],
+    "imdbId": ["0114709", "", "1"],
+    "tmdbId": ["862", ""],
+}
+ODD = (
+    *("+5", "1e3", "007", "1_0", "١", "0x1F", "30.6", "3.57", "-0", "-1", "0", ""),
+    *("99999999999999999999", " 7", "7 ", "\t7", "NaN", "inf", "-inf", "1.", ".5"),
+    *("5.5", "0.0", "3.7", "1e400", "1e-400", "9" * 40, "0.5000000000000000001"),
+    *("9223372036854775807", "9223372036854775808", "true", "null", "''", "1,", ","),
+    *("99999999999", "315532799", "9" * 4400, "0." + "0" * 29 + "1", "-", "1\v"),
+)
+ODD_BYTES = (
+    *(b'"', b'""', b'"x"', b'x"y"', b'"4.0"x', b'"x', b"\0", b"\r", b"\xff", b"\xed"),
+    *(b"\xed\xa0\x80", b"\xc0\x80", b"\xef\xbb\xbf1", b"\xe2\x80\xa8", b"\xc2\x85"),
+    *(b"\xf4\x90\x80\x80", b"\x1a", b"\x0c", b'"\r"', b'",",', b'"";', b"\\,", b'\\"'),
+)
+PLAIN_LINES = (b"", b" ", b",", b",,,", b",,,,,,", b"1", b"#", b"1,1,4.0", b"\t", b"x")
+ODD_LINES = (*PLAIN_LINES, b"\0", b"\r", b'"', b'""', b"\xef\xbb\xbf", b'"1,1",1,1')
+
+
+def good(column: Column) -> list[str]:
+    return GOOD.get(str(column.header), NUMBERS)
+
+
+@st.composite
+def record(draw: st.DrawFn, entity: Entity, plain: bool) -> bytes:
+    """A line without its line end: good more often than not."""
+    columns = entity.file_columns
+    pools = [good(column) for column in columns]
+    if plain:
+        pools = [
+            [each for each in p if each.isascii() and '"' not in each] for p in pools
+        ]
+    values = [draw(st.sampled_from(pool)).encode() for pool in pools]
+    what = draw(st.integers(0, 11))
+    place = draw(st.integers(0, len(values) - 1)) if what > 5 else 0
+    if what in (6, 7):
+        odd = [each for each in ODD if each.isascii()] if plain else ODD
+        values[place] = draw(st.sampled_from(odd)).encode()
+    elif what == 8:
+        values[place:place] = [b""] * draw(st.integers(1, 2))
+    elif what == 9:
+        del values[place]
+    elif what == 10 and plain:
+        return draw(st.sampled_from(PLAIN_LINES))
+    elif what == 10:
+        values[place] = draw(st.sampled_from(ODD_BYTES))
+    elif what == 11:
+        if draw(st.booleans()):
+            return draw(st.sampled_from(PLAIN_LINES if plain else ODD_LINES))
+        text = [i for i, column in enumerate(columns) if column.data_type == "varchar"]
+        if text:
+            missing = MAX_LINE_BYTES - len(b",".join(values))
+            values[text[0]] += b"x" * max(missing + draw(st.integers(-22, 2)), 0)
+    return b",".join(values)
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """A file of an entity, and the file that replaces it."""
+
+    entity: Entity
+    first: bytes
+    second: bytes
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        files = [
+            re.sub(
+                rb"(.)\1{40,}", lambda run: b"<%d of %b>" % (len(run[0]), run[1]), each
+            )
+            for each in (self.first, self.second)
+        ]
+        printer.text(f"Deliveries({self.entity.name}, {files[0]!r}, {files[1]!r})")
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> Deliveries:
+    entity = draw(st.sampled_from(list(entities().values())))
+    plain = draw(st.booleans())
+    lines = st.lists(record(entity, plain), max_size=8)
+    first = draw(lines)
+    if draw(st.booleans()):
+        second = draw(st.permutations(first))[draw(st.integers(0, 1)) :] + draw(lines)
+    else:
+        second = draw(lines)
+    return Deliveries(
+        entity, draw(body(entity, first, plain)), draw(body(entity, second, plain))
+    )
+
+
+@st.composite
+def body(draw: st.DrawFn, entity: Entity, lines: list[bytes], plain: bool) -> bytes:
+    end = draw(st.sampled_from(LINE_ENDS))
+    ends = [end] * (len(lines) + 1)
+    if not plain and draw(st.booleans()):
+        ends = [draw(st.sampled_from(LINE_ENDS)) for _ in ends]
+    if draw(st.integers(0, 3)) == 0:
+        ends[-1] = b""
+    header = entity.header.encode()
+    if not plain and draw(st.integers(0, 7)) == 0:
+        header = b"\xef\xbb\xbf" + header
+    return b"".join(
+        line + end for line, end in zip([header, *lines], ends, strict=True)
+    )
+
+
+# What is done
+
+
+@dataclass
+class Desk:
+    """A warehouse in memory; each file passes through one local folder."""
+
+    warehouse: Warehouse
+    folder: Path
+
+    def load(self, entity: Entity, content: bytes, load_id: int) -> list[int]:
+        """Load a file for the first time, or again; its counts in the ledger."""
+        path = self.folder / "object.csv"
+        path.write_bytes(content)
+        inspector = Inspector()
+        # Cut where it hurts: between the two halves of a line end.
+        for chunk in re.split(rb"(?<=\r)", content, maxsplit=3):
+            inspector.update(chunk)
+        nowhere = Settings("s3://x", self.folder, "dev", None, 1.0, None)
+        run = _Load(nowhere, Source(S3Settings(), ""), self.warehouse, "continue", None)
+        run.load_id = load_id
+        listed = S3Object("file.csv", "", len(content), DELIVERED)
+        state = ObjectState(entity.name, "", "", None) if load_id > 1 else None
+        fetched = Fetched(listed.key, entity, listed, path, inspector.facts())
+        assert fetched.facts.sha256 == hashlib.sha256(content).hexdigest()
+        run._take(fetched, state, self.folder)
+        (entry,) = run.report.entries
+        return [
+            entry.records,
+            entry.rows_loaded,
+            entry.rows_new,
+            entry.rows_rejected,
+            entry.rows_removed,
+        ]
+
+    def rows(self, query: str) -> list[Values]:
+        return self.warehouse.connection.execute(query).fetchall()
+
+    def check(self, entity: Entity, expected: Expected) -> None:
+        names = ", ".join(column.name for column in entity.file_columns)
+        table = f"raw.{entity.name} where removed_load_id is null"
+        live = self.rows(f"select {names} from {table}")
+        assert Counter(live) == Counter(expected.rows.values())
+        if entity.has_column("record_number"):
+            numbered = self.rows(f"select record_number, {names} from {table}")
+            assert {row[0]: row[1:] for row in numbered} == expected.rows
+            assert len(numbered) == len(expected.rows)
+        rejects = self.rows(
+            "select record_number, reason, text from raw.rejects "
+            "where removed_load_id is null order by record_number"
+        )
+        assert [row[0] for row in rejects] == sorted(expected.rejects)
+        for number, reason, text in rejects:
+            reasons, wanted = expected.rejects[number]
+            assert reason in reasons
+            assert text == wanted
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    connection = connect(Path(":memory:"))
+    warehouse = Warehouse(connection)
+    warehouse.make_tables()
+    yield Desk(warehouse, tmp_path_factory.mktemp("desk"))
+    connection.close()
+
+
+def file(name: str, *lines: bytes, last: bytes = b"\n") -> bytes:
+    ends = [b"\n"] * len(lines) + [last]
+    header = entities()[name].header.encode()
+    return b"".join(
+        line + end for line, end in zip([header, *lines], ends, strict=True)
+    )
+
+
+@settings(PROFILE)
+@given(deliveries())
+def test_every_record_is_an_exact_row_or_a_reject(
+    desk: Desk, delivered: Deliveries
+) -> None:
+    entity = delivered.entity
+    first = expect(entity, delivered.first)
+    second = expect(entity, delivered.second)
+    event(f"rejects: {bool(first.rejects)}, rows: {bool(first.rows)}")
+    desk.warehouse.connection.begin()
+    try:
+        counts = desk.load(entity, delivered.first, 1)
+        rows, rejects = len(first.rows), len(first.rejects)
+        assert counts == [rows + rejects, rows, rows, rejects, 0]
+        desk.check(entity, first)
+
+        counts = desk.load(entity, delivered.second, 2)
+        was, now = first.identities(entity), second.identities(entity)
+        rows, rejects = len(second.rows), len(second.rejects)
+        new, removed = (now - was).total(), (was - now).total()
+        assert counts == [rows + rejects, rows, new, rejects, removed]
+        desk.check(entity, second)
+        by_load = desk.rows(
+            f"select load_id, removed_load_id, count(*) from raw.{entity.name} "
+            f"group by all order by all"
+        )
+        stayed = (was & now).total()
+        wanted = [(1, 2, removed), (1, None, stayed), (2, None, new)]
+        assert by_load == [each for each in wanted if each[2]]
+    finally:
+        desk.warehouse.connection.rollback()
