@@ -297,6 +297,40 @@ def generate(ratings: int, seed: int, out: Path, dirty: bool) -> None:
     show.generated(report)
 
 
+@main.command()
+@click.argument("release")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write the files to.",
+)
+@click.option(
+    "--accept-licence",
+    is_flag=True,
+    help="Accept the terms of the data without being asked.",
+)
+@_command
+def download(release: str, out: Path, accept_licence: bool) -> None:
+    """Fetch a real RELEASE of MovieLens from GroupLens, verified.
+
+    RELEASE is ml-latest-small, ml-20m, ml-25m, ml-32m or ml-latest. What broke off
+    goes on where it stopped.
+    """
+    from reelhouse.download import download as fetch
+
+    def agree(terms: str) -> bool:
+        show.terms(terms)
+        if accept_licence or not sys.stdin.isatty():
+            return accept_licence
+        return click.confirm("Do you accept these terms?", err=True)
+
+    with show.steps() as progress:
+        report = fetch(release, out, agree, progress=progress)
+    show.downloaded(report)
+
+
 def _published(name: str) -> Path:
     return read_settings(None, name).published if name in TARGETS else Path(name)
 

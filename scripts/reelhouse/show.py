@@ -22,6 +22,7 @@ from reelhouse.settings import PROJECT, Settings
 if TYPE_CHECKING:
     from reelhouse.build import BuildReport
     from reelhouse.compare import Comparison
+    from reelhouse.download import DownloadReport
     from reelhouse.generate import GenerateReport
     from reelhouse.load import LoadReport
     from reelhouse.publish import Publication
@@ -282,6 +283,32 @@ def generated(report: GenerateReport) -> None:
     out.print(grid)
     if report.manifest:
         out.print(f"{_count(report.planted, 'fault')} planted: {report.manifest}")
+    out.print(f"\nreelhouse run --source {_short(report.out)}")
+
+
+def terms(text: str) -> None:
+    """The terms of a data set, where a person sees them and a pipe does not."""
+    err.print(escape(text), soft_wrap=True)
+
+
+def downloaded(report: DownloadReport) -> None:
+    """The files of a release, and how far they are known to be the published ones."""
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    grid.add_column("file")
+    grid.add_column("bytes", justify="right")
+    for name, size in report.files.items():
+        grid.add_row(name, f"{size:,}")
+    out.print(grid)
+    if not report.is_new:
+        out.print("Nothing was fetched: all of it is there from before.")
+    elif report.is_fixed:
+        out.print("Verified: the SHA-256 of the archive is the published one.")
+    else:
+        out.print(
+            f"Verified: length and CRC-32 of each file. {report.name} changes, so no "
+            f"checksum is published for it; this one's SHA-256 is {report.sha256}.",
+            soft_wrap=True,
+        )
     out.print(f"\nreelhouse run --source {_short(report.out)}")
 
 
