@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock clean check-types check-dev check-prod check-sql
+.PHONY: help run test test-full check lock clean check-types check-dev check-prod check-sql
 
 BIN := .venv/bin
 SQL := $(wildcard models snapshots analyses tests/data_tests)
@@ -13,7 +13,7 @@ quietly = out=$$($(1) 2>&1) || { echo "$(1)"; echo "$$out"; exit 1; }
 
 help: ## Show this list
 	@echo "Reelhouse: MovieLens files in, a tested star schema out. Targets:"
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' \
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' \
 		$(MAKEFILE_LIST)
 	@echo "Options: ARGS='...' for run, test and lock; PYTHON=python3.12 for .venv"
 
@@ -22,7 +22,11 @@ run: ## Install what a run needs, then run the whole way on the sample
 	@$(BIN)/reelhouse run $(ARGS)
 
 test: check ## Install what tests need, then run every check and test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m 'not long' $(ARGS)
+
+test-full: ## Run the tests that take longer
+	@sh scripts/install.sh test
+	@$(BIN)/python -m pytest -m long $(ARGS)
 
 check: ## Run the static checks alone, cheap ones first
 	@sh scripts/install.sh test

@@ -26,7 +26,8 @@ from reelhouse.source import Source
 # Tables that tell the sequence of loads and not the state of the bucket.
 HISTORY = {"health_loads", "dim_movies_history"}
 
-NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+# What a build is told to leave its tests out.
+UNTESTED = ("--exclude-resource-type", "test")
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",
@@ -106,11 +107,10 @@ class Delivery:
             return load(self.settings, Source(self.s3, self.url), warehouse, **options)
 
     def run(self, *build_arguments: str, **options: Any) -> RunReport:
-        """The whole way; unit tests are left out, since they test no data."""
+        """The whole way."""
         self.close()
         with environment(aws_variables(self.s3)):
-            arguments = (*NO_UNIT_TESTS, *build_arguments)
-            return run(self.settings, build_arguments=arguments, **options)
+            return run(self.settings, build_arguments=build_arguments, **options)
 
     def build(self, *arguments: str) -> BuildReport:
         """Build where the loads went, with arguments for dbt."""

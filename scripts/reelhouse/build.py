@@ -48,6 +48,7 @@ def build(
 ) -> BuildReport:
     """Run `dbt build` on the warehouse in a folder; failures are in the report.
 
+    Unit tests are left out: they test the models, and no data.
     Raises ReelhouseError where dbt does not get as far as building.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -56,7 +57,8 @@ def build(
     tell = _Teller(progress) if progress else None
     with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}):
         try:
-            result = _dbt(["build", *arguments], settings, _manifest(settings), tell)
+            command = ["build", "--exclude-resource-type", "unit_test", *arguments]
+            result = _dbt(command, settings, _manifest(settings), tell)
         finally:
             DuckDBConnectionManager.close_all_connections()
     for each in getattr(result, "results", []):
