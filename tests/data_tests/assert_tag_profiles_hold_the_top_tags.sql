@@ -20,8 +20,8 @@ chosen as (
     group by movie_id
 ),
 
--- Fewer scores lie above the least chosen one than are chosen, and where fewer are
--- chosen than asked for, there are no others.
+-- Fewer scores lie above the least chosen one than are chosen. Fewer are chosen
+-- than asked for only where there are no others.
 scored as (
     select
         scores.movie_id,
