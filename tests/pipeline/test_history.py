@@ -22,6 +22,8 @@ FIRST = {
     4: "Stays (2002),Crime",
 }
 RATINGS = ["1,1,4.0,1000000000", "1,2,3.0,1000000001", "2,4,2.0,1000000002"]
+# Twenty good ratings of movie 1, from the third load on: it rises.
+STARS = [f"{user},1,4.5,1000000003" for user in range(3, 23)]
 # What changes in the second and each later load; None is a movie that is gone.
 DELIVERIES: list[dict[int, str | None]] = [
     {1: "Lanterns (1994),Drama", 2: None},
@@ -60,7 +62,7 @@ def told(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Del
         delivery.put(
             {
                 "movies.csv": csv("movies", lines),
-                "ratings.csv": csv("ratings", RATINGS),
+                "ratings.csv": csv("ratings", RATINGS + (STARS if number > 1 else [])),
                 "tags.csv": csv("tags", TAGS[number]),
             }
         )
@@ -155,11 +157,25 @@ def test_a_removed_and_a_retyped_tag_are_recorded(told: Delivery) -> None:
     ]
 
 
+def test_a_category_changes_with_the_load_that_changed_it(told: Delivery) -> None:
+    assert told.rows(
+        "select movie_id, recommendation_category, dbt_valid_from, dbt_valid_to, "
+        "dbt_is_deleted from snapshots.snap_recommendations "
+        "where movie_id in (1, 2) order by movie_id, dbt_valid_from"
+    ) == [
+        (1, "unclassified", day(0), day(2), "False"),
+        (1, "rising_star", day(2), None, "False"),
+        (2, "unclassified", day(0), day(1), "False"),
+        (2, "unclassified", day(1), day(3), "True"),
+        (2, "unclassified", day(3), None, "False"),
+    ]
+
+
 def test_history_is_rebuilt_from_raw_as_it_was_recorded(
     told: Delivery, tmp_path: Path
 ) -> None:
     recorded = snapshots(told)
-    assert len(recorded) >= 2
+    assert len(recorded) == 3
     told.close()
     shutil.copytree(told.warehouse, tmp_path / "copy")
     copy = replace(told, warehouse=tmp_path / "copy", looking=None)
