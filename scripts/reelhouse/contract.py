@@ -6,6 +6,7 @@ and ranges once. dbt reads it as sources, this module reads it for the loader.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
@@ -109,9 +110,10 @@ def sort_out(keys: list[str]) -> Listing:
     """Give each object key to the entity that it belongs to."""
     by_entity: dict[str, list[str]] = {name: [] for name in entities()}
     ignored = []
-    for key in sorted(keys, key=str.encode):
+    # A file's name need not be text, as a key must; fsencode takes either.
+    for key in sorted(keys, key=os.fsencode):
         owner = next((e for e in entities().values() if e.accepts(key)), None)
-        if owner:
+        if owner and _is_text(key):
             by_entity[owner.name].append(key)
         else:
             ignored.append(key)
@@ -119,7 +121,13 @@ def sort_out(keys: list[str]) -> Listing:
     return Listing(by_entity, ignored, hints)
 
 
+def _is_text(key: str) -> bool:
+    return "\ufffd" not in os.fsencode(key).decode("utf-8", "replace")
+
+
 def _hint(key: str) -> str | None:
+    if not _is_text(key):
+        return f"{os.fsencode(key)!r} is not read: give it a name in UTF-8"
     path = PurePosixPath(key)
     for entity in entities().values():
         wanted = f"{entity.file}.csv"

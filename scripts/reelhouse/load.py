@@ -407,9 +407,10 @@ def _describe(fetched: Fetched, rejects: list[Reject], records: int) -> str:
         f"record {reject.record_number}: {reject.reason}"
         for reject in rejects[:SHOWN_REJECTS]
     )
+    plural = "" if len(rejects) == 1 else "s"
     more = "; …" if len(rejects) > SHOWN_REJECTS else ""
     return (
-        f"{fetched.name} has {len(rejects):,} bad records among {records:,} "
+        f"{fetched.name} has {len(rejects):,} bad record{plural} among {records:,} "
         f"({shown}{more}): mend it, or load with --on-error continue to keep them "
         f"aside."
     )

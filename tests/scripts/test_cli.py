@@ -85,6 +85,15 @@ def test_a_bad_folder_is_named(
     assert not (tmp_path / "warehouse/work").exists()
 
 
+def test_a_file_name_that_is_not_text_is_left_alone(tmp_path: Path) -> None:
+    source = folder(tmp_path, GOOD)
+    (source / "ratings").mkdir()
+    (source / "ratings" / os.fsdecode(b"caf\xe9.csv")).write_bytes(b"x")
+    result = call("load", "--validate", "--source", source)
+    assert result.exit_code == 0, result.output
+    assert r"caf\xe9.csv' is not read: give it a name in UTF-8" in result.stdout
+
+
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     said(call("run", "--source", tmp_path / "gone"), "gone does not exist", "name a")
     said(call("load", "--source", __file__), "is a file")

@@ -37,19 +37,11 @@ arrivals as (
     group by month
 ),
 
-movie_days as (
-    select
-        rated_date,
-        movie_id
-    from ratings
-    group by rated_date, movie_id
-),
-
 movies as (
     select
         cast({{ dbt.date_trunc('month', 'rated_date') }} as date) as month,
         count(distinct movie_id) as movies_rated
-    from movie_days
+    from ratings
     group by cast({{ dbt.date_trunc('month', 'rated_date') }} as date)
 ),
 
