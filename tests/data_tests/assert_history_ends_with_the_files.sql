@@ -1,6 +1,7 @@
+{% set end_of_time = "cast('9999-12-31' as timestamp)" %}
+
 with known as (
-    select *
-    from {{ as_of(ref('dim_movies_history'), "cast('9999-12-31' as timestamp)") }}
+    select * from {{ as_of(ref('dim_movies_history'), end_of_time) }}
 ),
 
 delivered as (
@@ -9,9 +10,9 @@ delivered as (
 
 differing as (
     select
-        coalesce(known.movie_id, delivered.movie_id) as movie_id,
         known.title,
-        delivered.title as delivered_title
+        delivered.title as delivered_title,
+        coalesce(known.movie_id, delivered.movie_id) as movie_id
     from known
     full outer join delivered on known.movie_id = delivered.movie_id
     where

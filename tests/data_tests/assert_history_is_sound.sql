@@ -4,7 +4,13 @@ with versions as (
 
 neighbours as (
     select
-        *,
+        movie_id,
+        version_number,
+        valid_from,
+        valid_to,
+        is_current,
+        is_deleted,
+        title || '|' || genres || '|' || is_deleted as version_content,
         lead(valid_from) over (
             partition by movie_id
             order by version_number
@@ -25,9 +31,10 @@ unsound as (
         or coalesce(valid_to != next_valid_from, false)
         or (valid_to is null) != (version_number = versions)
         or is_current != (version_number = versions)
-        or (version_number = 1) != (valid_from = cast('1900-01-01' as timestamp))
+        or (version_number = 1)
+        != (valid_from = cast('1900-01-01' as timestamp))
         or (version_number = 1 and is_deleted)
-        or title || '|' || genres || '|' || is_deleted = next_content
+        or version_content = next_content
 )
 
 select * from unsound
