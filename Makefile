@@ -50,9 +50,15 @@ check-prod:
 		--target-path target/prod --log-path target/prod)
 
 # The templater opens the warehouse of the target: an empty one of its own.
-check-sql:
+check-sql: target/lint/passed
+
+LINTED := $(wildcard models/*.* models/*/*.* models/*/*/*.* macros/*.* macros/*/*.* \
+	seeds/* snapshots/* analyses/* tests/data_tests/* .sqlfluff* dbt_project.yml)
+
+target/lint/passed: $(LINTED)
 	@mkdir -p target/lint
 	@$(call quietly,REELHOUSE_WAREHOUSE=target/lint $(BIN)/sqlfluff lint $(SQL))
+	@: >$@
 
 # One resolution for every Python and system; versions that are locked stay as they
 # are unless ARGS=--upgrade. The run lock takes its versions from the test lock.

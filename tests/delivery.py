@@ -27,7 +27,7 @@ from reelhouse.source import Source
 HISTORY = {"health_loads", "dim_movies_history"}
 
 # What a build is told to leave its tests out.
-UNTESTED = ("--exclude-resource-type", "test")
+UNTESTED = ("--exclude-resource-type", "test", "unit_test")
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",
@@ -112,10 +112,10 @@ class Delivery:
         with environment(aws_variables(self.s3)):
             return run(self.settings, build_arguments=build_arguments, **options)
 
-    def build(self, *arguments: str) -> BuildReport:
+    def build(self, *arguments: str, command: str = "build") -> BuildReport:
         """Build where the loads went, with arguments for dbt."""
         self.close()
-        return build(self.settings, self.warehouse, None, arguments)
+        return build(self.settings, self.warehouse, None, arguments, command)
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
         """Rows of every state table in marts, without the columns to ignore."""

@@ -45,10 +45,11 @@ def build(
     warehouse: Path,
     progress: Progress | None = None,
     arguments: tuple[str, ...] = (),
+    command: str = "build",
 ) -> BuildReport:
-    """Run `dbt build` on the warehouse in a folder; failures are in the report.
+    """Run `dbt build`, or another command, on the warehouse in a folder.
 
-    Unit tests are left out: they test the models, and no data.
+    Failures are in the report.
     Raises ReelhouseError where dbt does not get as far as building.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -57,8 +58,7 @@ def build(
     tell = _Teller(progress) if progress else None
     with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}):
         try:
-            command = ["build", "--exclude-resource-type", "unit_test", *arguments]
-            result = _dbt(command, settings, _manifest(settings), tell)
+            result = _dbt([command, *arguments], settings, _manifest(settings), tell)
         finally:
             DuckDBConnectionManager.close_all_connections()
     for each in getattr(result, "results", []):

@@ -26,6 +26,9 @@ from reelhouse.source import open_source
 
 Progress = Callable[[str, int, int], None]
 
+# They test the models, and no data.
+UNIT_TESTS_LEFT_OUT = ("--exclude-resource-type", "unit_test")
+
 
 class BuildFailed(ReelhouseError):
     """The build has failures; the report names them."""
@@ -100,7 +103,11 @@ def run(
                 settings,
                 work,
                 lambda done, total: tell("build", done, total),
-                (*build_arguments, "--full-refresh") if rebuild else build_arguments,
+                (
+                    *UNIT_TESTS_LEFT_OUT,
+                    *build_arguments,
+                    *(("--full-refresh",) if rebuild else ()),
+                ),
             )
             watch.lap("build")
             if report.built.failures:

@@ -87,6 +87,19 @@ def prints(*files: Path) -> list[str]:
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
+def test_a_build_says_that_nothing_is_loaded(desk: Desk) -> None:
+    empty = desk("empty")
+    empty.warehouse.mkdir()
+    with pytest.raises(ReelhouseError, match=r"Nothing is loaded yet.*reelhouse run"):
+        empty.build()
+
+
+def test_the_unit_tests_pass(grown: Delivery) -> None:
+    report = grown.build("--select", "test_type:unit", command="test")
+    assert report.failures == []
+    assert report.counts["unit_test"] > 80
+
+
 def test_a_run_that_loads_nothing_changes_no_published_row(grown: Delivery) -> None:
     assert ask(grown, "select count(*) from serving.fct_genome_scores") == 0
     before = grown.warehouse / "before.duckdb"
@@ -122,7 +135,7 @@ def test_a_build_without_one_test_does_not_qualify(
     grown: Delivery, tmp_path: Path
 ) -> None:
     skipped = "assert_reconciliation_leaves_nothing_unexplained"
-    grown.build("--exclude", skipped)
+    grown.build("--exclude-resource-type", "unit_test", "--exclude", skipped)
     with pytest.raises(ReelhouseError, match=rf"not run: {skipped}\)"):
         prepare(grown.settings.database, tmp_path / "published.duckdb")
 

@@ -14,7 +14,6 @@ from tests.delivery import MOVIES, RATINGS, csv
 
 from reelhouse.cli import main
 from reelhouse.locking import writing
-from reelhouse.settings import PROJECT
 
 Files = dict[str, bytes]
 
@@ -186,24 +185,6 @@ def test_load_says_what_it_did_and_what_is_missing(tmp_path: Path) -> None:
     assert "left alone: 1" in result.stdout
     again = call("load", "--source", source)
     assert "Nothing new: 2 objects known from before." in again.stdout
-
-
-def test_dbt_says_that_nothing_is_loaded(tmp_path: Path) -> None:
-    (tmp_path / "warehouse").mkdir()
-    built = subprocess.run(
-        [
-            *(Path(sys.executable).with_name("dbt"), "build", "--no-use-colors"),
-            *("--target-path", tmp_path / "target", "--log-path", tmp_path / "logs"),
-        ],
-        cwd=PROJECT,
-        env=os.environ | {"REELHOUSE_WAREHOUSE": str(tmp_path / "warehouse")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode != 0
-    assert "Nothing is loaded yet" in built.stdout
-    assert "reelhouse run" in built.stdout
 
 
 def test_publish_and_query_before_anything() -> None:
