@@ -33,7 +33,7 @@ class BuildReport:
 
     @property
     def models(self) -> int:
-        return self.counts["model"] + self.counts["snapshot"] + self.counts["seed"]
+        return self.counts["model"]
 
     @property
     def tests(self) -> int:

@@ -56,6 +56,15 @@ def _command(function: Callable[..., Any]) -> Callable[..., Any]:
             where = f" ({error.filename})" if error.filename else ""
             show.error(f"{error.strerror or error}{where}: --debug shows more.")
             sys.exit(1)
+        except Exception as error:
+            if debug:
+                raise
+            first = (str(error).strip().splitlines() or ["no message"])[0]
+            show.error(
+                f"Something went wrong that should not ({type(error).__name__}: "
+                f"{first}): please report it with what --debug shows."
+            )
+            sys.exit(1)
 
     return guarded
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -87,15 +88,24 @@ def load(
     for attempt in range(RELISTINGS + 1):
         try:
             run = _Load(settings, source, warehouse, on_error, progress)
-            with (
-                one_client(source.s3),
-                tempfile.TemporaryDirectory(prefix="reelhouse-") as scratch,
-            ):
-                return run.execute(Path(scratch), accept_shrink, validate)
+            with one_client(source.s3), _scratch(settings.warehouse) as scratch:
+                return run.execute(scratch, accept_shrink, validate)
         except ObjectChanged:
             if attempt == RELISTINGS:
                 raise
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def _scratch(warehouse: Path) -> Iterator[Path]:
+    """A folder for what is under way; what a killed load left there is cleared."""
+    folder = warehouse / "scratch"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Load:

@@ -107,8 +107,15 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _warehouse(environ: Mapping[str, str]) -> Path:
-    folder = environ.get("REELHOUSE_WAREHOUSE")
-    return Path(folder).absolute() if folder else PROJECT / "data/warehouse"
+    name = environ.get("REELHOUSE_WAREHOUSE")
+    folder = Path(name).absolute() if name else PROJECT / "data/warehouse"
+    if "?" in str(folder):
+        # DuckDB takes what follows it for parameters, and loses its log.
+        raise ReelhouseError(
+            f"The warehouse folder {folder} has a question mark in its path, which "
+            f"DuckDB cannot work with: set REELHOUSE_WAREHOUSE to another folder."
+        )
+    return folder
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -123,6 +123,31 @@ def test_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     said(call("run"), "REELHOUSE_MOMENT is 'yesterday'")
 
 
+def test_a_folder_that_the_engine_cannot_work_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = folder(tmp_path, GOOD)
+    monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(tmp_path / "why?"))
+    said(call("load", "--source", source), "question mark", "REELHOUSE_WAREHOUSE")
+    odd = tmp_path / "odd 'n [a-z]*"
+    monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(odd))
+    assert call("load", "--source", source).exit_code == 0
+    assert [path.name for path in odd.iterdir() if path.name != ".lock"] == [
+        "reelhouse.duckdb"
+    ]
+
+
+def test_what_nobody_thought_of_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(*_: object, **__: object) -> None:
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr("reelhouse.load.load", surprise)
+    result = call("load", "--source", folder(tmp_path, GOOD))
+    said(result, "should not (RuntimeError: first line)", "--debug")
+
+
 def test_a_warehouse_in_use_by_another_run(tmp_path: Path) -> None:
     source = folder(tmp_path, GOOD)
     with writing(tmp_path / "warehouse"):
