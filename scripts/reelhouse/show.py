@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -12,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from reelhouse.contract import entities
@@ -50,15 +57,18 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
     )
-    tasks = {}
+    tasks: dict[str, TaskID] = {}
+    lock = threading.Lock()
     is_seen = err.is_terminal
     with Progress(
         *columns, console=err, transient=True, disable=not is_seen
     ) as progress:
 
         def tell(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = progress.add_task(escape(step), total=max(total, 1))
+            # dbt tells of its nodes from several threads.
+            with lock:
+                if step not in tasks:
+                    tasks[step] = progress.add_task(escape(step), total=max(total, 1))
             progress.update(tasks[step], completed=done, total=max(total, 1))
 
         yield tell
