@@ -123,9 +123,10 @@ def commands() -> list[str]:
     return [line for block in blocks for line in block.splitlines()]
 
 
+@pytest.mark.long
 def test_every_command_of_the_readme_works_without_a_network(cut_off: Path) -> None:
     found = commands()
-    # This very test is a part of `make test`; the folder is on the path already.
+    # Whoever runs this very test runs that too; the folder is on the path already.
     found.remove("make test")
     found.remove(". .venv/bin/activate")
     for start in ANSWERS:
