@@ -5,7 +5,7 @@
     {%- set x = 'cast(' ~ sum ~ ' as decimal(15, 0))' -%}
     {%- set total_n = 'cast(' ~ total_count ~ ' as decimal(15, 0))' -%}
     {%- set total_x = 'cast(' ~ total_sum ~ ' as decimal(15, 0))' -%}
-    {%- set m = prior_count | int -%}
+    {%- set m = prior_count -%}
     {{- ratio(
         '(' ~ x ~ ' * ' ~ total_n ~ ' + ' ~ m ~ ' * ' ~ total_x ~ ')',
         '(' ~ units ~ ' * (' ~ n ~ ' + ' ~ m ~ ') * ' ~ total_n ~ ')'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect
+from reelhouse.engines.duckdb import connect, literal
 from reelhouse.errors import ReelhouseError
 
 EXAMPLES = 3
@@ -54,8 +54,7 @@ def compare(left: Path, right: Path) -> Comparison:
     connection = connect(Path(":memory:"))
     try:
         for path, side in ((left, "l"), (right, "r")):
-            quoted = str(path).replace("'", "''")
-            connection.execute(f"attach '{quoted}' as {side} (read_only)")
+            connection.execute(f"attach {literal(path)} as {side} (read_only)")
         sides = [
             _tables(connection, side, path)
             for side, path in zip("lr", (left, right), strict=True)

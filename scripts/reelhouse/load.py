@@ -155,7 +155,6 @@ class _Load:
     def _execute(
         self, listed: dict[str, S3Object], listing: Listing, scratch: Path
     ) -> None:
-        self.warehouse.make_tables()
         self.load_id = self.warehouse.newest_load_id() + 1
         self.before = self._live_rows()
         known = self.warehouse.objects()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect
+from reelhouse.engines.duckdb import connect, literal
 from reelhouse.errors import ReelhouseError
 
 # Readers as old as DuckDB 1.1 open a file of this version.
@@ -88,10 +88,9 @@ def put_in_place(prepared: Path, published: Path) -> None:
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, database: Path, to: Path) -> None:
-    quoted = [str(path).replace("'", "''") for path in (database, to)]
-    connection.execute(f"attach '{quoted[0]}' as reelhouse (read_only)")
+    connection.execute(f"attach {literal(database)} as reelhouse (read_only)")
     connection.execute(
-        f"attach '{quoted[1]}' as published (storage_version '{STORAGE_VERSION}')"
+        f"attach {literal(to)} as published (storage_version '{STORAGE_VERSION}')"
     )
 
 
@@ -187,16 +186,14 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: _Relation) -
         f"select comment from {source} {where} and {label} = ? and comment is not null",
         [relation.name],
     ).fetchall():
-        connection.execute(
-            f"comment on {relation.kind} {target} is {_literal(comment)}"
-        )
+        connection.execute(f"comment on {relation.kind} {target} is {literal(comment)}")
     for column, comment in connection.execute(
         f"select column_name, comment from duckdb_columns() {where} "
         f"and table_name = ? and comment is not null",
         [relation.name],
     ).fetchall():
         connection.execute(
-            f'comment on column {target}."{column}" is {_literal(comment)}'
+            f'comment on column {target}."{column}" is {literal(comment)}'
         )
 
 
@@ -233,7 +230,3 @@ def _describe(
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     return int(connection.execute(f"select count(*) from {relation}").fetchall()[0][0])
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

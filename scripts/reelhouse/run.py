@@ -79,12 +79,13 @@ def run(
     with writing(settings.warehouse):
         work = _fresh_folder(settings.warehouse / "work")
         try:
+            watch = _Watch(report.seconds)
             old = _copy_warehouse(settings, work, rebuild)
             report.former_source = old.other_source
             if rebuild and old.is_copied:
                 record_history_again(settings, work, tell)
+                watch.lap("history")
             database = work / settings.database.name
-            watch = _Watch(report.seconds)
             with open_source(settings, tell) as source:
                 watch.lap("upload")
                 with open_warehouse(database) as warehouse:
@@ -115,7 +116,10 @@ def run(
             tell("publish", 0, 1)
             prepared = work / settings.published.name
             report.published = prepare(database, prepared)
-            if not old.is_copied:
+            if old.is_copied:
+                # Whoever has opened it for writing since would work for nothing.
+                connect(settings.database, read_only=True).close()
+            else:
                 report.aside = _put_aside(settings)
             _finish(settings, database, prepared)
             tell("publish", 1, 1)
@@ -216,9 +220,9 @@ def _keep_failed(settings: Settings, work: Path) -> Path:
 
 def _put_aside(settings: Settings) -> Path | None:
     """Give the files that a run does not build upon another place; None without any."""
-    files = [path for path in (settings.database, settings.published) if path.exists()]
     if not settings.database.exists():
         return None
+    files = [path for path in (settings.database, settings.published) if path.exists()]
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     aside = _fresh_folder(settings.warehouse / f"aside-{stamp}")
     for path in files:

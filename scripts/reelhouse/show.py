@@ -170,6 +170,8 @@ def failures(report: BuildReport, failed: Path) -> None:
             f"      {escape(failure.message)}",
             soft_wrap=True,
         )
+    if report.skipped:
+        err.print(f"  {_count(report.skipped, 'node')} behind them did not run.")
     tests = [each.name for each in report.failures if each.kind == "test"]
     if tests:
         err.print(

@@ -114,7 +114,7 @@ class Warehouse:
 
         One look at whole lines costs less than one at each value's text.
         """
-        pattern = _literal(exact_line(entity))
+        pattern = literal(exact_line(entity))
         found = self._count(
             f"select count(*) from read_csv({_path_literal(path)}, "
             f"delim = '\x01', columns = {{line: 'varchar'}}, {_reading('', 1)}) "
@@ -154,7 +154,7 @@ class Warehouse:
         """The records that break a rule, by number, each with its first reason."""
         texts = replace(csv_file, is_exact=False)
         cases = " ".join(
-            f"when ({rule.condition}) is not true then {_literal(rule.reason)}"
+            f"when ({rule.condition}) is not true then {literal(rule.reason)}"
             for rule in rules
         )
         rows = self.connection.execute(
@@ -280,7 +280,7 @@ class Warehouse:
         if not scratch.stat().st_size:
             return
         values = ", ".join(
-            _literal(own[column.name])
+            literal(own[column.name])
             if column.name in own
             else "null"
             if column.name == "removed_load_id"
@@ -498,14 +498,15 @@ def _typed(column: Column) -> str:
 def _filled(column: Column, file: str, load_id: int) -> str:
     """The value of a column that the loader fills in."""
     values = {
-        "file": _literal(file),
+        "file": literal(file),
         "load_id": str(load_id),
         "removed_load_id": "null",
     }
     return values.get(column.name, column.name)
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """A value as a SQL literal: a whole number as it is, else its text in quotes."""
     return (
         str(value)
         if isinstance(value, int)
@@ -515,4 +516,4 @@ def _literal(value: object) -> str:
 
 def _path_literal(path: Path) -> str:
     """A path as a literal in which nothing acts as a glob."""
-    return _literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
+    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
