@@ -4,8 +4,8 @@
         incremental_strategy='delete+insert',
         unique_key='user_id',
         on_schema_change='fail',
-        pre_hook="{{ delete_vanished_users(
-            ref('int_ratings_changed'), ref('fct_ratings')
+        pre_hook="{{ delete_vanished(
+            ['user_id'], ref('int_ratings_changed'), ref('fct_ratings')
         ) }}",
     )
 }}

@@ -4,8 +4,10 @@
         incremental_strategy='delete+insert',
         unique_key=['user_id', 'movie_id'],
         on_schema_change='fail',
-        pre_hook="{{ delete_vanished_ratings(
-            ref('int_ratings_changed'), ref('int_ratings_ranked')
+        pre_hook="{{ delete_vanished(
+            ['user_id', 'movie_id'],
+            ref('int_ratings_changed'),
+            ref('int_ratings_ranked')
         ) }}",
     )
 }}
