@@ -33,7 +33,7 @@ RATINGS = [
     for movie in range(1, 4)
 ]
 SECOND = [
-    *RATINGS[2:],  # two of user 1's ratings are gone
+    *RATINGS[2:-3],  # two of user 1's ratings are gone, and user 12
     "2,1,0.5,900000000",  # late: older than the one that is there
     "3,1,5.0,1000259200",  # tied with the one that is there
     "4,1,4.5,1300000000",  # rated again
@@ -42,6 +42,7 @@ SECOND = [
 ]
 STORY = {
     (1, 1): None,  # removed
+    (12, 3): None,  # removed with the user
     (2, 1): "1.5",  # the late one loses
     (3, 1): "5.0",  # of the tied ones the higher wins
     (4, 1): "4.5",  # the later wins
@@ -143,7 +144,7 @@ def test_a_build_without_one_test_does_not_qualify(
 def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) -> None:
     grown.put({"ratings.csv": csv("ratings", SECOND)})
     (entry,) = grown.run().loaded.entries
-    assert (entry.rows_new, entry.rows_removed) == (5, 2)
+    assert (entry.rows_new, entry.rows_removed) == (5, 5)
     ratings = query(
         grown.settings.published, "select user_id, movie_id, rating from fct_ratings"
     )[1]
