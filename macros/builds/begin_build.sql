@@ -1,5 +1,6 @@
 {% macro begin_build() %}
     {%- if execute -%}
+        {%- do check_variables() -%}
         {%- set load_id = last_load_id() -%}
         {%- if load_id is none and (
             writes_tables() or invocation_args_dict.which == 'test'

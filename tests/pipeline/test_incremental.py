@@ -89,8 +89,8 @@ def expected(bucket: dict[str, tuple[Rating, ...]]) -> dict[str, Any]:
             place = (time, float(rating))
             latest[user, movie] = max(latest.get((user, movie), place), place)
     days: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for (user, _), (time, rating) in latest.items():
-        days[user, time // DAY].append(rating)
+    for (user, _), (time, stars) in latest.items():
+        days[user, time // DAY].append(stars)
     return {
         "ratings": sorted((*key, *value) for key, value in latest.items()),
         "days": sorted((*key, len(day), sum(day)) for key, day in days.items()),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 from tests.delivery import UNTESTED, Delivery, csv
 
 from reelhouse.compare import compare
@@ -18,6 +20,7 @@ from reelhouse.publish import prepare
 from reelhouse.query import query
 from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
+from reelhouse.settings import PROJECT
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",
@@ -90,9 +93,36 @@ def prints(*files: Path) -> list[str]:
 
 def test_a_build_says_that_nothing_is_loaded(desk: Desk) -> None:
     empty = desk("empty")
-    empty.warehouse.mkdir()
+    empty.warehouse.mkdir(exist_ok=True)
     with pytest.raises(ReelhouseError, match=r"Nothing is loaded yet.*reelhouse run"):
         empty.build()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("bayesian_prior_count", "many", "a whole number from 0"),
+        ("min_movie_ratings", "'100'", "a whole number from 0"),
+        ("top_n_tags", "0", "a whole number from 1"),
+        ("as_of_load_id", "first", "a whole number from 1"),
+        ("neighbour_likes", "2.5", "a whole number from 1"),
+        ("momentum_rising_factor", "true", "a number above 0"),
+        ("min_rated_at", "yesterday", "a UTC moment such as"),
+    ],
+)
+def test_a_variable_that_no_rule_can_use_stops_the_build(
+    desk: Desk, name: str, value: str, wanted: str
+) -> None:
+    empty = desk("empty")
+    empty.warehouse.mkdir(exist_ok=True)
+    with pytest.raises(ReelhouseError, match=rf"variable {name} is '.*write {wanted}"):
+        empty.build("--vars", f"{{{name}: {value}}}")
+
+
+def test_every_variable_is_looked_at() -> None:
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
+    check = (PROJECT / "macros/check_variables.sql").read_text()
+    assert set(project["vars"]) == set(re.findall(r"'(\w+_\w+)'", check))
 
 
 def test_the_unit_tests_pass(grown: Delivery) -> None:

@@ -1,0 +1,43 @@
+{% macro check_variables() %}
+    {%- set whole_numbers = {
+        'bayesian_prior_count': 0,
+        'min_genre_ratings': 0,
+        'min_link_ratings': 0,
+        'min_movie_ratings': 0,
+        'min_tagged_movies': 0,
+        'neighbour_likes': 1,
+        'neighbour_movies': 1,
+        'top_n_tags': 1,
+    } -%}
+    {%- if var('as_of_load_id') is not none -%}
+        {%- do whole_numbers.update({'as_of_load_id': 1}) -%}
+    {%- endif -%}
+
+    {%- set wanted = {} -%}
+    {%- for name, least in whole_numbers.items() -%}
+        {%- set value = var(name) -%}
+        {%- if value is not integer or value is boolean or value < least -%}
+            {%- do wanted.update({name: 'a whole number from ' ~ least}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for name in ['momentum_fading_factor', 'momentum_rising_factor'] -%}
+        {%- set value = var(name) -%}
+        {%- if value is not number or value is boolean or value <= 0 -%}
+            {%- do wanted.update({name: 'a number above 0'}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set moment = '[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?' -%}
+    {%- if var('min_rated_at') is not none
+        and not modules.re.fullmatch(moment, var('min_rated_at') | string) -%}
+        {%- do wanted.update(
+            {'min_rated_at': "a UTC moment such as '2010-01-01 12:00:00'"}
+        ) -%}
+    {%- endif -%}
+
+    {%- for name, what in wanted.items() -%}
+        {%- do exceptions.raise_compiler_error(
+            'The variable ' ~ name ~ " is '" ~ var(name) ~ "': write " ~ what
+            ~ ' (--vars, or vars in dbt_project.yml).'
+        ) -%}
+    {%- endfor -%}
+{% endmacro %}

@@ -1,0 +1,285 @@
+"""Macros give the values that their descriptions promise, in each engine's SQL."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from hashlib import md5
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pytest
+from dbt.cli.main import dbtRunner
+
+from reelhouse.settings import PROJECT, environment
+
+# An expression in Jinja, and its value.
+VALUES: list[tuple[str, Any]] = [
+    ("ratio('1', '3')", 1 / 3),
+    ("ratio('(7 - 2)', '(1 + 1)')", 2.5),
+    ("ratio('0', '5')", 0.0),
+    ("ratio('5', '0')", None),
+    ("ratio('null', '2')", None),
+    ("tenths('cast(3.5 as decimal(2, 1))')", 35),
+    ("stddev_from_sums('2', '4', '10')", math.sqrt(2)),
+    ("stddev_from_sums('2', '40', '1000', 10)", math.sqrt(2)),
+    ("stddev_from_sums('3', '6', '12')", 0.0),
+    ("stddev_from_sums('1', '4', '16')", None),
+    ("bayesian_average('1', '5', '4', '12', 1)", 4.0),
+    ("bayesian_average('1', '50', '4', '120', 1, 10)", 4.0),
+    ("bayesian_average('2', '9', '4', '12', 0)", 4.5),
+    # A product of 29 digits, and no digit lost before the division.
+    (
+        "bayesian_average('20000000', '712345678', '20000000', '712345678', 100, 10)",
+        712345678 / 200000000,
+    ),
+    ("weight_units('1')", 232792560),
+    ("weight_units('4')", 58198140),
+    ("weight_units('23')", 10121415),
+    ("round_relevance('cast(0.00800000000000001 as double)')", Decimal("0.00800")),
+    ("round_relevance('cast(0.000015 as double)')", Decimal("0.00002")),
+    ("round_relevance('cast(0.0000149 as double)')", Decimal("0.00001")),
+    ("round_relevance('cast(1 as double)')", Decimal("1.00000")),
+    ("epoch_to_timestamp('0')", datetime(1970, 1, 1)),
+    ("epoch_to_timestamp('1483228799')", datetime(2016, 12, 31, 23, 59, 59)),
+    ("epoch_to_timestamp('null')", None),
+    ("iso_day_of_week(\"cast('2024-01-01' as date)\")", 1),
+    ("iso_day_of_week(\"cast('2023-12-31' as date)\")", 7),
+    ("fold_spaces(\"' a   b  c '\")", " a b c "),
+    ("fold_spaces(\"'a' || chr(9) || '  b'\")", "a\t b"),
+    ("trim_white(\"chr(160) || ' Heat (1995)' || chr(9) || chr(10)\")", "Heat (1995)"),
+    ("trim_white(\"chr(13) || chr(8201) || ' x'\")", "\u2009 x"),
+    ("trim_white('null')", None),
+    ("rtrim_white(\"' (1983)) ' || chr(160)\", ')')", " (1983"),
+    ("rtrim_white(\"' (1983) '\")", " (1983)"),
+    (
+        "normalise_text(\"'  Dark' || chr(160) || chr(10) || '  COMEDY '\")",
+        "dark comedy",
+    ),
+    ("normalise_text(\"' '\")", ""),
+    ("normalise_text('null')", None),
+    ("is_digits(\"'0123456789'\")", True),
+    ("is_digits(\"''\")", True),
+    ("is_digits(\"'12a'\")", False),
+    ("is_digits(\"'-1'\")", False),
+    ("year_of_group(\"'1995'\")", "1995"),
+    ("year_of_group(\"'1975-1979'\")", "1975"),
+    ("year_of_group(\"'2006–2007'\")", "2006"),
+    ("year_of_group(\"'2009– '\")", "2009"),
+    ("year_of_group(\"'2007-'\")", "2007"),
+    ("year_of_group(\"'199'\")", None),
+    ("year_of_group(\"'19955'\")", None),
+    ("year_of_group(\"'1995 cut'\")", None),
+    ("year_of_group(\"'a.k.a. 1995'\")", None),
+    (
+        "surrogate_key([\"'Drama'\", '1', 'null'])",
+        md5(b"5:Drama1:1-", usedforsecurity=False).hexdigest(),
+    ),
+]
+
+NUMBERS = """(
+    select 1 as id, 'a' as team, 3 as score, 'Drama|War' as words
+    union all select 2, 'a', 5, 'Drama'
+    union all select 3, 'a', 5, ''
+    union all select 4, 'b', 1, null
+)"""
+VERSIONS = """(
+    select
+        1 as id,
+        cast('1900-01-01' as timestamp) as valid_from,
+        cast('2026-01-02' as timestamp) as valid_to
+    union all
+    select 2, cast('2026-01-02' as timestamp), null
+)"""
+
+FOREVER, BEFORE, CHANGE = (
+    f"cast('{moment}' as timestamp)"
+    for moment in ("1900-01-01", "2026-01-01 23:59:59", "2026-01-02")
+)
+DAYS = """(
+    select 1 as id, cast('2026-01-01' as date) as day
+    union all select 1, cast('2026-01-02' as date)
+    union all select 2, cast('2026-02-01' as date)
+    union all select 2, cast('2026-02-02' as date)
+)"""
+
+# A query in Jinja, and its rows in any order.
+QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+    "top_n of each group, ties by id": (
+        f"select id from {NUMBERS} as numbers "
+        "{{ top_n(1, ['score desc', 'id asc'], ['team']) }}",
+        [(2,), (4,)],
+    ),
+    "top_n of all": (
+        f"select id from {NUMBERS} as numbers "
+        "{{ top_n(2, ['score asc', 'id desc']) }}",
+        [(4,), (1,)],
+    ),
+    "weighted_avg of groups": (
+        "select team, {{ weighted_avg('score', 'id') }} "
+        f"from {NUMBERS} as numbers group by team",
+        [("a", 13 / 6), ("b", 0.25)],
+    ),
+    "weighted_avg with weights and units": (
+        "select {{ weighted_avg('score', '1', 'id', 10) }} "
+        f"from {NUMBERS} as numbers where team = 'a'",
+        [((3 * 1 + 5 * 2 + 5 * 3) / 60,)],
+    ),
+    "weighted_avg of nothing": (
+        "select {{ weighted_avg('score', 'id') }} "
+        f"from {NUMBERS} as numbers where id > 4",
+        [(None,)],
+    ),
+    "split_rows": (
+        "select numbers.id, cast(parts.value as varchar) "
+        f"from {NUMBERS} as numbers "
+        "{{ split_rows('numbers.words', '|', 'parts') }}",
+        [(1, "Drama"), (1, "War"), (2, "Drama"), (3, "")],
+    ),
+    "as_of the first moment": (
+        f"select id from {{{{ as_of({VERSIONS!r}, {FOREVER!r}) }}}} as valid",
+        [(1,)],
+    ),
+    "as_of the second before a change": (
+        f"select id from {{{{ as_of({VERSIONS!r}, {BEFORE!r}) }}}} as valid",
+        [(1,)],
+    ),
+    "as_of the moment of a change": (
+        f"select id from {{{{ as_of({VERSIONS!r}, {CHANGE!r}) }}}} as valid",
+        [(2,)],
+    ),
+    "newest_load_id": (
+        'select {{ newest_load_id("(select 7 as load_id)") }} as load_id',
+        [(7,)],
+    ),
+    "newest_load_id of nothing": (
+        'select {{ newest_load_id("(select 7 as load_id where 1 = 0)") }} as load_id',
+        [(0,)],
+    ),
+    "accepted_range, both ends in it": (
+        f"{{{{ test_accepted_range({NUMBERS!r}, 'score', 3, 5) }}}}",
+        [(1,)],
+    ),
+    "accepted_range, an end out of it": (
+        f"{{{{ test_accepted_range({NUMBERS!r}, 'score', above=1, max_value=3) }}}}",
+        [(1,), (5,), (5,)],
+    ),
+    "no_nulls_in_columns": (
+        f"{{{{ test_no_nulls_in_columns({NUMBERS!r}, ['id', 'words']) }}}}",
+        [(4, None)],
+    ),
+    "relevance_range": (
+        "{{ test_relevance_range('(select 0 as score union all select 1 "
+        "union all select 2 union all select -1 union all select null)', 'score') }}",
+        [(2,), (-1,), (None,)],
+    ),
+    "unique_combination": (
+        f"{{{{ test_unique_combination({NUMBERS!r}, ['team', 'score']) }}}}",
+        [("a", 5, 2)],
+    ),
+    "unique_combination with a null": (
+        f"{{{{ test_unique_combination({NUMBERS!r}, ['words']) }}}}",
+        [(None, 1)],
+    ),
+    "unique_combination of the latest days": (
+        f"{{{{ test_unique_combination({DAYS!r}, ['id'], "
+        "{'column': 'day', 'days': 31}) }}",
+        [(2, 2)],
+    ),
+}
+
+
+# dbt wants values for a connection that it does not open.
+NOT_CONNECTED = {
+    f"SNOWFLAKE_{name}": "none"
+    for name in ("ACCOUNT", "USER", "ROLE", "WAREHOUSE", "PRIVATE_KEY_PATH")
+}
+
+
+@cache
+def manifest(target: str) -> Any:
+    """The project, parsed once for a target."""
+    return invoke(target, "parse")
+
+
+def invoke(target: str, *command: str, manifest: Any = None) -> Any:
+    with TemporaryDirectory() as folder, environment(NOT_CONNECTED):
+        outcome = dbtRunner(manifest=manifest).invoke(
+            [
+                *("--log-level", "none", "--log-path", folder, *command),
+                *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+                *("--target", target, "--target-path", folder),
+            ]
+        )
+    if outcome.exception:
+        raise outcome.exception.__context__ or outcome.exception
+    return outcome.result
+
+
+def rendered(target: str, templates: list[str]) -> list[str]:
+    """Each template as dbt makes it for a target; nothing is asked of an engine."""
+    mark = "\n-- the next template\n"
+    ran = invoke(
+        target,
+        *("compile", "--inline", mark.join(templates)),
+        *("--no-introspect", "--no-populate-cache"),
+        manifest=manifest(target).deepcopy(),
+    )
+    return str(ran.results[0].node.compiled_code).split(mark)
+
+
+def ask_duckdb(queries: list[str]) -> list[list[tuple[Any, ...]]]:
+    connection = duckdb.connect()
+    return [connection.execute(query).fetchall() for query in queries]
+
+
+ENGINES = {"dev": ask_duckdb}
+
+
+@pytest.mark.parametrize("target", ENGINES)
+def test_macros_give_their_values(target: str) -> None:
+    templates = [f"{{{{ {expression} }}}}" for expression, _ in VALUES]
+    columns = ",\n".join(rendered(target, templates))
+    ((*found,),) = ENGINES[target]([f"select {columns}"])[0]
+    wrong = {
+        expression: (value, expected)
+        for (expression, expected), value in zip(VALUES, found, strict=True)
+        if value != expected
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("target", ENGINES)
+def test_macros_make_queries_of_the_right_rows(target: str) -> None:
+    queries = rendered(target, [query for query, _ in QUERIES.values()])
+    found = ENGINES[target](queries)
+    wrong = {
+        name: (rows, expected)
+        for (name, (_, expected)), rows in zip(QUERIES.items(), found, strict=True)
+        if sorted(rows, key=repr) != sorted(expected, key=repr)
+    }
+    assert not wrong
+
+
+def test_an_order_without_a_direction_is_refused() -> None:
+    with pytest.raises(Exception, match="top_n: say asc or desc behind 'score'"):
+        rendered("dev", ["{{ top_n(1, ['score']) }}"])
+
+
+def test_no_two_keys_run_together() -> None:
+    pairs = [
+        ("'a', 'bc'", "'ab', 'c'"),
+        ("'', null", "null, ''"),
+        ("'1:1'", "'1', '1'"),
+    ]
+    templates = [
+        "{{ surrogate_key(" + str(keys.split(", ")) + ") }}"
+        for pair in pairs
+        for keys in pair
+    ]
+    queries = [f"select {key}" for key in rendered("dev", templates)]
+    found = [rows[0][0] for rows in ask_duckdb(queries)]
+    assert len(set(found)) == len(found)
