@@ -2,6 +2,10 @@ with users as (
     select * from {{ ref('dim_users') }}
 ),
 
+levels as (
+    select * from {{ ref('engagement_levels') }}
+),
+
 percentiles as (
     select
         user_id,
@@ -9,33 +13,40 @@ percentiles as (
         percent_rank() over (order by rating_count) as percentile
     from users
     where rating_count > 0
-),
-
--- The cut-offs as documented, against those of the seed.
-levelled as (
-    select
-        user_id,
-        engagement_level,
-        case
-            when percentile >= 0.95 then 'Super-High'
-            when percentile >= 0.66 then 'High'
-            when percentile >= 0.33 then 'Medium'
-            else 'Low'
-        end as documented_level
-    from percentiles
     union all
     select
         user_id,
         engagement_level,
-        null as documented_level
+        null as percentile
     from users
     where rating_count = 0
 ),
 
+-- Every level that a user reaches; the highest of them is the user's.
+reached as (
+    select
+        percentiles.user_id,
+        max(levels.min_percentile) as min_percentile
+    from percentiles
+    inner join levels on percentiles.percentile >= levels.min_percentile
+    group by percentiles.user_id
+),
+
+expected as (
+    select
+        reached.user_id,
+        levels.level as engagement_level
+    from reached
+    inner join levels on reached.min_percentile = levels.min_percentile
+),
+
 wrong as (
-    select *
-    from levelled
-    where engagement_level is distinct from documented_level
+    select percentiles.user_id
+    from percentiles
+    left join expected on percentiles.user_id = expected.user_id
+    where
+        percentiles.engagement_level
+        is distinct from expected.engagement_level
 )
 
 select * from wrong

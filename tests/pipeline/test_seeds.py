@@ -1,0 +1,104 @@
+"""Rules are data: who changes a seed changes the outcome, and touches nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reelhouse.compare import compare
+from reelhouse.publish import prepare
+from reelhouse.query import query
+from reelhouse.settings import PROJECT
+
+TREE = ("models", "macros", "seeds", "snapshots", "tests/data_tests", "analyses")
+
+# The lines of a seed that stay, those added, and the published tables that differ.
+CHANGES: dict[str, tuple[int | None, list[str], set[str]]] = {
+    "engagement_levels": (
+        2,
+        ["Busy,0.5", "Idle,0"],
+        {
+            "dim_users",
+            "mart_genre_engagement",
+            "mart_user_behaviour",
+            "mart_user_behaviour_by_genre",
+            "mart_user_engagement",
+        },
+    ),
+    "genres": (None, ["Opera,true"], {"dim_genres", "mart_genre_ratings"}),
+    "movie_release_dates": (
+        None,
+        ["0626117,A made film,1999-12-31,none"],
+        {"mart_movie_releases"},
+    ),
+    "recommendation_categories": (
+        None,
+        ["hidden_gem,5,4.1,4"],
+        {"mart_movie_recommendations"},
+    ),
+}
+# Values that the changed rules must lead to on the sample.
+OUTCOMES = [
+    (
+        "select count(*) filter (engagement_level = 'Idle') > 100, "
+        "list(distinct engagement_level order by engagement_level) "
+        "from mart_user_engagement",
+        (True, ["Busy", "Idle", "Super-High"]),
+    ),
+    ("select is_listed from dim_genres where genre = 'Opera'", (True,)),
+    (
+        "select cast(release_date as varchar), release_info "
+        "from mart_movie_releases where movie_id = 1",
+        ("1999-12-31", "date"),
+    ),
+    (
+        "select count(*) > 0, min(rating_count), min(priority), max(priority) "
+        "from mart_movie_recommendations "
+        "where recommendation_category = 'hidden_gem'",
+        (True, 5, 4, 4),
+    ),
+]
+
+
+def run(command: list[str], warehouse: Path, project: Path) -> None:
+    done = subprocess.run(
+        command,
+        env=os.environ | {"REELHOUSE_WAREHOUSE": str(warehouse)},
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+
+
+@pytest.mark.long
+def test_a_changed_seed_changes_its_outcome_and_nothing_else(tmp_path: Path) -> None:
+    for name in TREE:
+        shutil.copytree(PROJECT / name, tmp_path / "project" / name)
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(PROJECT / name, tmp_path / "project")
+    warehouse = tmp_path / "warehouse"
+    run([sys.executable, "-m", "reelhouse", "run"], warehouse, PROJECT)
+    for name, (kept, added, _) in CHANGES.items():
+        seed = tmp_path / f"project/seeds/{name}.csv"
+        lines = seed.read_text(encoding="utf-8").splitlines()
+        seed.write_text("\n".join(lines[:kept] + added) + "\n", encoding="utf-8")
+
+    dbt = str(Path(sys.executable).parent / "dbt")
+    without_unit_tests = ("--exclude-resource-type", "unit_test")
+    run([dbt, "build", *without_unit_tests], warehouse, tmp_path / "project")
+
+    after = tmp_path / "after.duckdb"
+    prepare(warehouse / "reelhouse.duckdb", after)
+    comparison = compare(warehouse / "published.duckdb", after)
+    differing = {each.name for each in comparison.tables if not each.is_equal}
+    assert differing == set().union(*(tables for *_, tables in CHANGES.values()))
+    for question, expected in OUTCOMES:
+        assert query(after, question)[1] == [expected]
