@@ -121,15 +121,21 @@ class Delivery:
         """Rows of every state table in marts, without the columns to ignore."""
         newest = "select published from marts.builds order by started_at desc limit 1"
         ((published,),) = self.rows(newest)
-        return {
-            each["name"]: self.rows(
-                f"select columns(lambda name: name not in "
-                f"{['', *each['ignored_columns']]}) "
-                f"from marts.{each['name']} order by all"
+        tables = {}
+        for each in json.loads(published):
+            name, ignored = each["name"], ["", *each["ignored_columns"]]
+            if name in HISTORY:
+                continue
+            condition = "true"
+            if name == "dim_movies":
+                # A deleted movie that is still rated would be an inferred one.
+                ignored.append("previous_title")
+                condition = "not is_deleted and not is_inferred"
+            tables[name] = self.rows(
+                f"select columns(lambda name: name not in {ignored}) "
+                f"from marts.{name} where {condition} order by all"
             )
-            for each in json.loads(published)
-            if each["name"] not in HISTORY
-        }
+        return tables
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         if self.looking is None:

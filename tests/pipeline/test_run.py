@@ -27,8 +27,9 @@ MOVIES = [
     '2,"Harbour, The (1999)",Drama',
     "3,Salt (2001),Comedy",
     "4,  No Year At All ,(no genres listed)",
+    "5,Unseen (2003),War",
 ]
-LINKS = ["1,0114709,862", "2,0113497,", "77,0000077,77"]
+LINKS = ["1,0114709,862", "2,0113497,", "5,0000005,", "77,0000077,77"]
 TAGS = ["1,1,Quiet,1100000000", "9,2, quiet ,1100000001", "9,4,  ,1100000002"]
 RATINGS = [
     f"{user},{movie},{(user * movie) % 10 / 2 + 0.5},{1_000_000_000 + user * 86_400}"
@@ -43,6 +44,16 @@ SECOND = [
     "5,99,3.0,1300000001",  # of a movie that no file has
     "20,4,2.5,1300000002",  # a new user
 ]
+# For one load between, a title and a tag are others; then two movies are gone, of
+# which one is still rated, and a tag.
+BETWEEN = {
+    "movies.csv": csv("movies", ["1,Lanterns (1994),Drama|Comedy", *MOVIES[1:]]),
+    "tags.csv": csv("tags", ["1,1,Loud,1100000000", *TAGS[1:]]),
+}
+AFTER = {
+    "movies.csv": csv("movies", [MOVIES[0], *MOVIES[2:4]]),
+    "tags.csv": csv("tags", [TAGS[0], TAGS[2]]),
+}
 STORY = {
     (1, 1): None,  # removed
     (12, 3): None,  # removed with the user
@@ -51,6 +62,10 @@ STORY = {
     (4, 1): "4.5",  # the later wins
     (5, 99): "3.0",  # kept, its movie inferred
 }
+TITLES = (
+    "select title from marts.dim_movies_history where movie_id = 1 "
+    "order by version_number"
+)
 Desk = Callable[[str], Delivery]
 
 
@@ -172,9 +187,14 @@ def test_a_build_without_one_test_does_not_qualify(
 
 
 def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) -> None:
-    grown.put({"ratings.csv": csv("ratings", SECOND)})
-    (entry,) = grown.run().loaded.entries
-    assert (entry.rows_new, entry.rows_removed) == (5, 5)
+    grown.put(BETWEEN)
+    grown.load()
+    grown.build(*UNTESTED, "--select", "+resource_type:snapshot")
+    grown.put({**AFTER, "ratings.csv": csv("ratings", SECOND)})
+    entries = {entry.entity: entry for entry in grown.run().loaded.entries}
+    assert {
+        name: (entry.rows_new, entry.rows_removed) for name, entry in entries.items()
+    } == {"ratings": (5, 5), "movies": (1, 3), "tags": (1, 2)}
     ratings = query(
         grown.settings.published, "select user_id, movie_id, rating from fct_ratings"
     )[1]
@@ -182,6 +202,15 @@ def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) ->
     assert {key: found.get(key) for key in STORY} == STORY
     inferred = "select is_inferred from serving.dim_movies where movie_id = 99"
     assert ask(grown, inferred) is True
+    deleted = query(
+        grown.settings.published, "select movie_id from dim_movies where is_deleted"
+    )
+    assert sorted(deleted[1]) == [(2,), (5,)]
+    assert [title for (title,) in grown.rows(TITLES)] == [
+        "Lantern (1994)",
+        "Lanterns (1994)",
+        "Lantern (1994)",
+    ]
 
     fresh = desk("fresh")
     fresh.load()
