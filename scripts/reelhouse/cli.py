@@ -340,6 +340,21 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     show.downloaded(report)
 
 
+@main.command()
+@click.option(
+    "--ratings", type=int, default=1_000_000, show_default=True, help="How many."
+)
+@_target
+@_command
+def bench(ratings: int, target: str | None) -> None:
+    """Time a run on generated files, and one after 1 % new ratings."""
+    from reelhouse.bench import bench as time_runs
+
+    with show.steps() as progress:
+        report = time_runs(read_settings(None, target), ratings, progress)
+    show.bench(report)
+
+
 def _published(name: str) -> Path:
     return read_settings(None, name).published if name in TARGETS else Path(name)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,6 +60,11 @@ steps = st.builds(
 )
 sequences = st.lists(steps, min_size=2, max_size=5)
 
+LINES = [
+    f"{user},{movie},2.0,{day * DAY}"
+    for user in (1, 2, 3)
+    for movie, day in ((1, 0), (2, 1))
+]
 A, B = (1, 1, "3.0", DAY), (1, 2, "5.0", 3 * DAY)
 STORY = [
     Step({"ratings.csv": (A, B, (2, 1, "0.5", 0))}),
@@ -173,3 +179,31 @@ def test_incremental_equals_full_refresh_whatever_comes(
     new: Callable[[], Delivery], sequence: list[Step]
 ) -> None:
     play(new(), sequence)
+
+
+def test_a_small_load_touches_what_changed_and_leaves_the_rest(
+    new: Callable[[], Delivery],
+) -> None:
+    delivery = new().put(
+        {"movies.csv": csv("movies", MOVIES), "ratings.csv": csv("ratings", LINES)}
+    )
+    delivery.load()
+    delivery.build(*SELECTED)
+    # A mark on every row, which is gone where a row is written anew.
+    delivery.close()
+    with duckdb.connect(str(delivery.settings.database)) as connection:
+        connection.execute("update marts.fct_ratings set rating = 0")
+        connection.execute(
+            "update intermediate.int_user_days_summed set rating_count = -1"
+        )
+    new_ratings = ["1,3,3.0,1000000000", "2,1,4.5,1000000000"]
+    delivery.put({"ratings/new.csv": csv("ratings", new_ratings)})
+    delivery.load()
+    delivery.build(*SELECTED)
+    assert delivery.rows(
+        "select user_id, movie_id from marts.fct_ratings where rating <> 0 order by all"
+    ) == [(1, 3), (2, 1)]
+    assert delivery.rows(
+        "select user_id, rating_count from intermediate.int_user_days_summed "
+        "where rating_count <> -1 order by all"
+    ) == [(1, 1), (1, 1), (1, 1), (2, 1), (2, 1)]
