@@ -1,19 +1,13 @@
-"""The child process behind the local bucket: moto's S3, and nothing else of moto.
-
-It picks its own port, prints it, and lives as long as its standard input.
-"""
+"""The child process behind the local bucket: moto's S3, and nothing else of moto."""
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
-import threading
 from typing import Any
 
 from moto.moto_server import werkzeug_app
 from moto.moto_server.utilities import RegexConverter
-from werkzeug.serving import make_server
+
+from reelhouse.child import run_server
 
 
 class _AnyCharacter(RegexConverter):
@@ -41,27 +35,8 @@ class _Handler(werkzeug_app.MotoRequestHandler):
 
 
 def main() -> None:
-    threading.Thread(target=_die_with_parent, daemon=True).start()
     vars(werkzeug_app)["RegexConverter"] = _AnyCharacter
-    # A socket of our own, since the server would look up a name for the address of
-    # one that it opens, which can take seconds where there is no network.
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = make_server(
-        "127.0.0.1",
-        0,
-        werkzeug_app.create_backend_app("s3"),
-        threaded=True,
-        request_handler=_Handler,
-        fd=listener.fileno(),
-    )
-    print(server.port, flush=True)
-    server.serve_forever()
-
-
-def _die_with_parent() -> None:
-    # The other end of this pipe closes however the parent ends, kill -9 included.
-    sys.stdin.buffer.read()
-    os._exit(0)
+    run_server(werkzeug_app.create_backend_app("s3"), _Handler)
 
 
 if __name__ == "__main__":

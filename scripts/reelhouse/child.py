@@ -1,0 +1,142 @@
+"""A server of our own as a child process, which never outlives its parent.
+
+The child picks its port, prints it, and lives as long as its standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
+
+from reelhouse.errors import ReelhouseError
+
+START_SECONDS = 60.0
+STOP_SECONDS = 5.0
+
+# What keeps the way to a server on this machine clear of a proxy.
+LOOPBACK_ONLY = {
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
+}
+
+
+@contextmanager
+def serve(
+    module: str, name: str, environ: Mapping[str, str], start_seconds: float
+) -> Iterator[int]:
+    """Run a module as a server until the block ends; yields its port on loopback.
+
+    `name` is what messages call it. Its errors go to a log of its own, of which the
+    last line is told where it does not start. Raises ReelhouseError when it does
+    not answer within `start_seconds`.
+    """
+    with tempfile.TemporaryFile() as log, _process(module, environ, log) as child:
+        try:
+            port = _read_port(child, log, name, start_seconds)
+        except BaseException:
+            child.kill()
+            raise
+        yield port
+
+
+@contextmanager
+def _process(
+    module: str, environ: Mapping[str, str], log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    child = subprocess.Popen(
+        # -P: a module of the current folder must not stand in for a library.
+        [sys.executable, "-P", "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=dict(environ),
+        # Its own session: Ctrl-C in the terminal reaches the parent alone.
+        start_new_session=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        yield child
+    finally:
+        # It tidies up and ends when its input does.
+        child.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(STOP_SECONDS)
+        child.kill()
+        child.wait(STOP_SECONDS)
+        child.stdout.close()
+
+
+def _read_port(
+    child: subprocess.Popen[bytes], log: IO[bytes], name: str, start_seconds: float
+) -> int:
+    """The port that the child prints once it listens."""
+    assert child.stdout is not None
+    deadline = time.monotonic() + start_seconds
+    line = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while not line.endswith(b"\n"):
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise ReelhouseError(
+                    f"The local {name} did not answer within {start_seconds:g} "
+                    f"seconds: try again when the machine is less busy."
+                )
+            piece = os.read(child.stdout.fileno(), 64)
+            if not piece:
+                raise ReelhouseError(
+                    f"The local {name} did not start ({_last_line(log)}): "
+                    f"run 'make run' to install what it needs."
+                )
+            line += piece
+    return int(line)
+
+
+def _last_line(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "no output")
+
+
+def run_server(
+    app: Any, handler: Any, tidy_up: Callable[[], object] = lambda: None
+) -> None:
+    """In the child: serve a WSGI application until the parent ends, however it does.
+
+    `tidy_up` is called then; kill -9 of the parent is no exception.
+    """
+    from werkzeug.serving import make_server
+
+    threading.Thread(target=_die_with_parent, args=[tidy_up], daemon=True).start()
+    # A socket of our own, since the server would look up a name for the address of
+    # one that it opens, which can take seconds where there is no network.
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = make_server(
+        "127.0.0.1",
+        0,
+        app,
+        threaded=True,
+        request_handler=handler,
+        fd=listener.fileno(),
+    )
+    print(server.port, flush=True)
+    server.serve_forever()
+
+
+def _die_with_parent(tidy_up: Callable[[], object]) -> None:
+    # The other end of this pipe closes however the parent ends.
+    sys.stdin.buffer.read()
+    try:
+        tidy_up()
+    finally:
+        os._exit(0)

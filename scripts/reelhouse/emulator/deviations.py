@@ -1,0 +1,119 @@
+"""Where the emulator departs from stock fakesnow, and the words to say it with.
+
+Each deviation is a function with a number and a name, listed in docs/emulator.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from sqlglot import Expr, exp
+
+DONE = "select 'Statement executed successfully.' as status"
+
+_PIECE = re.compile(
+    r"""(?P<skipped>(?:\s|--[^\n]*|//[^\n]*|/\*.*?\*/)+)
+    | '(?:[^'\\]|\\.|'')*' | \$\$.*?\$\$ | "(?:[^"]|"")*" | .""",
+    re.VERBOSE | re.DOTALL,
+)
+_PART = r'(?:"(?:[^"]|"")*"|[\w$]+)'
+NAME = rf"{_PART}(?:\s?\.\s?{_PART})*"
+
+DEVIATIONS: dict[str, Callable[..., Any]] = {}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def deviation(number: str) -> Callable[[Function], Function]:
+    """Register a function as the deviation of that number."""
+
+    def mark(function: Function) -> Function:
+        assert number not in DEVIATIONS, number
+        DEVIATIONS[number] = function
+        return function
+
+    return mark
+
+
+class Name(NamedTuple):
+    """A full name as Snowflake stores it: in capitals unless it was quoted."""
+
+    database: str
+    schema: str
+    name: str
+
+    @property
+    def sql(self) -> str:
+        return ".".join(quoted(part) for part in self)
+
+    def __str__(self) -> str:
+        return ".".join(self)
+
+
+def plain(sql: str) -> str:
+    """A statement without comments and with single spaces, what is quoted as it is."""
+    text = _PIECE.sub(lambda piece: " " if piece["skipped"] else piece[0], sql)
+    return text.strip("; ")
+
+
+def matched(pattern: str, text: str) -> re.Match[str] | None:
+    """The match of a whole statement in the form that `plain` gives."""
+    return re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
+
+
+def full_name(
+    text: str, database: str | None, schema: str | None, level: int = 3
+) -> Name:
+    """A written name, completed; `level` 2 is that of a schema, 1 that of a database."""
+    parts = [_stored(part) for part in re.findall(_PART, text)]
+    whole = [database or "", schema or ""][: max(0, level - len(parts))] + parts
+    return Name(*(whole + ["", "", ""])[:3])
+
+
+def name_of(table: exp.Table, database: str | None, schema: str | None) -> Name:
+    """The full name of a table expression."""
+
+    def part(key: str, default: str | None) -> str:
+        identifier = table.args.get(key)
+        if not isinstance(identifier, exp.Identifier):
+            return default or ""
+        return identifier.name if identifier.quoted else identifier.name.upper()
+
+    return Name(part("catalog", database), part("db", schema), part("this", ""))
+
+
+def _stored(part: str) -> str:
+    if part.startswith('"'):
+        return part[1:-1].replace('""', '"')
+    return part.upper()
+
+
+def quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, (bool, int)):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def answer(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """SQL that yields these rows."""
+    names = ", ".join(quoted(column) for column in columns)
+    values = [f"({', '.join(literal(value) for value in row)})" for row in rows]
+    if not values:
+        nothing = ", ".join(
+            f"cast(null as varchar) as {quoted(column)}" for column in columns
+        )
+        return f"select {nothing} where false"
+    return f"select * from (values {', '.join(values)}) as answer ({names})"
+
+
+def text_of(node: Expr | None) -> str | None:
+    """The text of a literal, however it was quoted."""
+    return node.name if isinstance(node, (exp.Literal, exp.RawString)) else None
