@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from reelhouse.contract import Entity, Listing, entities, sort_out
-from reelhouse.engines.duckdb import (
+from reelhouse.engines.warehouse import (
     CsvFile,
-    Dialect,
     LedgerEntry,
     ObjectState,
     Warehouse,
@@ -338,7 +337,9 @@ class _Load:
         it, or the file is not plain, it is taken apart line by line.
         """
         entity, facts = fetched.entity, fetched.facts
-        rules = entity_rules(entity, Dialect(), fetched.listed.last_modified)
+        rules = entity_rules(
+            entity, self.warehouse.dialect, fetched.listed.last_modified
+        )
 
         def insert(csv_file: CsvFile, records: int) -> tuple[int, list[Reject]]:
             if is_known:

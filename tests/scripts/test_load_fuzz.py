@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from reelhouse.contract import Column, Entity, entities
-from reelhouse.engines.duckdb import ObjectState, Warehouse, connect
+from reelhouse.engines.duckdb import Warehouse, connect
+from reelhouse.engines.warehouse import ObjectState
 from reelhouse.load import Fetched, _Load
 from reelhouse.records import MAX_LINE_BYTES, Inspector
 from reelhouse.s3 import S3Object, S3Settings

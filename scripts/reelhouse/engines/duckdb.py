@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
+from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES, Reject
 from reelhouse.rules import Rule, exact_line
@@ -25,34 +26,6 @@ NUMBER_BYTES = 32
 
 class UnreadableWarehouse(ReelhouseError):
     """The file is there, but no DuckDB file that this engine can read."""
-
-
-@dataclass(frozen=True)
-class ObjectState:
-    """What the ledger knows of an object; no `sha256` where none of it was loaded."""
-
-    entity: str
-    etag: str
-    sha256: str | None
-    refused_sha256: str | None
-
-
-@dataclass(frozen=True)
-class LedgerEntry:
-    """What one load did to one object; the counts are records and rows."""
-
-    load_id: int
-    file: str
-    entity: str
-    etag: str
-    sha256: str | None
-    size_bytes: int
-    records: int
-    rows_loaded: int
-    rows_new: int
-    rows_rejected: int
-    rows_removed: int
-    status: str
 
 
 class Dialect:
@@ -69,7 +42,9 @@ class Dialect:
 
 
 class Warehouse:
-    """An open warehouse file. Every method works inside one transaction of a load."""
+    """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
+
+    dialect = Dialect()
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
@@ -135,10 +110,10 @@ class Warehouse:
             _typed(column) if column.header else _filled(column, file, load_id)
             for column in entity.columns
         )
-        records = csv_file.select(entity, entity.has_column("record_number"))
+        records = _select(csv_file, entity, entity.has_column("record_number"))
         return self._count(
             f"insert into raw.{entity.name} select {values} "
-            f"from ({records}) where {csv_file.filter(rules)}"
+            f"from ({records}) where {_filter(csv_file, rules)}"
         )
 
     def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
@@ -160,7 +135,7 @@ class Warehouse:
         rows = self.connection.execute(
             f"select record_number, reason from ("
             f"select record_number, case {cases} end as reason "
-            f"from ({texts.select(entity, numbered=True)})) "
+            f"from ({_select(texts, entity, numbered=True)})) "
             f"where reason is not null order by record_number"
         ).fetchall()
         return [Reject(*row) for row in rows]
@@ -172,8 +147,8 @@ class Warehouse:
         number = ", record_number" if is_numbered else ""
         return self._count(
             f"create or replace temp table landing as select {values}{number} "
-            f"from ({csv_file.select(entity, is_numbered)}) "
-            f"where {csv_file.filter(rules)}"
+            f"from ({_select(csv_file, entity, is_numbered)}) "
+            f"where {_filter(csv_file, rules)}"
         )
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
@@ -379,52 +354,41 @@ class Warehouse:
         return int(row[0]) if row else 0
 
 
-@dataclass(frozen=True)
-class CsvFile:
-    """A local CSV file to read: as delivered, or numbered by `split`.
+def _select(csv_file: CsvFile, entity: Entity, numbered: bool = False) -> str:
+    """SQL that yields the file's columns, '' for an empty text.
 
-    It is read as text unless `is_exact` says that reading it by type changes no
-    value.
+    With `numbered`, record_number (1 is the line after the header) as well.
     """
+    types = {
+        column.name: column.data_type if csv_file.is_exact else "varchar"
+        for column in entity.file_columns
+    }
+    values = ", ".join(
+        f"coalesce({name}, '') as {name}" if data_type == "varchar" else name
+        for name, data_type in types.items()
+    )
+    number = ""
+    if csv_file.is_numbered:
+        types = {"record_number": "bigint", **types}
+        number = ", record_number"
+    elif numbered:
+        number = ", row_number() over () as record_number"
+    columns = ", ".join(f"{name}: '{types[name]}'" for name in types)
+    reading = _reading('"', 0) if csv_file.is_numbered else _reading("", 1)
+    return (
+        f"select {values}{number} from read_csv({_path_literal(csv_file.path)}, "
+        f"delim = ',', columns = {{{columns}}}, {reading})"
+    )
 
-    path: Path
-    is_numbered: bool
-    is_exact: bool = False
 
-    def select(self, entity: Entity, numbered: bool = False) -> str:
-        """SQL that yields the file's columns, '' for an empty text.
-
-        With `numbered`, record_number (1 is the line after the header) as well.
-        """
-        types = {
-            column.name: column.data_type if self.is_exact else "varchar"
-            for column in entity.file_columns
-        }
-        values = ", ".join(
-            f"coalesce({name}, '') as {name}" if data_type == "varchar" else name
-            for name, data_type in types.items()
-        )
-        number = ""
-        if self.is_numbered:
-            types = {"record_number": "bigint", **types}
-            number = ", record_number"
-        elif numbered:
-            number = ", row_number() over () as record_number"
-        columns = ", ".join(f"{name}: '{types[name]}'" for name in types)
-        reading = _reading('"', 0) if self.is_numbered else _reading("", 1)
-        return (
-            f"select {values}{number} from read_csv({_path_literal(self.path)}, "
-            f"delim = ',', columns = {{{columns}}}, {reading})"
-        )
-
-    def filter(self, rules: list[Rule]) -> str:
-        """SQL condition that a record keeps all rules."""
-        conditions = [
-            f"({rule.condition})"
-            for rule in rules
-            if not (self.is_exact and rule.is_of_form)
-        ]
-        return " and ".join(["true", *conditions])
+def _filter(csv_file: CsvFile, rules: list[Rule]) -> str:
+    """SQL condition that a record keeps all rules."""
+    conditions = [
+        f"({rule.condition})"
+        for rule in rules
+        if not (csv_file.is_exact and rule.is_of_form)
+    ]
+    return " and ".join(["true", *conditions])
 
 
 def _reading(quote: str, skip: int) -> str:

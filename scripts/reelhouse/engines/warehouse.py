@@ -1,0 +1,141 @@
+"""What a loader needs of an engine, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from reelhouse.contract import Entity
+from reelhouse.records import Reject
+from reelhouse.rules import Dialect, Rule
+
+
+@dataclass(frozen=True)
+class ObjectState:
+    """What the ledger knows of an object; no `sha256` where none of it was loaded."""
+
+    entity: str
+    etag: str
+    sha256: str | None
+    refused_sha256: str | None
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What one load did to one object; the counts are records and rows."""
+
+    load_id: int
+    file: str
+    entity: str
+    etag: str
+    sha256: str | None
+    size_bytes: int
+    records: int
+    rows_loaded: int
+    rows_new: int
+    rows_rejected: int
+    rows_removed: int
+    status: str
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A local CSV file to read: as delivered, or numbered by `records.split`.
+
+    It is read as text unless `is_exact` says that reading it by type changes no
+    value.
+    """
+
+    path: Path
+    is_numbered: bool
+    is_exact: bool = False
+
+
+class Warehouse(Protocol):
+    """The raw tables, open for a load, which is one transaction."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the engine writes the expressions that rules are made of."""
+
+    def make_tables(self) -> None:
+        """Make the raw schema and its tables where they are missing."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit at the end, or roll all of it back."""
+
+    def source(self) -> str | None:
+        """The source that the warehouse belongs to; None before the first load."""
+
+    def newest_load_id(self) -> int:
+        """0 before the first load."""
+
+    def objects(self) -> dict[str, ObjectState]:
+        """Live objects by file."""
+
+    def live_rows(self, entity: Entity, file: str | None = None) -> int:
+        """Live rows of an entity, or of one of its objects."""
+
+    def is_exact(self, entity: Entity, path: Path, records: int) -> bool:
+        """Whether every record of a plain file can be read by type and stay exact.
+
+        False where the engine reads text alone.
+        """
+
+    def insert_new(
+        self,
+        entity: Entity,
+        csv_file: CsvFile,
+        rules: list[Rule],
+        file: str,
+        load_id: int,
+    ) -> int:
+        """Insert the good records of an object that has no live rows; their number."""
+
+    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
+        """Take back what `insert_new` put in during this load."""
+
+    def bad_records(
+        self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
+    ) -> list[Reject]:
+        """The records that break a rule, by number, each with its first reason."""
+
+    def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
+        """Put the good records of an object aside for a comparison; their number."""
+
+    def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
+        """Compare the landed records with the object's live rows: (new, removed).
+
+        Rows that are the same keep their load; rows that are gone are marked; new
+        ones are inserted. Where a later record overrules an earlier one of its key,
+        the place among the records of the key belongs to a row's identity.
+        """
+
+    def remove(self, entity: Entity, file: str, load_id: int) -> int:
+        """Mark all live rows of an object as removed; their number."""
+
+    def drop_rejects(self, file: str, load_id: int) -> None:
+        """Mark the rejected records of an object as removed."""
+
+    def keep_rejects(
+        self,
+        entity: Entity,
+        file: str,
+        load_id: int,
+        rejects: Iterable[tuple[Reject, str]],
+        scratch: Path,
+    ) -> None:
+        """Keep rejected records, which may pass through the file `scratch`."""
+
+    def record(self, entry: LedgerEntry) -> None:
+        """Write what this load did to an object into the ledger."""
+
+    def record_load(self, load_id: int, source: str, loaded_at: datetime) -> None:
+        """Write down a load; its moment is a second after the last one at least."""
+
+    def note_etag(self, file: str, etag: str) -> None:
+        """Remember a new entity tag of unchanged bytes, to spare the next download."""
