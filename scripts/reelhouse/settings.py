@@ -91,6 +91,11 @@ def read_settings(
     )
 
 
+def variables() -> dict[str, str]:
+    """All variables, for a library that reads some of them."""
+    return dict(os.environ)
+
+
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Set variables for what runs inside, and put the old ones back."""

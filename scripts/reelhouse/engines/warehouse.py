@@ -102,7 +102,10 @@ class Warehouse(Protocol):
     def bad_records(
         self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
     ) -> list[Reject]:
-        """The records that break a rule, by number, each with its first reason."""
+        """The records that break a rule, by number, each with its first reason.
+
+        The file is the one that was inserted or landed last.
+        """
 
     def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
         """Put the good records of an object aside for a comparison; their number."""

@@ -1,0 +1,573 @@
+"""Snowflake: the raw schema of an account's database, and how rows get into it.
+
+An object is checked on this machine and put on a stage as it is, or as its
+well-formed records; COPY INTO takes it into a table of texts, and the same rules as
+everywhere tell good records from bad ones there. DDL would commit the load's
+transaction, so every table is made before it begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
+from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
+from reelhouse.errors import ReelhouseError
+from reelhouse.records import MAX_LINE_BYTES, Reject
+from reelhouse.rules import Rule
+from reelhouse.settings import PROJECT, variables
+
+# Seconds after which a connection, and a statement, is given up.
+LOGIN_SECONDS = 60
+STATEMENT_SECONDS = 3_600
+
+STAGE = "raw.loading"
+# Every value is text, exactly as it stands between the commas.
+FILE_FORMAT = (
+    "type = csv compression = auto field_optionally_enclosed_by = '\"' "
+    "escape_unenclosed_field = none null_if = () empty_field_as_null = false "
+    "trim_space = false error_on_column_count_mismatch = false skip_header = {skip}"
+)
+LARGEST, SMALLEST = 2**63 - 1, -(2**63)
+
+
+class Dialect:
+    """Snowflake's way to write the expressions that rules are made of."""
+
+    def whole_text(self, text: str, pattern: str) -> str:
+        # It is anchored at both ends.
+        return f"regexp_like({text}, '{pattern}')"
+
+    def try_cast(self, text: str, data_type: str) -> str:
+        value = f"try_cast({text} as {data_type})"
+        if data_type != "bigint":
+            return value
+        # A bigint has 38 digits here.
+        inside = f"{value} between {SMALLEST} and {LARGEST}"
+        return f"case when {inside} then {value} end"
+
+    def as_text(self, value: str) -> str:
+        return f"cast({value} as varchar)"
+
+
+class Warehouse:
+    """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
+
+    dialect = Dialect()
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def make_tables(self) -> None:
+        """Nothing: they were made before the transaction began."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end, or roll all of it back."""
+        self._make_tables()
+        self._run("begin")
+        try:
+            yield
+        except BaseException:
+            self._run("rollback")
+            raise
+        self._run("commit")
+
+    def _make_tables(self) -> None:
+        self._run("create schema if not exists raw")
+        self._run(f"create temporary stage if not exists {STAGE}")
+        tables: Iterable[Table] = [*entities().values(), *ledger_tables()]
+        for table in tables:
+            columns = ", ".join(
+                f"{column.name} {_data_type(column)}" for column in table.columns
+            )
+            self._run(f"create table if not exists raw.{table.name} ({columns})")
+        for entity in entities().values():
+            texts = ", ".join(
+                f"{column.name} varchar" for column in entity.file_columns
+            )
+            self._run(
+                f"create temporary table if not exists raw.landing_{entity.name} "
+                f"(record_number bigint, {texts}, surplus varchar)"
+            )
+            typed = ", ".join(
+                f"{column.name} {_data_type(column)}" for column in entity.file_columns
+            )
+            self._run(
+                f"create temporary table if not exists raw.incoming_{entity.name} "
+                f"(record_number bigint, {typed})"
+            )
+            changes = (
+                "was_number bigint, now_number bigint, is_same boolean"
+                if entity.key
+                else f"{typed}, was_copies bigint, now_copies bigint"
+            )
+            self._run(
+                f"create temporary table if not exists raw.changes_{entity.name} "
+                f"({changes})"
+            )
+
+    def source(self) -> str | None:
+        row = self._row("select source from raw.loads order by load_id limit 1")
+        return str(row[0]) if row else None
+
+    def newest_load_id(self) -> int:
+        return self._count("select coalesce(max(load_id), 0) from raw.loads")
+
+    def objects(self) -> dict[str, ObjectState]:
+        rows = self._rows(
+            "select file, entity, etag, sha256, refused_sha256 from raw.objects"
+        )
+        return {row[0]: ObjectState(*row[1:]) for row in rows}
+
+    def live_rows(self, entity: Entity, file: str | None = None) -> int:
+        condition = "" if file is None else f"and file = {literal(file)}"
+        return self._count(
+            f"select count(*) from raw.{entity.name} "
+            f"where removed_load_id is null {condition}"
+        )
+
+    def is_exact(self, entity: Entity, path: Path, records: int) -> bool:  # noqa: ARG002
+        return False
+
+    def insert_new(
+        self,
+        entity: Entity,
+        csv_file: CsvFile,
+        rules: list[Rule],
+        file: str,
+        load_id: int,
+    ) -> int:
+        self._land_texts(entity, csv_file)
+        values = ", ".join(
+            self._typed(column) if column.header else _filled(column, file, load_id)
+            for column in entity.columns
+        )
+        return self._change(
+            f"insert into raw.{entity.name} ({_names(entity.columns)}) "
+            f"select {values} from raw.landing_{entity.name} "
+            f"where {_well_formed(entity)} and {_all_hold(rules)}"
+        )
+
+    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
+        self._change(
+            f"delete from raw.{entity.name} "
+            f"where file = {literal(file)} and load_id = {load_id}"
+        )
+
+    def bad_records(
+        self,
+        entity: Entity,
+        csv_file: CsvFile,  # noqa: ARG002
+        rules: list[Rule],
+    ) -> list[Reject]:
+        cases = " ".join(
+            f"when not coalesce({rule.condition}, false) then {literal(rule.reason)}"
+            for rule in rules
+        )
+        rows = self._rows(
+            f"select record_number, reason from ("
+            f"select record_number, case {cases} end as reason "
+            f"from raw.landing_{entity.name} where {_well_formed(entity)}) as judged "
+            f"where reason is not null order by record_number"
+        )
+        return [Reject(int(number), reason) for number, reason in rows]
+
+    def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
+        self._land_texts(entity, csv_file)
+        self._change(f"delete from raw.incoming_{entity.name}")
+        values = ", ".join(self._typed(column) for column in entity.file_columns)
+        return self._change(
+            f"insert into raw.incoming_{entity.name} "
+            f"(record_number, {_names(entity.file_columns)}) "
+            f"select record_number, {values} from raw.landing_{entity.name} "
+            f"where {_well_formed(entity)} and {_all_hold(rules)}"
+        )
+
+    def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
+        self._change(f"delete from raw.changes_{entity.name}")
+        if entity.key:
+            return self._replace_by_key(entity, file, load_id)
+        return self._replace_by_content(entity, file, load_id)
+
+    def _replace_by_key(
+        self, entity: Entity, file: str, load_id: int
+    ) -> tuple[int, int]:
+        """Pair rows by key and place; a live row of a file is known by its number."""
+        name, live = entity.name, _live(file)
+        key = ", ".join(entity.key)
+        columns = _names(entity.file_columns)
+        paired = " and ".join(f"was.{part} = is_now.{part}" for part in entity.key)
+        same = " and ".join(
+            f"was.{column.name} = is_now.{column.name}"
+            for column in entity.file_columns
+        )
+        place = f"row_number() over (partition by {key} order by record_number)"
+        self._change(
+            f"insert into raw.changes_{name} (was_number, now_number, is_same) "
+            f"select was.record_number, is_now.record_number, "
+            f"coalesce({same}, false) from "
+            f"(select record_number, {columns}, {place} as place "
+            f"from raw.{name} where {live}) as was full outer join "
+            f"(select record_number, {columns}, {place} as place "
+            f"from raw.incoming_{name}) as is_now "
+            f"on {paired} and was.place = is_now.place"
+        )
+        removed = self._change(
+            f"update raw.{name} set removed_load_id = {load_id} where {live} "
+            f"and record_number in (select was_number from raw.changes_{name} "
+            f"where not is_same and was_number is not null)"
+        )
+        self._change(
+            f"update raw.{name} set record_number = changes.now_number "
+            f"from raw.changes_{name} as changes where {live} "
+            f"and raw.{name}.record_number = changes.was_number "
+            f"and changes.is_same and changes.was_number <> changes.now_number"
+        )
+        new = self._insert_incoming(
+            entity,
+            file,
+            load_id,
+            f"raw.incoming_{name} where record_number in (select now_number "
+            f"from raw.changes_{name} where not is_same and now_number is not null)",
+        )
+        return new, removed
+
+    def _replace_by_content(
+        self, entity: Entity, file: str, load_id: int
+    ) -> tuple[int, int]:
+        """Compare how often each content is there: copies are told apart by nothing."""
+        name, live = entity.name, _live(file)
+        columns = _names(entity.file_columns)
+
+        def same(left: str, right: str) -> str:
+            return " and ".join(
+                f"{left}.{column.name} = {right}.{column.name}"
+                for column in entity.file_columns
+            )
+
+        either = ", ".join(
+            f"coalesce(was.{column.name}, is_now.{column.name})"
+            for column in entity.file_columns
+        )
+        self._change(
+            f"insert into raw.changes_{name} ({columns}, was_copies, now_copies) "
+            f"select {either}, coalesce(was.copies, 0), "
+            f"coalesce(is_now.copies, 0) from (select {columns}, count(*) as copies "
+            f"from raw.{name} where {live} group by {columns}) as was full outer join "
+            f"(select {columns}, count(*) as copies from raw.incoming_{name} "
+            f"group by {columns}) as is_now on {same('was', 'is_now')} "
+            f"where coalesce(was.copies, 0) <> coalesce(is_now.copies, 0)"
+        )
+        removed = self._change(
+            f"update raw.{name} set removed_load_id = {load_id} "
+            f"from raw.changes_{name} as changes where {live} "
+            f"and changes.now_copies = 0 and {same(f'raw.{name}', 'changes')}"
+        )
+        removed += self._remove_copies(entity, file, load_id, same)
+        new = self._insert_incoming(
+            entity,
+            file,
+            load_id,
+            f"(select incoming.*, row_number() over (partition by "
+            f"{_names(entity.file_columns, 'incoming')} "
+            f"order by incoming.record_number) as place, changes.was_copies "
+            f"from raw.incoming_{name} as incoming inner join raw.changes_{name} as "
+            f"changes on {same('incoming', 'changes')}) as incoming "
+            f"where place > was_copies",
+        )
+        return new, removed
+
+    def _remove_copies(self, entity: Entity, file: str, load_id: int, same: Any) -> int:
+        """Mark some of the copies of a content as removed; how many.
+
+        Nothing tells copies apart, so all are written anew, negative loads marking
+        them for the while.
+        """
+        name, live = entity.name, _live(file)
+        fewer = "changes.now_copies > 0 and changes.now_copies < changes.was_copies"
+        if not self._count(
+            f"select count(*) from raw.changes_{name} as changes where {fewer}"
+        ):
+            return 0
+        columns = _names(entity.file_columns)
+        self._change(
+            f"insert into raw.{name} ({columns}, file, load_id, removed_load_id) "
+            f"select {columns}, file, -load_id, "
+            f"case when place > now_copies then {load_id} end from ("
+            f"select {_names(entity.file_columns, 'live')}, live.file, live.load_id, "
+            f"changes.now_copies, row_number() over (partition by "
+            f"{_names(entity.file_columns, 'live')} order by live.load_id) as place "
+            f"from raw.{name} as live inner join raw.changes_{name} as changes "
+            f"on {same('live', 'changes')} where {fewer} "
+            f"and live.file = {literal(file)} and live.removed_load_id is null"
+            f") as copies"
+        )
+        self._change(
+            f"delete from raw.{name} using raw.changes_{name} as changes "
+            f"where {live} and raw.{name}.load_id > 0 and {fewer} "
+            f"and {same(f'raw.{name}', 'changes')}"
+        )
+        self._change(f"update raw.{name} set load_id = -load_id where load_id < 0")
+        return self._count(
+            f"select coalesce(sum(changes.was_copies - changes.now_copies), 0) "
+            f"from raw.changes_{name} as changes where {fewer}"
+        )
+
+    def _insert_incoming(
+        self, entity: Entity, file: str, load_id: int, incoming: str
+    ) -> int:
+        values = ", ".join(
+            column.name if column.header else _filled(column, file, load_id)
+            for column in entity.columns
+        )
+        return self._change(
+            f"insert into raw.{entity.name} ({_names(entity.columns)}) "
+            f"select {values} from {incoming}"
+        )
+
+    def remove(self, entity: Entity, file: str, load_id: int) -> int:
+        return self._change(
+            f"update raw.{entity.name} set removed_load_id = {load_id} "
+            f"where {_live(file)}"
+        )
+
+    def drop_rejects(self, file: str, load_id: int) -> None:
+        self._change(
+            f"update raw.rejects set removed_load_id = {load_id} where {_live(file)}"
+        )
+
+    def keep_rejects(
+        self,
+        entity: Entity,
+        file: str,
+        load_id: int,
+        rejects: Iterable[tuple[Reject, str]],
+        scratch: Path,  # noqa: ARG002
+    ) -> None:
+        rows = [
+            (file, entity.name, reject.record_number, reject.reason, text, load_id)
+            for reject, text in rejects
+        ]
+        if rows:
+            self.connection.cursor().executemany(
+                "insert into raw.rejects "
+                "(file, entity, record_number, reason, text, load_id) "
+                "values (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def record(self, entry: LedgerEntry) -> None:
+        values = vars(entry)
+        self._change(
+            f"insert into raw.load_objects ({', '.join(values)}) "
+            f"select {', '.join(literal(value) for value in values.values())}"
+        )
+        if entry.status == "refused":
+            self._record_refusal(entry)
+            return
+        file = literal(entry.file)
+        self._change(f"delete from raw.objects where file = {file}")
+        if entry.status != "removed":
+            names = (
+                "file, entity, etag, sha256, size_bytes, records, rows_rejected, "
+                "load_id"
+            )
+            self._change(
+                f"insert into raw.objects ({names}) select {names} "
+                f"from raw.load_objects "
+                f"where load_id = {entry.load_id} and file = {file}"
+            )
+
+    def _record_refusal(self, entry: LedgerEntry) -> None:
+        file, etag, sha256 = map(literal, (entry.file, entry.etag, entry.sha256))
+        known = self._change(
+            f"update raw.objects set refused_sha256 = {sha256}, etag = {etag} "
+            f"where file = {file}"
+        )
+        if not known:
+            self._change(
+                "insert into raw.objects (file, entity, etag, size_bytes, records, "
+                "rows_rejected, refused_sha256, load_id) "
+                f"select {file}, {literal(entry.entity)}, {etag}, 0, 0, 0, {sha256}, "
+                f"{entry.load_id}"
+            )
+
+    def record_load(self, load_id: int, source: str, loaded_at: datetime) -> None:
+        moment = f"cast({literal(loaded_at.isoformat(sep=' '))} as timestamp_ntz)"
+        self._change(
+            f"insert into raw.loads (load_id, source, loaded_at) "
+            f"select {load_id}, {literal(source)}, greatest({moment}, "
+            f"coalesce(dateadd('second', 1, max(loaded_at)), {moment})) from raw.loads"
+        )
+
+    def note_etag(self, file: str, etag: str) -> None:
+        self._change(
+            f"update raw.objects set etag = {literal(etag)} "
+            f"where file = {literal(file)}"
+        )
+
+    def _land_texts(self, entity: Entity, csv_file: CsvFile) -> None:
+        """Stage a file and copy its records as texts."""
+        self._change(f"delete from raw.landing_{entity.name}")
+        count = len(entity.file_columns)
+        # One column more than there are shows a record that is too long.
+        if csv_file.is_numbered:
+            values = [f"${place}" for place in range(1, count + 3)]
+        else:
+            values = ["metadata$file_row_number"]
+            values += [f"${place}" for place in range(1, count + 2)]
+        skip = 0 if csv_file.is_numbered else 1
+        path = str(csv_file.path).replace("\\", "\\\\").replace("'", "\\'")
+        self._run(f"put 'file://{path}' @{STAGE} overwrite = true")
+        self._run(
+            f"copy into raw.landing_{entity.name} "
+            f"from (select {', '.join(values)} from @{STAGE}) "
+            f"files = ('{csv_file.path.name}.gz') "
+            f"file_format = ({FILE_FORMAT.format(skip=skip)}) "
+            f"force = true on_error = 'ABORT_STATEMENT'"
+        )
+        if not csv_file.is_numbered:
+            # Whether the header counts is not documented.
+            self._change(
+                f"update raw.landing_{entity.name} set record_number = record_number "
+                f"+ 1 - (select min(record_number) from raw.landing_{entity.name})"
+            )
+
+    def _typed(self, column: Column) -> str:
+        return self.dialect.try_cast(column.name, column.data_type)
+
+    def _run(self, sql: str) -> Any:
+        return self.connection.cursor().execute(sql)
+
+    def _change(self, sql: str) -> int:
+        """Run a statement that changes rows; their number."""
+        return int(self._run(sql).rowcount or 0)
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._run(sql).fetchall()
+        return rows
+
+    def _row(self, sql: str) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._run(sql).fetchone()
+        return row
+
+    def _count(self, sql: str) -> int:
+        row = self._row(sql)
+        return int(row[0]) if row else 0
+
+
+@contextmanager
+def open_warehouse() -> Iterator[Warehouse]:
+    """Open the account that the variables name; ReelhouseError where it refuses."""
+    connection = connect()
+    try:
+        yield Warehouse(connection)
+    finally:
+        connection.close()
+
+
+def connect() -> Any:
+    """A connection as profiles.yml describes it, in UTC and with a limit to waiting."""
+    import snowflake.connector
+
+    credentials = _credentials()
+    try:
+        return snowflake.connector.connect(
+            account=credentials.account,
+            database=credentials.database,
+            schema="raw",
+            warehouse=credentials.warehouse,
+            role=credentials.role,
+            autocommit=True,
+            paramstyle="qmark",
+            application="reelhouse",
+            login_timeout=LOGIN_SECONDS,
+            network_timeout=STATEMENT_SECONDS,
+            session_parameters={
+                "QUERY_TAG": credentials.query_tag,
+                "TIMEZONE": "UTC",
+                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+                "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_SECONDS,
+            },
+            **credentials.auth_args(),
+        )
+    except snowflake.connector.errors.Error as error:
+        raise ReelhouseError(
+            f"The account {credentials.account} does not let {credentials.user} in "
+            f"({first_line(error)}): check the variables SNOWFLAKE_…."
+        ) from error
+
+
+def _credentials() -> Any:
+    """What dbt itself reads from profiles.yml for the target prod."""
+    from dbt.config.profile import Profile, read_profile
+    from dbt.config.renderer import ProfileRenderer
+    from dbt.flags import set_from_args
+    from dbt_common.context import set_invocation_context
+
+    set_invocation_context(variables())
+    set_from_args(argparse.Namespace(), None)
+    profile = Profile.from_raw_profiles(
+        raw_profiles=read_profile(str(PROJECT)),
+        profile_name="reelhouse",
+        renderer=ProfileRenderer({}),
+        target_override="prod",
+    )
+    return profile.credentials
+
+
+def first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def literal(value: object) -> str:
+    """A value as a SQL literal; a backslash escapes there, so it is escaped."""
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _data_type(column: Column) -> str:
+    return "timestamp_ntz" if column.data_type == "timestamp" else column.data_type
+
+
+def _names(columns: Iterable[Column], alias: str = "") -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}{column.name}" for column in columns)
+
+
+def _filled(column: Column, file: str, load_id: int) -> str:
+    """The value of a column that the loader fills in."""
+    values = {
+        "file": literal(file),
+        "load_id": str(load_id),
+        "removed_load_id": "null",
+    }
+    return values.get(column.name, column.name)
+
+
+def _live(file: str) -> str:
+    return f"file = {literal(file)} and removed_load_id is null"
+
+
+def _all_hold(rules: list[Rule]) -> str:
+    return " and ".join(["true", *(f"({rule.condition})" for rule in rules)])
+
+
+def _well_formed(entity: Entity) -> str:
+    """Whether a landed record has as many values as columns, and is not too long."""
+    columns = [column.name for column in entity.file_columns]
+    length = " + ".join(f"coalesce(length({name}), 0)" for name in columns)
+    return (
+        f"{columns[-1]} is not null and surplus is null "
+        f"and {length} + {len(columns) - 1} <= {MAX_LINE_BYTES}"
+    )
