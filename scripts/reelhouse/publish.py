@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -19,8 +21,12 @@ STORAGE_VERSION = "v1.0.0"
 
 # A string, which is left as it is, or the schema in the name of a relation.
 STRING_OR_MARTS = re.compile(
-    r"""('(?:[^']|'')*')|(?<![\w."])(?:"?reelhouse"?\.)?"?marts"?\."""
+    r"""('(?:[^']|'')*')|(?<![\w."])(?:"?\w+"?\.)?"?marts"?\.""", re.IGNORECASE
 )
+CREATE_VIEW = re.compile(r"(?is)^create\s.*?\bview\s.*?\bas\b")
+
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,9 @@ class Publication:
 
 
 @dataclass(frozen=True)
-class _Relation:
+class Relation:
+    """What a build has to publish: a table or view, and columns no compare looks at."""
+
     name: str
     kind: str
     ignored_columns: tuple[str, ...]
@@ -56,9 +64,12 @@ def prepare(database: Path, to: Path) -> Publication:
     connection = connect(Path(":memory:"))
     try:
         _attach(connection, database, to)
-        version, load_id, relations = _qualified_build(connection)
+        connection.execute("use reelhouse")
+        version, load_id, relations = qualified_build(
+            lambda question: connection.execute(question).fetchall()
+        )
         connection.execute("create schema published.serving")
-        for relation in sorted(relations, key=lambda each: each.kind != "table"):
+        for relation in relations:
             if relation.kind == "table":
                 _copy_table(connection, relation.name)
             else:
@@ -94,40 +105,45 @@ def _attach(connection: duckdb.DuckDBPyConnection, database: Path, to: Path) -> 
     )
 
 
-def _qualified_build(
-    connection: duckdb.DuckDBPyConnection,
-) -> tuple[str, int, list[_Relation]]:
-    """The newest build, if it is one of everything, tested, on the newest load."""
+def qualified_build(ask: Ask) -> tuple[str, int, list[Relation]]:
+    """The newest build, if it is one of everything, tested, on the newest load.
+
+    Its id, its load, and what it built to be published. Raises ReelhouseError where
+    it does not qualify.
+    """
     advice = "run `reelhouse run`, or a whole `dbt build`, and publish again."
-    try:
-        build = connection.execute(
-            "select invocation_id, load_id, is_complete, reason, published "
-            "from reelhouse.marts.builds "
-            "order by started_at desc, invocation_id limit 1"
-        ).fetchone()
-    except duckdb.CatalogException:
-        build = None
-    if not build:
+    is_there = ask(
+        "select count(*) from information_schema.tables "
+        "where lower(table_catalog) = lower(current_database()) "
+        "and lower(table_schema) = 'marts' and lower(table_name) = 'builds'"
+    )[0][0]
+    builds = is_there and ask(
+        "select invocation_id, load_id, is_complete, reason, published "
+        "from marts.builds order by started_at desc, invocation_id limit 1"
+    )
+    if not builds:
         raise ReelhouseError(f"Nothing has been built yet: {advice}")
-    version, load_id, is_complete, reason, published = build
+    version, load_id, is_complete, reason, published = builds[0]
     if not is_complete:
         why = reason or "it did not come to its end"
         raise ReelhouseError(
             f"The newest build does not qualify for publishing ({why}): {advice}"
         )
-    newest = connection.execute(
-        "select coalesce(max(load_id), 0) from reelhouse.raw.loads"
-    ).fetchall()[0][0]
+    newest = ask("select coalesce(max(load_id), 0) from raw.loads")[0][0]
     if newest != load_id:
         raise ReelhouseError(
             f"Load {newest} came after the newest build, which saw load {load_id}: "
             f"{advice}"
         )
     relations = [
-        _Relation(each["name"], each["kind"], tuple(each.get("ignored_columns", ())))
+        Relation(
+            each["name"].lower(),
+            each["kind"],
+            tuple(column.lower() for column in each.get("ignored_columns", ())),
+        )
         for each in json.loads(published)
     ]
-    return version, load_id, relations
+    return version, load_id, sorted(relations, key=lambda each: each.kind != "table")
 
 
 def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -153,6 +169,15 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         )
 
 
+def view_body(text: str, serving: str) -> str:
+    """What a view of the marts selects, its relations in `serving`, as `serving.`.
+
+    `text` is the whole CREATE VIEW statement, or what stands behind its AS.
+    """
+    body = re.sub(CREATE_VIEW, "", text.strip(), count=1).strip().rstrip(";")
+    return STRING_OR_MARTS.sub(lambda match: match[1] or serving, body)
+
+
 def _copy_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """Make a view anew over the published tables, from its own text."""
     text = connection.execute(
@@ -160,13 +185,11 @@ def _copy_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         "and schema_name = 'marts' and view_name = ?",
         [name],
     ).fetchall()[0][0]
-    body = re.sub(r"(?is)^\s*create\s+view\s+.*?\bas\b", "", text, count=1)
-    body = STRING_OR_MARTS.sub(
-        lambda match: match[1] or "serving.", body.strip().rstrip(";")
-    )
     connection.execute("use published")
     try:
-        connection.execute(f'create view serving."{name}" as {body}')
+        connection.execute(
+            f'create view serving."{name}" as {view_body(text, "serving.")}'
+        )
     except duckdb.Error as error:
         raise ReelhouseError(
             f"The view {name} cannot be published ({str(error).splitlines()[0]}): "
@@ -174,7 +197,7 @@ def _copy_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         ) from error
 
 
-def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> None:
+def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: Relation) -> None:
     source, label = (
         ("duckdb_tables()", "table_name")
         if relation.kind == "table"
@@ -199,7 +222,7 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: _Relation) -
 
 def _describe(
     connection: duckdb.DuckDBPyConnection,
-    relations: list[_Relation],
+    relations: list[Relation],
     version: str,
     load_id: int,
 ) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from reelhouse.errors import ReelhouseError
 
 PROJECT = Path(__file__).resolve().parents[2]
-TARGETS = ("dev", "ci")
+TARGETS = ("dev", "ci", "prod")
 DEFAULT_MAX_SHRINK = 0.1
 
 
@@ -36,6 +36,10 @@ class Settings:
     @property
     def is_remote(self) -> bool:
         return self.source.startswith("s3://")
+
+    @property
+    def is_snowflake(self) -> bool:
+        return self.target == "prod"
 
     @property
     def source_name(self) -> str:
@@ -78,6 +82,8 @@ def read_settings(
             f"There is no target '{target}': use one of {', '.join(TARGETS)} "
             f"(option --target or variable DBT_TARGET)."
         )
+    if target == "prod":
+        _check_account(environ)
     return Settings(
         source=source
         or environ.get("REELHOUSE_SOURCE")
@@ -109,6 +115,36 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _check_account(environ: Mapping[str, str]) -> None:
+    """Raise ReelhouseError that names every variable that profiles.yml will miss."""
+    names = ["SNOWFLAKE_ACCOUNT", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE"]
+    if environ.get("SNOWFLAKE_AUTHENTICATOR"):
+        if environ["SNOWFLAKE_AUTHENTICATOR"].lower() == "workload_identity":
+            names.append("SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER")
+    else:
+        names.append("SNOWFLAKE_USER")
+        if not environ.get("SNOWFLAKE_PRIVATE_KEY"):
+            names.append("SNOWFLAKE_PRIVATE_KEY_PATH")
+    missing = [name for name in names if not environ.get(name)]
+    if "SNOWFLAKE_PRIVATE_KEY_PATH" in missing:
+        missing[missing.index("SNOWFLAKE_PRIVATE_KEY_PATH")] = (
+            "SNOWFLAKE_PRIVATE_KEY_PATH (or SNOWFLAKE_PRIVATE_KEY, or "
+            "SNOWFLAKE_AUTHENTICATOR)"
+        )
+    if missing:
+        raise ReelhouseError(
+            f"The target prod needs what is not set: {', '.join(missing)}. Set "
+            f"{'it' if len(missing) == 1 else 'them'}, or try the target without an "
+            f"account by `reelhouse emulator -- …`."
+        )
+    key = environ.get("SNOWFLAKE_PRIVATE_KEY_PATH")
+    if key and not Path(key).is_file():
+        raise ReelhouseError(
+            f"SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which is no file: write the path "
+            f"of the private key."
+        )
 
 
 def _warehouse(environ: Mapping[str, str]) -> Path:
