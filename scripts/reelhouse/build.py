@@ -66,6 +66,19 @@ def build(
     return report
 
 
+def lasting_tables(settings: Settings) -> dict[str, list[str]]:
+    """Tables that a build adds to, and does not make anew, as schema.table.
+
+    Under 'snapshot' those that hold history, under 'incremental' the others.
+    """
+    tables: dict[str, list[str]] = {"snapshot": [], "incremental": []}
+    for node in _manifest(settings).nodes.values():
+        kind = str(node.config.materialized)
+        if kind in tables:
+            tables[kind].append(f"{node.schema}.{node.alias or node.name}".lower())
+    return tables
+
+
 _manifests: dict[str, Any] = {}
 
 

@@ -152,6 +152,7 @@ def load(
 
     With --validate the exit status is 1 where a record would be rejected.
     """
+    from reelhouse.engines import snowflake
     from reelhouse.engines.duckdb import open_warehouse
     from reelhouse.load import load as load_all
     from reelhouse.locking import writing
@@ -166,10 +167,18 @@ def load(
         open_source(settings, progress) as opened,
     ):
         database = settings.database
-        if validate and (not database.exists() or other_source(settings)):
+        if (
+            validate
+            and not settings.is_snowflake
+            and (not database.exists() or other_source(settings))
+        ):
             # A trial needs no warehouse, and another source's is none of its business.
             database = Path(scratch) / database.name
-        with open_warehouse(database) as warehouse:
+        with (
+            snowflake.open_warehouse()
+            if settings.is_snowflake
+            else open_warehouse(database)
+        ) as warehouse:
             report = load_all(
                 settings,
                 opened,
@@ -191,15 +200,21 @@ def load(
 @_command
 def publish(target: str | None) -> None:
     """Publish the newest build, if all of it passed."""
+    from reelhouse.engines import snowflake
+    from reelhouse.engines.snowflake_run import Account
     from reelhouse.locking import writing
     from reelhouse.publish import prepare, put_in_place
 
     settings = read_settings(None, target)
     with writing(settings.warehouse):
-        prepared = settings.warehouse / f".{settings.published.name}"
-        publication = prepare(settings.database, prepared)
-        put_in_place(prepared, settings.published)
-    show.publication(publication, settings.published)
+        if settings.is_snowflake:
+            with snowflake.open_warehouse() as warehouse:
+                publication = Account(warehouse.connection).publish()
+        else:
+            prepared = settings.warehouse / f".{settings.published.name}"
+            publication = prepare(settings.database, prepared)
+            put_in_place(prepared, settings.published)
+    show.publication(publication, settings)
 
 
 @main.command()
@@ -211,9 +226,9 @@ def query(question: str, target: str | None) -> None:
 
     Example: reelhouse query 'select * from serving.dim_genres'
     """
-    from reelhouse.query import query as ask
+    from reelhouse.query import ask
 
-    names, rows = ask(read_settings(None, target).published, question)
+    names, rows = ask(read_settings(None, target), question)
     show.table(names, rows)
 
 
@@ -222,14 +237,18 @@ def query(question: str, target: str | None) -> None:
 @click.argument("right")
 @_command
 def compare(left: str, right: str) -> None:
-    """Compare the published tables of two files, row for row.
+    """Compare the published tables of two sides, row for row.
 
     LEFT and RIGHT are a published file each, or the name of a target. The exit
     status is 0 only where all is equal.
     """
     from reelhouse.compare import compare as compare_files
 
-    comparison = compare_files(_published(left), _published(right))
+    with TemporaryDirectory() as folder:
+        comparison = compare_files(
+            _published(left, Path(folder) / "left.duckdb"),
+            _published(right, Path(folder) / "right.duckdb"),
+        )
     show.comparison(comparison)
     if not comparison.is_equal:
         sys.exit(1)
@@ -355,8 +374,17 @@ def bench(ratings: int, target: str | None) -> None:
     show.bench(report)
 
 
-def _published(name: str) -> Path:
-    return read_settings(None, name).published if name in TARGETS else Path(name)
+def _published(name: str, fetched: Path) -> Path:
+    """The published file that a side of a comparison names, fetched if need be."""
+    if name not in TARGETS:
+        return Path(name)
+    settings = read_settings(None, name)
+    if not settings.is_snowflake:
+        return settings.published
+    from reelhouse.engines.snowflake_run import fetch_serving
+
+    fetch_serving(fetched)
+    return fetched
 
 
 def _wait() -> None:

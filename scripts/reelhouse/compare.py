@@ -154,4 +154,8 @@ def _columns(
         "and schema_name = 'serving' and table_name = ? order by column_index",
         [side, name],
     ).fetchall()
-    return dict(rows)
+    # How wide whole numbers are is an engine's own affair.
+    return {
+        column: "BIGINT" if data_type == "INTEGER" else data_type
+        for column, data_type in rows
+    }

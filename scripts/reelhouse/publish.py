@@ -23,7 +23,11 @@ STORAGE_VERSION = "v1.0.0"
 STRING_OR_MARTS = re.compile(
     r"""('(?:[^']|'')*')|(?<![\w."])(?:"?\w+"?\.)?"?marts"?\.""", re.IGNORECASE
 )
-CREATE_VIEW = re.compile(r"(?is)^create\s.*?\bview\s.*?\bas\b")
+# Up to the AS of a CREATE VIEW, past comments of columns, which may hold one too.
+CREATE_VIEW = re.compile(
+    r"""^create\b(?:'(?:[^'\\]|\\.|'')*'|\$\$.*?\$\$|"[^"]*"|(?!\bas\b).)*\bas\b""",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -174,7 +178,7 @@ def view_body(text: str, serving: str) -> str:
 
     `text` is the whole CREATE VIEW statement, or what stands behind its AS.
     """
-    body = re.sub(CREATE_VIEW, "", text.strip(), count=1).strip().rstrip(";")
+    body = CREATE_VIEW.sub("", text.strip(), count=1).strip().rstrip(";")
     return STRING_OR_MARTS.sub(lambda match: match[1] or serving, body)
 
 

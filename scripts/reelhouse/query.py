@@ -10,6 +10,23 @@ import duckdb
 
 from reelhouse.engines.duckdb import connect
 from reelhouse.errors import ReelhouseError
+from reelhouse.settings import Settings
+
+ONE = "Ask one question at a time: write one select."
+
+
+def ask(
+    settings: Settings, question: str
+) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Column names and rows of one select on the published tables of a target.
+
+    Raises ReelhouseError where it cannot be run.
+    """
+    if settings.is_snowflake:
+        from reelhouse.engines.snowflake_run import ask_serving
+
+        return ask_serving(question)
+    return query(settings.published, question)
 
 
 @contextmanager
@@ -36,7 +53,7 @@ def query(published: Path, question: str) -> tuple[list[str], list[tuple[object,
         try:
             statements = connection.extract_statements(question)
             if len(statements) != 1:
-                raise ReelhouseError("Ask one question at a time: write one select.")
+                raise ReelhouseError(ONE)
             cursor = connection.execute(statements[0])
             names = [column[0] for column in cursor.description or []]
             return names, cursor.fetchall()

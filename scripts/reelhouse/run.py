@@ -1,7 +1,8 @@
 """Run: the whole way from the source to the published tables, as one transaction.
 
-Everything happens in a copy of the warehouse file; it takes the place of the old
-one when all is well. Whatever goes wrong before, the old files are as they were.
+Locally everything happens in a copy of the warehouse file, which takes the place of
+the old one when all is well. In an account it happens in place, and is undone from
+clones. Whatever goes wrong, the warehouse is as it was.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
-from reelhouse.build import BuildReport, build
+from reelhouse.build import BuildReport, build, lasting_tables
+from reelhouse.engines import snowflake
 from reelhouse.engines.duckdb import UnreadableWarehouse, connect, open_warehouse
+from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines.warehouse import Warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.load import LoadReport, OnError, load
 from reelhouse.locking import writing
@@ -33,14 +39,14 @@ UNIT_TESTS_LEFT_OUT = ("--exclude-resource-type", "unit_test")
 class BuildFailed(ReelhouseError):
     """The build has failures; the report names them."""
 
-    def __init__(self, report: BuildReport, failed: Path) -> None:
+    def __init__(self, report: BuildReport, failed: Path | None) -> None:
         self.report = report
         self.failed = failed
         count = len(report.failures)
+        kept = f"the failed one is kept in {failed}" if failed else "so is its history"
         super().__init__(
             f"{report.failures[0].name}{' and others' if count > 1 else ''} failed, so "
-            f"nothing is published and the warehouse is as it was; the failed one is "
-            f"kept in {failed}."
+            f"nothing is published and the warehouse is as it was; {kept}."
         )
 
 
@@ -76,56 +82,47 @@ def run(
     """
     report = RunReport()
     tell = progress or (lambda *_: None)
-    with writing(settings.warehouse):
-        work = _fresh_folder(settings.warehouse / "work")
-        try:
-            watch = _Watch(report.seconds)
-            old = _copy_warehouse(settings, work, rebuild)
-            report.former_source = old.other_source
-            if rebuild and old.is_copied:
-                record_history_again(settings, work, tell)
-                watch.lap("history")
-            database = work / settings.database.name
-            with open_source(settings, tell) as source:
-                watch.lap("upload")
-                with open_warehouse(database) as warehouse:
-                    report.loaded = load(
-                        settings,
-                        source,
-                        warehouse,
-                        on_error=on_error,
-                        accept_shrink=accept_shrink,
-                        progress=lambda name, done, total: tell(
-                            f"load {name}", done, total
-                        ),
-                    )
-                watch.lap("load")
-            report.built = build(
-                settings,
-                work,
-                lambda done, total: tell("build", done, total),
-                (
-                    *UNIT_TESTS_LEFT_OUT,
-                    *build_arguments,
-                    *(("--full-refresh",) if rebuild else ()),
-                ),
-            )
-            watch.lap("build")
-            if report.built.failures:
-                raise BuildFailed(report.built, _keep_failed(settings, work))
-            tell("publish", 0, 1)
-            prepared = work / settings.published.name
-            report.published = prepare(database, prepared)
-            if old.is_copied:
-                # Whoever has opened it for writing since would work for nothing.
-                connect(settings.database, read_only=True).close()
-            else:
-                report.aside = _put_aside(settings)
-            _finish(settings, database, prepared)
-            tell("publish", 1, 1)
-            watch.lap("publish")
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    watch = _Watch(report.seconds)
+    with writing(settings.warehouse), _attempt(settings, rebuild) as attempt:
+        report.former_source = attempt.former_source
+        if rebuild and attempt.has_history:
+            load_ids = attempt.drop_history()
+            failed = record_history_again(settings, attempt.folder, load_ids, tell)
+            if failed:
+                raise BuildFailed(failed, attempt.keep_failed())
+            watch.lap("history")
+        with open_source(settings, tell) as source:
+            watch.lap("upload")
+            with attempt.open() as warehouse:
+                report.loaded = load(
+                    settings,
+                    source,
+                    warehouse,
+                    on_error=on_error,
+                    accept_shrink=accept_shrink,
+                    progress=lambda name, done, total: tell(
+                        f"load {name}", done, total
+                    ),
+                )
+            watch.lap("load")
+        report.built = build(
+            settings,
+            attempt.folder,
+            lambda done, total: tell("build", done, total),
+            (
+                *UNIT_TESTS_LEFT_OUT,
+                *build_arguments,
+                *(("--full-refresh",) if rebuild else ()),
+            ),
+        )
+        watch.lap("build")
+        if report.built.failures:
+            raise BuildFailed(report.built, attempt.keep_failed())
+        tell("publish", 0, 1)
+        report.published = attempt.publish()
+        report.aside = attempt.aside
+        tell("publish", 1, 1)
+        watch.lap("publish")
     return report
 
 
@@ -159,47 +156,157 @@ def _fresh_folder(folder: Path) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class _Old:
-    """The warehouse that was there: copied, or of another source, or unreadable."""
+class Attempt(Protocol):
+    """Where a run works, so that nothing has happened until its last step.
 
-    is_copied: bool = False
-    other_source: str | None = None
+    `folder` is what dbt takes for the warehouse's, `has_history` tells whether there
+    was a warehouse that is built upon. `former_source` and `aside` are the report's.
+    """
+
+    folder: Path
+    has_history: bool
+    former_source: str | None
+    aside: Path | None
+
+    def open(self) -> AbstractContextManager[Warehouse]:
+        """The raw tables, for a load."""
+
+    def drop_history(self) -> list[int]:
+        """Drop what a rebuild records again; the loads that raw knows."""
+
+    def keep_failed(self) -> Path | None:
+        """Keep what has failed for a look at it; where, if anywhere."""
+
+    def publish(self) -> Publication:
+        """Publish the build, and let the work stand."""
 
 
-def _copy_warehouse(settings: Settings, work: Path, rebuild: bool) -> _Old:
-    """Copy the warehouse to work on, unless it is another source's or unreadable."""
-    if not settings.database.exists():
-        return _Old()
+def _attempt(settings: Settings, rebuild: bool) -> AbstractContextManager[Attempt]:
+    if settings.is_snowflake:
+        return _in_account(settings)
+    return _in_copy(settings, rebuild)
+
+
+@contextmanager
+def _in_copy(settings: Settings, rebuild: bool) -> Iterator[Attempt]:
+    work = _fresh_folder(settings.warehouse / "work")
     try:
-        if source := other_source(settings):
-            return _Old(other_source=source)
-        # While it is open for reading, nobody writes.
-        reader = connect(settings.database, read_only=True)
-    except UnreadableWarehouse:
-        if rebuild:
-            return _Old()
-        raise
-    try:
-        shutil.copyfile(settings.database, work / settings.database.name)
+        yield _InCopy(settings, work, rebuild)
     finally:
-        reader.close()
-    return _Old(is_copied=True)
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def record_history_again(settings: Settings, work: Path, tell: Progress) -> None:
-    """Keep the raw tables of a warehouse alone, and record history from them.
+class _InCopy:
+    """An attempt in a copy of the local files, which takes their place at the end.
+
+    There is none of another source's, or of files that cannot be read.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, rebuild: bool) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.database = folder / settings.database.name
+        self.former_source: str | None = None
+        self.aside: Path | None = None
+        self.has_history = self._copy(rebuild)
+
+    def _copy(self, rebuild: bool) -> bool:
+        if not self.settings.database.exists():
+            return False
+        try:
+            self.former_source = other_source(self.settings)
+            if self.former_source:
+                return False
+            # While it is open for reading, nobody writes.
+            reader = connect(self.settings.database, read_only=True)
+        except UnreadableWarehouse:
+            if rebuild:
+                return False
+            raise
+        try:
+            shutil.copyfile(self.settings.database, self.database)
+        finally:
+            reader.close()
+        return True
+
+    def open(self) -> AbstractContextManager[Warehouse]:
+        return open_warehouse(self.database)
+
+    def drop_history(self) -> list[int]:
+        with open_warehouse(self.database) as warehouse:
+            return warehouse.keep_raw_alone()
+
+    def keep_failed(self) -> Path:
+        failed = _fresh_folder(self.settings.warehouse / "failed")
+        self.database.replace(failed / self.database.name)
+        return failed
+
+    def publish(self) -> Publication:
+        prepared = self.folder / self.settings.published.name
+        publication = prepare(self.database, prepared)
+        if self.has_history:
+            # Whoever has opened it for writing since would work for nothing.
+            connect(self.settings.database, read_only=True).close()
+        else:
+            self.aside = _put_aside(self.settings)
+        _finish(self.settings, self.database, prepared)
+        return publication
+
+
+@contextmanager
+def _in_account(settings: Settings) -> Iterator[Attempt]:
+    with snowflake.open_warehouse() as warehouse:
+        attempt = _InAccount(settings, warehouse)
+        try:
+            yield attempt
+        except BaseException:
+            attempt.account.undo()
+            raise
+
+
+class _InAccount:
+    """An attempt in an account, which is undone unless it comes to its end.
+
+    A killed one is undone by the next.
+    """
+
+    def __init__(self, settings: Settings, warehouse: snowflake.Warehouse) -> None:
+        self.former_source: str | None = None
+        self.aside: Path | None = None
+        self.folder = settings.warehouse
+        self.warehouse = warehouse
+        self.account = Account(warehouse.connection)
+        self.tables = lasting_tables(settings)
+        self.account.keep(name for names in self.tables.values() for name in names)
+        self.has_history = warehouse.has_loads()
+
+    @contextmanager
+    def open(self) -> Iterator[Warehouse]:
+        yield self.warehouse
+
+    def drop_history(self) -> list[int]:
+        return self.account.drop_history(self.tables["snapshot"])
+
+    def keep_failed(self) -> None:
+        return None
+
+    def publish(self) -> Publication:
+        return self.account.publish(before_swap=self.account.forget)
+
+
+def record_history_again(
+    settings: Settings, folder: Path, load_ids: list[int], tell: Progress
+) -> BuildReport | None:
+    """Record history from the kept changes of the raw tables; a report of failures.
 
     The snapshots see the state after each load, one after the other, as they would
-    have if a build had followed each of them. Raises BuildFailed.
+    have if a build had followed each of them.
     """
-    with open_warehouse(work / settings.database.name) as warehouse:
-        load_ids = warehouse.keep_raw_alone()
     for done, load_id in enumerate(load_ids):
         tell("history", done, len(load_ids))
         report = build(
             settings,
-            work,
+            folder,
             None,
             (
                 *("--select", "+resource_type:snapshot"),
@@ -209,13 +316,8 @@ def record_history_again(settings: Settings, work: Path, tell: Progress) -> None
             ),
         )
         if report.failures:
-            raise BuildFailed(report, _keep_failed(settings, work))
-
-
-def _keep_failed(settings: Settings, work: Path) -> Path:
-    failed = _fresh_folder(settings.warehouse / "failed")
-    (work / settings.database.name).replace(failed / settings.database.name)
-    return failed
+            return report
+    return None
 
 
 def _put_aside(settings: Settings) -> Path | None:

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from reelhouse.contract import entities
-from reelhouse.query import query
+from reelhouse.query import ask
 from reelhouse.settings import PROJECT, Settings
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _notes(report: LoadReport) -> None:
         note(message)
 
 
-def failures(report: BuildReport, failed: Path) -> None:
+def failures(report: BuildReport, failed: Path | None) -> None:
     """The failed models and tests, and how to look at their rows."""
     err.print(f"[bold red]The build failed:[/] {len(report.failures)} of its nodes")
     for failure in report.failures:
@@ -175,9 +175,11 @@ def failures(report: BuildReport, failed: Path) -> None:
         err.print(f"  {_count(report.skipped, 'node')} behind them did not run.")
     tests = [each.name for each in report.failures if each.kind == "test"]
     if tests:
+        where = f"REELHOUSE_WAREHOUSE={_short(failed)} " if failed else ""
+        target = "" if failed else "--target prod "
         err.print(
-            f"To see the rows: REELHOUSE_WAREHOUSE={_short(failed)} "
-            f".venv/bin/dbt show --select {escape(tests[0])}",
+            f"To see the rows: {where}.venv/bin/dbt show {target}"
+            f"--select {escape(tests[0])}",
             soft_wrap=True,
         )
 
@@ -216,16 +218,16 @@ def run(settings: Settings, report: RunReport) -> None:
     command = "reelhouse" if which("reelhouse") else ".venv/bin/reelhouse"
     out.print("\nWhat next:")
     for words, purpose in (
-        ("query 'from mart_genre_ratings'", "a table"),
-        ("query 'from published_tables'", "what there is"),
+        ("query 'select * from mart_genre_ratings'", "a table"),
+        ("query 'select * from published_tables'", "what there is"),
         ("run --source DIR", "your own MovieLens files"),
     ):
-        out.print(f"  {command} {words:<33} [dim]{purpose}[/]")
-    out.print(f"[dim]All tables: {_short(settings.published)}, schema serving[/]")
+        out.print(f"  {command} {words:<42} [dim]{purpose}[/]")
+    out.print(f"[dim]All tables: {_place(settings)}, schema serving[/]")
 
 
 def _best(settings: Settings) -> None:
-    _, rows = query(settings.published, BEST)
+    _, rows = ask(settings, BEST)
     if not rows:
         return
     grid = Table(box=None, header_style="bold", pad_edge=False)
@@ -238,10 +240,10 @@ def _best(settings: Settings) -> None:
     out.print(grid)
 
 
-def publication(publication: Publication, published: Path) -> None:
+def publication(publication: Publication, settings: Settings) -> None:
     out.print(
         f"{_count(publication.tables, 'table')} published "
-        f"({publication.rows:,} rows): {_short(published)}"
+        f"({publication.rows:,} rows): {_place(settings)}"
     )
 
 
@@ -352,6 +354,13 @@ def _count(number: int, noun: str) -> str:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _place(settings: Settings) -> str:
+    """Where the published tables are."""
+    if settings.is_snowflake:
+        return "the account's database"
+    return _short(settings.published)
 
 
 def _short(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.delivery import UNTESTED, Delivery, csv
 
+from reelhouse.engines.duckdb import open_warehouse
 from reelhouse.run import BuildFailed, record_history_again
 from reelhouse.s3 import S3Settings, upload
 
@@ -180,7 +181,11 @@ def test_history_is_rebuilt_from_raw_as_it_was_recorded(
     told.close()
     shutil.copytree(told.warehouse, tmp_path / "copy")
     copy = replace(told, warehouse=tmp_path / "copy", looking=None)
-    record_history_again(copy.settings, copy.warehouse, lambda *_: None)
+    with open_warehouse(copy.settings.database) as warehouse:
+        load_ids = warehouse.keep_raw_alone()
+    assert load_ids == [1, 2, 3, 4]
+    tell = lambda *_: None  # noqa: E731
+    assert not record_history_again(copy.settings, copy.warehouse, load_ids, tell)
     assert snapshots(copy) == recorded
     copy.close()
 

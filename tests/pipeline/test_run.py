@@ -246,6 +246,7 @@ def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> N
     assert prints(*files) == before
     names = [failure.name for failure in caught.value.report.failures]
     assert "assert_reconciliation_leaves_nothing_unexplained" in names
+    assert caught.value.failed
     assert (caught.value.failed / "reelhouse.duckdb").exists()
     assert not (grown.warehouse / "work").exists()
 

@@ -79,7 +79,11 @@ class Warehouse:
         self._run("commit")
 
     def _make_tables(self) -> None:
-        self._run("create schema if not exists raw")
+        # Asked first, since the statement wants a privilege that a loader may lack.
+        if not self._rows(
+            "select 1 from information_schema.schemata where lower(schema_name) = 'raw'"
+        ):
+            self._run("create schema raw")
         self._run(f"create temporary stage if not exists {STAGE}")
         tables: Iterable[Table] = [*entities().values(), *ledger_tables()]
         for table in tables:
@@ -115,6 +119,14 @@ class Warehouse:
     def source(self) -> str | None:
         row = self._row("select source from raw.loads order by load_id limit 1")
         return str(row[0]) if row else None
+
+    def has_loads(self) -> bool:
+        """Whether there is a ledger with a load in it."""
+        is_there = self._count(
+            "select count(*) from information_schema.tables "
+            "where lower(table_schema) = 'raw' and lower(table_name) = 'loads'"
+        )
+        return bool(is_there) and self.newest_load_id() > 0
 
     def newest_load_id(self) -> int:
         return self._count("select coalesce(max(load_id), 0) from raw.loads")

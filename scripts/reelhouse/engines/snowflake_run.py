@@ -1,0 +1,294 @@
+"""Snowflake: a run that leaves no trace when it fails, and publishing by one swap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from reelhouse.contract import entities, ledger_tables
+from reelhouse.engines.duckdb import connect as duckdb_connect
+from reelhouse.engines.snowflake import first_line, literal, open_warehouse
+from reelhouse.errors import ReelhouseError
+from reelhouse.publish import Publication, Relation, qualified_build, view_body
+
+LOCAL_TYPES = {
+    "TEXT": "varchar",
+    "FLOAT": "double",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP_NTZ": "timestamp",
+}
+READERS = "serving_read"
+UNDO = "raw.undo__run"
+# Snowflake's word for what is not there, or not for this role.
+UNKNOWN_OBJECT = 2003
+
+
+class Account:
+    """The schemas of an account's database, for the length of a run."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._run(sql).fetchall()
+        return rows
+
+    def keep(self, built: Iterable[str]) -> None:
+        """Keep clones of what a run adds to, so that `undo` can put it back.
+
+        That is raw, and what of the dbt tree is not made anew each time: `built` are
+        its tables, as schema.table.
+        """
+        self.undo()
+        raw = [*entities().values(), *ledger_tables()]
+        names = [*(f"raw.{table.name}" for table in raw), *built, "marts.builds"]
+        there = self._tables()
+        for name in names:
+            if name in there:
+                clone = _clone_of(name)
+                self._run(f"create or replace transient table {clone} clone {name}")
+        rows = ", ".join(
+            f"({literal(name)}, {str(name in there).lower()})" for name in names
+        )
+        self._run(
+            f"create or replace transient table {UNDO} (name, was_there) as "
+            f"select column1, column2 from (values {rows}) as kept"
+        )
+
+    def undo(self) -> None:
+        """Put back what a run that failed, or was killed, has added to; if it did."""
+        there = self._tables()
+        if UNDO not in there:
+            return
+        for name, was_there in self.ask(f"select name, was_there from {UNDO}"):
+            if was_there:
+                self._run(f"create or replace table {name} clone {_clone_of(name)}")
+            else:
+                self._run(f"drop table if exists {name}")
+        self.forget()
+
+    def forget(self) -> None:
+        """There is nothing to be undone any more."""
+        there = self._tables()
+        if UNDO in there:
+            names = self.ask(f"select name from {UNDO} where was_there")
+            self._run(f"drop table {UNDO}")
+            for (name,) in names:
+                self._run(f"drop table if exists {_clone_of(name)}")
+
+    def drop_history(self, snapshots: Iterable[str]) -> list[int]:
+        """Drop the snapshots, to be recorded again; the loads that raw knows."""
+        for name in snapshots:
+            self._run(f"drop table if exists {name}")
+        return [
+            int(load_id)
+            for (load_id,) in self.ask("select load_id from raw.loads order by load_id")
+        ]
+
+    def publish(self, before_swap: Callable[[], None] = lambda: None) -> Publication:
+        """Fill SERVING_NEXT and swap it with SERVING, in a single operation.
+
+        Readers see the old version or the new one. What is filled is closed to them
+        until just before the swap; views name no schema, so that they read the one
+        that they are in. Raises ReelhouseError where the newest build does not
+        qualify.
+        """
+        version, load_id, relations = qualified_build(self.ask)
+        for schema in ("serving", "serving_next"):
+            self._make_schema(schema)
+        has_readers = self._open_to_readers("serving_next", False)
+        for kind, name in self.relations("serving_next"):
+            self._run(f"drop {kind} serving_next.{name}")
+        for relation in relations:
+            if relation.kind == "table":
+                self._run(
+                    f"create transient table serving_next.{relation.name} "
+                    f"clone marts.{relation.name}"
+                )
+            else:
+                self._copy_view(relation)
+        rows = self._describe(relations, version, load_id)
+        before_swap()
+        if has_readers:
+            self._open_to_readers("serving_next", True)
+        self._run("alter schema serving_next swap with serving")
+        if has_readers:
+            self._open_to_readers("serving_next", False)
+        return Publication(version, load_id, len(relations), rows)
+
+    def _copy_view(self, relation: Relation) -> None:
+        text = self.ask(
+            "select view_definition from information_schema.views "
+            "where lower(table_schema) = 'marts' "
+            f"and lower(table_name) = {literal(relation.name)}"
+        )[0][0]
+        comment = self.ask(
+            "select comment from information_schema.tables "
+            "where lower(table_schema) = 'marts' "
+            f"and lower(table_name) = {literal(relation.name)}"
+        )[0][0]
+        columns = ", ".join(
+            f"{name} comment {literal(said or '')}"
+            for name, said in self.ask(
+                "select column_name, comment from information_schema.columns "
+                "where lower(table_schema) = 'marts' "
+                f"and lower(table_name) = {literal(relation.name)} "
+                "order by ordinal_position"
+            )
+        )
+        self._run("use schema serving_next")
+        try:
+            self._run(
+                f"create view serving_next.{relation.name} ({columns}) "
+                f"comment = {literal(comment or '')} as {view_body(text, '')}"
+            )
+        except self.connection.ProgrammingError as error:
+            raise ReelhouseError(
+                f"The view {relation.name} cannot be published ({first_line(error)}): "
+                f"let it read published tables only."
+            ) from error
+
+    def _describe(self, relations: list[Relation], version: str, load_id: int) -> int:
+        """Say in the schema itself what it holds; the rows of all tables."""
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        self._run(
+            "create transient table serving_next.publication as select "
+            f"cast({literal(version)} as varchar) as version, "
+            f"cast({literal(now)} as timestamp_ntz) as published_at, "
+            f"cast({load_id} as bigint) as load_id"
+        )
+        counts = " union all ".join(
+            f"select {literal(relation.name)} as name, "
+            f"{literal(relation.kind)} as kind, count(*) as row_count, "
+            f"{literal(', '.join(relation.ignored_columns))} as ignored_columns "
+            f"from serving_next.{relation.name}"
+            for relation in relations
+        )
+        self._run(f"create transient table serving_next.published_tables as {counts}")
+        return int(
+            self.ask(
+                "select coalesce(sum(row_count), 0) from serving_next.published_tables "
+                "where kind = 'table'"
+            )[0][0]
+        )
+
+    def _make_schema(self, name: str) -> None:
+        # Asked first, since the statement wants a privilege that set-up keeps back.
+        if not self.ask(
+            "select 1 from information_schema.schemata "
+            f"where lower(schema_name) = {literal(name)}"
+        ):
+            self._run(f"create schema {name}")
+
+    def _open_to_readers(self, schema: str, is_open: bool) -> bool:
+        """Let the readers' role use a schema, or not; whether there is such a role."""
+        verb, to = ("grant", "to") if is_open else ("revoke", "from")
+        try:
+            self._run(f"{verb} usage on schema {schema} {to} database role {READERS}")
+        except self.connection.ProgrammingError as error:
+            if error.errno != UNKNOWN_OBJECT:
+                raise
+            return False
+        return True
+
+    def _tables(self) -> set[str]:
+        rows = self.ask(
+            "select lower(table_schema), lower(table_name) "
+            "from information_schema.tables where table_type = 'BASE TABLE'"
+        )
+        return {f"{schema}.{name}" for schema, name in rows}
+
+    def relations(self, schema: str) -> list[tuple[str, str]]:
+        """Kind (table or view) and name of what is in a schema."""
+        rows = self.ask(
+            "select table_type, table_name from information_schema.tables "
+            f"where lower(table_schema) = {literal(schema)}"
+        )
+        return [("view" if kind == "VIEW" else "table", name) for kind, name in rows]
+
+    def _run(self, sql: str) -> Any:
+        return self.connection.cursor().execute(sql)
+
+
+def ask_serving(question: str) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Column names (lower case) and rows of one select on SERVING."""
+    from snowflake.connector.errors import ProgrammingError
+
+    _check_is_question(question)
+    with open_warehouse() as warehouse:
+        cursor = warehouse.connection.cursor()
+        try:
+            cursor.execute("use schema serving")
+            cursor.execute(question)
+            names = [column.name.lower() for column in cursor.description]
+            return names, cursor.fetchall()
+        except ProgrammingError as error:
+            raise ReelhouseError(
+                f"The question cannot be answered ({first_line(error)}): the tables "
+                f"are those of `reelhouse query 'select * from published_tables'`."
+            ) from error
+
+
+def _check_is_question(question: str) -> None:
+    """Raise ReelhouseError for what is not one select; the role may do more."""
+    import sqlglot
+
+    try:
+        statements = sqlglot.parse(question, dialect="snowflake")
+    except sqlglot.ParseError as error:
+        raise ReelhouseError(
+            f"The question is not SQL that can be read ({first_line(error)})."
+        ) from error
+    if len(statements) != 1 or not isinstance(statements[0], sqlglot.exp.Query):
+        raise ReelhouseError("Ask one question at a time: write one select.")
+
+
+def fetch_serving(to: Path) -> None:
+    """Write the published tables of the account into a file like the local one.
+
+    Whole numbers are bigint there, whatever their width in the account.
+    """
+    with open_warehouse() as warehouse, closing(duckdb_connect(to)) as file:
+        account = Account(warehouse.connection)
+        file.execute("create schema serving")
+        names = [name.lower() for _, name in account.relations("serving")]
+        if "published_tables" not in names:
+            raise ReelhouseError(
+                "The account has no published tables: run `reelhouse run --target "
+                "prod` first."
+            )
+        for name in names:
+            columns = account.ask(
+                "select lower(column_name), data_type, numeric_precision, "
+                "numeric_scale from information_schema.columns "
+                "where lower(table_schema) = 'serving' "
+                f"and lower(table_name) = {literal(name)} order by ordinal_position"
+            )
+            definition = ", ".join(
+                f'"{column}" {_local_type(*types)}' for column, *types in columns
+            )
+            file.execute(f"create table serving.{name} ({definition})")
+            listed = ", ".join(column for column, *_ in columns)
+            cursor = warehouse.connection.cursor()
+            cursor.execute(f"select {listed} from serving.{name}")
+            rows = cursor.fetch_arrow_all()
+            if rows is not None:
+                file.register("fetched", rows)
+                file.execute(f"insert into serving.{name} from fetched")
+                file.unregister("fetched")
+
+
+def _local_type(data_type: str, precision: int | None, scale: int | None) -> str:
+    """DuckDB's name for a type of Snowflake's information schema."""
+    if data_type == "NUMBER":
+        return f"decimal({precision}, {scale})" if scale else "bigint"
+    return LOCAL_TYPES[data_type]
+
+
+def _clone_of(name: str) -> str:
+    schema, _, table = name.partition(".")
+    return f"{schema}.undo__{table}"
