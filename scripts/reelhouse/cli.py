@@ -289,16 +289,30 @@ def bucket(command: tuple[str, ...]) -> None:
     with serve_bucket() as s3:
         upload_files(s3, [], LOCAL_BUCKET)
         variables = aws_variables(s3)
-        if not command:
-            show.serving_bucket(variables)
-            sys.stdin.read() if not sys.stdin.isatty() else _wait()
-            return
-        with environment(variables):
-            try:
-                status = subprocess.run(command, check=False).returncode
-            except FileNotFoundError:
-                raise ReelhouseError(f"There is no command '{command[0]}'.") from None
-    sys.exit(status)
+        _serve(
+            variables, command, "s3://reelhouse until Ctrl-C; its contents end with it"
+        )
+
+
+@main.command(context_settings={**CONTEXT, "ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@_command
+def emulator(command: tuple[str, ...]) -> None:
+    """Serve a local emulated Snowflake, empty, for the dbt target prod.
+
+    With a COMMAND (after --) it runs that with the Snowflake variables set and stops
+    with it; without, it prints the variables and stays up until Ctrl-C. Its stages
+    reach the S3 that AWS_ENDPOINT_URL names, such as that of `reelhouse bucket`.
+    """
+    from reelhouse.emulator import environment as snowflake_variables
+    from reelhouse.emulator import serve_emulator
+
+    with serve_emulator() as settings:
+        _serve(
+            snowflake_variables(settings),
+            command,
+            "an emulated Snowflake until Ctrl-C; its tables end with it",
+        )
 
 
 @main.command()
@@ -385,6 +399,20 @@ def _published(name: str, fetched: Path) -> Path:
 
     fetch_serving(fetched)
     return fetched
+
+
+def _serve(variables: dict[str, str], command: tuple[str, ...], what: str) -> None:
+    """Run a command with these variables and exit with its status, or wait."""
+    if not command:
+        show.serving(variables, what)
+        sys.stdin.read() if not sys.stdin.isatty() else _wait()
+        return
+    with environment(variables):
+        try:
+            status = subprocess.run(command, check=False).returncode
+        except FileNotFoundError:
+            raise ReelhouseError(f"There is no command '{command[0]}'.") from None
+    sys.exit(status)
 
 
 def _wait() -> None:

@@ -282,10 +282,10 @@ def uploaded(count: int, ignored: int, hints: list[str], url: str) -> None:
         note(hint)
 
 
-def serving_bucket(variables: Mapping[str, str]) -> None:
+def serving(variables: Mapping[str, str], what: str) -> None:
     for name, value in variables.items():
         out.print(f"export {name}='{value}'", soft_wrap=True)
-    err.print("Serving s3://reelhouse until Ctrl-C; its contents end with it.")
+    err.print(f"Serving {what}.")
 
 
 def generated(report: GenerateReport) -> None:

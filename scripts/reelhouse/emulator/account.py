@@ -112,7 +112,8 @@ def keep_grants(session: Session, text: str) -> str | None:
         raise NotImplementedError(f"this form of GRANT or REVOKE: {text}")
     session.record(text)
     said = found.groupdict("")
-    grantee = str(full_name(said["grantee"], None, None, 1).database)
+    grantee = full_name(said["grantee"], None, None, 1).database
+    is_taken = said["verb"].lower() == "revoke"
     for privilege, kind, name, is_future in _granted(session, said):
         row = (privilege, kind, name, _to(said), grantee)
         with session.ledger() as ledger:
@@ -120,10 +121,9 @@ def keep_grants(session: Session, text: str) -> str | None:
                 "delete from _fs_global.emulator.grants where (privilege = ? or "
                 "(? in ('ALL', 'ALL PRIVILEGES') and ?)) and granted_on = ? and "
                 "name = ? and granted_to = ? and grantee_name = ? and is_future = ?",
-                [privilege, privilege, said["verb"].lower() == "revoke"]
-                + [*row[1:], is_future],
+                [privilege, privilege, is_taken, *row[1:], is_future],
             )
-            if said["verb"].lower() == "grant":
+            if not is_taken:
                 ledger.execute(
                     "insert into _fs_global.emulator.grants "
                     "values (?, ?, ?, ?, ?, ?, ?)",

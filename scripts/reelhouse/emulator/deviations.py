@@ -66,10 +66,10 @@ def matched(pattern: str, text: str) -> re.Match[str] | None:
 def full_name(
     text: str, database: str | None, schema: str | None, level: int = 3
 ) -> Name:
-    """A written name, completed; `level` 2 is that of a schema, 1 that of a database."""
+    """A written name, completed; `level` 2 is a schema's, 1 that of a database."""
     parts = [_stored(part) for part in re.findall(_PART, text)]
     whole = [database or "", schema or ""][: max(0, level - len(parts))] + parts
-    return Name(*(whole + ["", "", ""])[:3])
+    return Name(*[*whole, "", ""][:3])
 
 
 def name_of(table: exp.Table, database: str | None, schema: str | None) -> Name:

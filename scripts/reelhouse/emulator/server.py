@@ -16,7 +16,6 @@ import threading
 import traceback
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler
@@ -53,7 +52,7 @@ class Service:
         }.get(request.path)
         try:
             answer = action(request) if action else _failure(f"No {request.path} here.")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # The connector tries again for minutes where it is told HTTP 500.
             traceback.print_exc()
             answer = self.failure(error)
@@ -166,9 +165,7 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
             counts = [[str(rows)]]
         return _success(data | {"queryResultFormat": "json", "rowset": counts})
     encoded = b64encode(to_ipc(to_sf(table, rowtype))).decode()
-    return _success(
-        data | {"queryResultFormat": "arrow", "rowsetBase64": encoded}
-    )
+    return _success(data | {"queryResultFormat": "arrow", "rowsetBase64": encoded})
 
 
 def _parameters(bindings: Mapping[str, Any]) -> list[Any]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import fakesnow.arrow
 import fakesnow.info_schema
 import fakesnow.transforms
 import sqlglot
@@ -22,7 +23,7 @@ from fakesnow.statement_type import statement_type_id
 from snowflake.connector import errors
 from sqlglot import Expr, exp
 
-from reelhouse.emulator import account, stages, tables
+from reelhouse.emulator import account, stages, tables, values
 from reelhouse.emulator.deviations import (
     DONE,
     Name,
@@ -91,7 +92,9 @@ def _patch_fakesnow() -> None:
         database_sql(catalog) + stages.LOADED.format(catalog=catalog)
     )
     fakesnow.info_schema.insert_table_comment_sql = tables.table_comment_sql
-    fakesnow.transforms.numeric_agg_implicit_cast = tables.sum_exactly
+    fakesnow.transforms.numeric_agg_implicit_cast = values.sum_exactly
+    fakesnow.transforms.trim_cast_varchar = values.trim_characters
+    vars(fakesnow.arrow)["timestamp_to_sf_struct"] = values.timestamp_structs
 
 
 class Session(FakeSnowflakeConnection):
@@ -196,6 +199,16 @@ class Session(FakeSnowflakeConnection):
         ).fetchall()
         return [Name(*row) for row in rows]
 
+    def columns(self, name: Name) -> list[tuple[str, str, bool, str, str]]:
+        """Name, type, whether it may be null, default and comment of each column."""
+        return self.duck.execute(
+            "select column_name, data_type, is_nullable, column_default, comment "
+            "from duckdb_columns() "
+            "where (database_name, schema_name, table_name) = (?, ?, ?) "
+            "order by column_index",
+            list(name),
+        ).fetchall()
+
     def has_relation(self, name: Name) -> bool:
         scope = f"{name.database}.{name.schema}"
         return name in self.relations("TABLE", scope) + self.relations("VIEW", scope)
@@ -204,23 +217,6 @@ class Session(FakeSnowflakeConnection):
         """Interrupt the statement that is running."""
         self.stopped_because = reason
         self.duck.interrupt()
-
-    @contextmanager
-    def time_limit(self) -> Iterator[None]:
-        """Stop what runs longer than a statement may."""
-        seconds = self.statement_seconds
-        reason = (
-            f"Statement reached its statement timeout of {seconds:g} second(s) and "
-            f"was canceled."
-        )
-        self.stopped_because = ""
-        timer = threading.Timer(seconds, self.stop, [reason])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
 
 class Cursor(FakeSnowflakeCursor):
@@ -239,7 +235,7 @@ class Cursor(FakeSnowflakeCursor):
     ) -> Cursor:
         session = self._conn
         try:
-            with session.time_limit():
+            with limit_time(session):
                 self._run(command, params, *args, **kwargs)
         except Exception as error:
             roll_back_failed(session)
@@ -277,8 +273,9 @@ class Cursor(FakeSnowflakeCursor):
         )
 
     def _inline_variables(self, sql: str) -> str:
-        # Without variables there is nothing to look for in a text such as ' $1'.
-        return super()._inline_variables(sql) if self._conn.variables._variables else sql
+        if values.may_hold_variables(self._conn.variables._variables):
+            return super()._inline_variables(sql)
+        return sql
 
     def _transform_explode(self, expression: Expr) -> list[Expr]:
         self.type_id = statement_type_id(expression)
@@ -340,7 +337,8 @@ def as_sql_error(error: Exception, stopped_because: str = "") -> errors.Error:
     Here all errors have one; what the emulator cannot do says so.
     """
     if isinstance(error, duckdb.InterruptException):
-        message, number, state = stopped_because or "SQL execution canceled", 604, "57014"
+        message = stopped_because or "SQL execution canceled"
+        number, state = 604, "57014"
     elif isinstance(error, (errors.ProgrammingError, errors.OperationalError)):
         return error
     elif "cannot affect the same target row more than once" in str(error):
@@ -439,3 +437,27 @@ def look_up_no_python_variable(duck: duckdb.DuckDBPyConnection) -> None:
     one. Snowflake says that the table does not exist. So do we.
     """
     duck.execute("set global python_enable_replacements = false")
+
+
+@deviation("D20")
+@contextmanager
+def limit_time(session: Session) -> Iterator[None]:
+    """A statement is stopped when it takes too long, or when its client asks for it.
+
+    Stock fakesnow stops none. Snowflake stops them after two days, or what the
+    session's STATEMENT_TIMEOUT_IN_SECONDS says. Here the limit is five minutes at
+    most, for a client waits no longer before it asks again.
+    """
+    seconds = session.statement_seconds
+    reason = (
+        f"Statement reached its statement timeout of {seconds:g} second(s) and was "
+        f"canceled."
+    )
+    session.stopped_because = ""
+    timer = threading.Timer(seconds, session.stop, [reason])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import sqlglot
 from fakesnow.copy_into import stage_url_from_var
 from fakesnow.transforms import stage
@@ -27,7 +27,6 @@ from reelhouse.emulator.deviations import (
     Name,
     answer,
     deviation,
-    literal,
     name_of,
     quoted,
 )
@@ -144,12 +143,7 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
     select = source if isinstance(source, exp.Select) else None
     location = _location(session, select or source, target_table)
     columns = [each.name for each in expression.this.expressions] or [
-        name
-        for (name,) in session.duck.execute(
-            "select column_name from duckdb_columns() where "
-            "(database_name, schema_name, table_name) = (?, ?, ?) order by column_index",
-            list(target),
-        ).fetchall()
+        column[0] for column in session.columns(target)
     ]
     if select:
         values, width = select_from_stage(select)
@@ -167,9 +161,7 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
             _load(session, target, file, options, width, insert) for file in files
         ]
     if not results:
-        return _parsed(
-            answer(["status"], [["Copy executed with 0 files processed."]])
-        )
+        return _parsed(answer(["status"], [["Copy executed with 0 files processed."]]))
     return _parsed(answer(RESULT, results))
 
 
@@ -197,7 +189,9 @@ def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
         elif isinstance(inner, exp.Column) and word.startswith("METADATA$FILE"):
             values.append(quoted(word))
         else:
-            raise NotImplementedError(f"{each.sql('snowflake')} in the SELECT of a COPY")
+            raise NotImplementedError(
+                f"{each.sql('snowflake')} in the SELECT of a COPY"
+            )
     return values, width
 
 
@@ -266,9 +260,7 @@ def _location(session: Session, source: Expr, target: exp.Table) -> str:
     return found if "/" in text else found.rstrip("/") + "/"
 
 
-def _files(
-    session: Session, location: str, names: Sequence[str]
-) -> list[StagedFile]:
+def _files(session: Session, location: str, names: Sequence[str]) -> list[StagedFile]:
     """The files under a location, or those of them that are named, in their order."""
     folder, _, prefix = location.rpartition("/")
     if names and prefix:
@@ -340,9 +332,15 @@ def _load(
         key,
     ).fetchall()
     if is_known and not options.force:
-        return [file.shown, "LOAD_SKIPPED", 0, 0, None, 1, "File was loaded before."] + [
-            None
-        ] * 3
+        return [
+            file.shown,
+            "LOAD_SKIPPED",
+            0,
+            0,
+            None,
+            1,
+            "File was loaded before.",
+        ] + [None] * 3
     with file.opened() as path:
         try:
             rows = _insert(session, file, path, options.csv, width, insert)
@@ -405,9 +403,7 @@ def _text(path: Path, url: str, csv: dict[str, Any]) -> str:
         ) from error
 
 
-def _records(
-    text: str, csv: dict[str, Any], width: int
-) -> Iterator[list[str | None]]:
+def _records(text: str, csv: dict[str, Any], width: int) -> Iterator[list[str | None]]:
     """The records of a CSV text behind its header, cut or filled to `width` fields."""
     is_enclosing = csv["FIELD_OPTIONALLY_ENCLOSED_BY"] == '"'
     delimiter = csv["FIELD_DELIMITER"]

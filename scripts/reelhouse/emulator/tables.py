@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from reelhouse.emulator.session import Session
 
 _TEXT = r"(?:\$\$.*?\$\$|'(?:[^'\\]|\\.|'')*')"
-_COMMENT = rf'(?:column )?(?P<column>"(?:[^"]|"")*"|[\w$]+) comment (?P<text>{_TEXT})'
+_COMMENT = re.compile(
+    rf'(?:column )?(?P<column>"(?:[^"]|"")*"|[\w$]+) comment (?P<text>{_TEXT})',
+    re.IGNORECASE | re.DOTALL,
+)
 _ALTER_COLUMNS = (
     rf"alter (?:table|view) (?P<name>{NAME}) (?:alter|modify) (?P<comments>.*)"
 )
@@ -109,8 +112,9 @@ def follow(session: Session, change: Change) -> None:
     elif change.verb == "DROP":
         account.forget_grants(session, name)
     elif change.new_name:
-        account.rename_grants(session, {str(name): str(change.new_name)})
-        _rename_beside(session, lambda row: change.new_name if row == name else row)
+        new_name = change.new_name
+        account.rename_grants(session, {str(name): str(new_name)})
+        _rename_beside(session, lambda each: new_name if each == name else each)
     if change.kind == "TABLE":
         _forget_loads(session, name)
 
@@ -167,8 +171,8 @@ def comment_on_columns(session: Session, text: str) -> str | None:
     found = matched(_ALTER_COLUMNS, text)
     if not found:
         return None
-    comments = list(re.finditer(_COMMENT, found["comments"], re.I | re.S))
-    if re.sub(r"\s?,\s?", "", re.sub(_COMMENT, "", found["comments"], flags=re.I | re.S)):
+    comments = list(_COMMENT.finditer(found["comments"]))
+    if _COMMENT.sub("", found["comments"]).strip(", "):
         return None
     name = full_name(found["name"], session.database, session.schema)
     _comment(
@@ -217,10 +221,10 @@ def merge(session: Session, expression: exp.Merge, params: Any) -> Expr:
     row, as DuckDB does. Here DuckDB runs it, and Snowflake's counts are answered.
     """
     sql = expression.sql(dialect="duckdb") + " returning merge_action"
-    actions = session.duck.execute(sql, params).to_arrow_table()["merge_action"]
-    done = Counter(actions.to_pylist())
+    done = Counter(row[0] for row in session.duck.execute(sql, params).fetchall())
     counted = [
-        f'{done[verb.removesuffix("d").upper()]} as "number of rows {verb}"'
+        # DuckDB says INSERT, UPDATE and DELETE.
+        f'{done[verb.upper()[:6]]} as "number of rows {verb}"'
         for verb, clauses in operations(expression).items()
         if clauses
     ]
@@ -302,7 +306,8 @@ def swap_schemas(session: Session, text: str) -> str | None:
     )
     for each in (left, right):
         known = session.duck.execute(
-            "select 1 from duckdb_schemas() where (database_name, schema_name) = (?, ?)",
+            "select 1 from duckdb_schemas() "
+            "where (database_name, schema_name) = (?, ?)",
             [each.database, each.schema],
         ).fetchall()
         if not known:
@@ -321,12 +326,7 @@ def swap_schemas(session: Session, text: str) -> str | None:
 
 
 def _copy_table(session: Session, source: Name, target: Name) -> None:
-    columns = session.duck.execute(
-        "select column_name, data_type, is_nullable, column_default, comment "
-        "from duckdb_columns() where (database_name, schema_name, table_name) = (?, ?, ?)"
-        "order by column_index",
-        list(source),
-    ).fetchall()
+    columns = session.columns(source)
     if not columns:
         raise ValueError(f"Object '{source}' does not exist or not authorized.")
     definitions = ", ".join(
@@ -355,12 +355,7 @@ def _swap(session: Session, left: Name, right: Name) -> None:
         ).fetchall()
     ]
     comments = {
-        view: session.duck.execute(
-            "select column_name, comment from duckdb_columns() "
-            "where (database_name, schema_name, table_name) = (?, ?, ?) "
-            "and comment is not null",
-            list(view),
-        ).fetchall()
+        view: {column[0]: column[4] for column in session.columns(view) if column[4]}
         for view, _ in views
     }
     tables = {
@@ -387,7 +382,7 @@ def _swap(session: Session, left: Name, right: Name) -> None:
         head.set("db", exp.to_identifier(there.schema, quoted=True))
         head.set("catalog", exp.to_identifier(there.database, quoted=True))
         session.duck.execute(definition.sql(dialect="duckdb"))
-        _comment(session, there._replace(name=view.name), dict(comments[view]))
+        _comment(session, there._replace(name=view.name), comments[view])
 
 
 def _copy_beside(session: Session, source: Name, target: Name) -> None:
@@ -416,17 +411,6 @@ def _rename_beside(session: Session, renamed: Callable[[Name], Name]) -> None:
                     f"insert into {where} values ({', '.join('?' * len(row))})",
                     [*renamed(Name(*row[:3])), *row[3:]],
                 )
-
-
-@deviation("D16")
-def sum_exactly(expression: Expr) -> Expr:
-    """SUM and its like take numbers as they are.
-
-    Stock fakesnow casts what they take to double, for the sake of text. Snowflake
-    adds exact numbers exactly, and takes text too. Here numbers stay exact, and text
-    is refused.
-    """
-    return expression
 
 
 @deviation("D17")
