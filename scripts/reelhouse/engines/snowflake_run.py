@@ -47,17 +47,16 @@ class Account:
         raw = [*entities().values(), *ledger_tables()]
         names = [*(f"raw.{table.name}" for table in raw), *built, "marts.builds"]
         there = self._tables()
+        self._make_schema("raw")
         for name in names:
             if name in there:
                 clone = _clone_of(name)
                 self._run(f"create or replace transient table {clone} clone {name}")
-        rows = ", ".join(
-            f"({literal(name)}, {str(name in there).lower()})" for name in names
+        rows = " union all ".join(
+            f"select {literal(name)} as name, {name in there} as was_there"
+            for name in names
         )
-        self._run(
-            f"create or replace transient table {UNDO} (name, was_there) as "
-            f"select column1, column2 from (values {rows}) as kept"
-        )
+        self._run(f"create or replace transient table {UNDO} as {rows}")
 
     def undo(self) -> None:
         """Put back what a run that failed, or was killed, has added to; if it did."""
@@ -101,7 +100,7 @@ class Account:
         for schema in ("serving", "serving_next"):
             self._make_schema(schema)
         has_readers = self._open_to_readers("serving_next", False)
-        for kind, name in self.relations("serving_next"):
+        for kind, name in self._relations("serving_next"):
             self._run(f"drop {kind} serving_next.{name}")
         for relation in relations:
             if relation.kind == "table":
@@ -121,16 +120,11 @@ class Account:
         return Publication(version, load_id, len(relations), rows)
 
     def _copy_view(self, relation: Relation) -> None:
-        text = self.ask(
-            "select view_definition from information_schema.views "
+        ((text, comment),) = self.ask(
+            "select view_definition, comment from information_schema.views "
             "where lower(table_schema) = 'marts' "
             f"and lower(table_name) = {literal(relation.name)}"
-        )[0][0]
-        comment = self.ask(
-            "select comment from information_schema.tables "
-            "where lower(table_schema) = 'marts' "
-            f"and lower(table_name) = {literal(relation.name)}"
-        )[0][0]
+        )
         columns = ", ".join(
             f"{name} comment {literal(said or '')}"
             for name, said in self.ask(
@@ -202,13 +196,25 @@ class Account:
         )
         return {f"{schema}.{name}" for schema, name in rows}
 
-    def relations(self, schema: str) -> list[tuple[str, str]]:
+    def published(self) -> list[str]:
+        """Names in SERVING, lower case; ReelhouseError where nothing is published."""
+        names = [name.lower() for _, name in self._relations("serving")]
+        if "published_tables" not in names:
+            raise ReelhouseError(
+                "The account has no published tables yet: run `reelhouse run --target "
+                "prod` first."
+            )
+        return names
+
+    def _relations(self, schema: str) -> list[tuple[str, str]]:
         """Kind (table or view) and name of what is in a schema."""
-        rows = self.ask(
-            "select table_type, table_name from information_schema.tables "
-            f"where lower(table_schema) = {literal(schema)}"
+        return self.ask(
+            "select 'view', table_name from information_schema.views "
+            f"where lower(table_schema) = {literal(schema)} union all "
+            "select 'table', table_name from information_schema.tables "
+            f"where lower(table_schema) = {literal(schema)} "
+            "and table_type = 'BASE TABLE'"
         )
-        return [("view" if kind == "VIEW" else "table", name) for kind, name in rows]
 
     def _run(self, sql: str) -> Any:
         return self.connection.cursor().execute(sql)
@@ -220,6 +226,7 @@ def ask_serving(question: str) -> tuple[list[str], list[tuple[object, ...]]]:
 
     _check_is_question(question)
     with open_warehouse() as warehouse:
+        Account(warehouse.connection).published()
         cursor = warehouse.connection.cursor()
         try:
             cursor.execute("use schema serving")
@@ -255,13 +262,7 @@ def fetch_serving(to: Path) -> None:
     with open_warehouse() as warehouse, closing(duckdb_connect(to)) as file:
         account = Account(warehouse.connection)
         file.execute("create schema serving")
-        names = [name.lower() for _, name in account.relations("serving")]
-        if "published_tables" not in names:
-            raise ReelhouseError(
-                "The account has no published tables: run `reelhouse run --target "
-                "prod` first."
-            )
-        for name in names:
+        for name in account.published():
             columns = account.ask(
                 "select lower(column_name), data_type, numeric_precision, "
                 "numeric_scale from information_schema.columns "
