@@ -276,9 +276,9 @@ def fetch_serving(to: Path) -> None:
             listed = ", ".join(column for column, *_ in columns)
             cursor = warehouse.connection.cursor()
             cursor.execute(f"select {listed} from serving.{name}")
-            rows = cursor.fetch_arrow_all()
-            if rows is not None:
-                file.register("fetched", rows)
+            # Of no rows the connector makes no Arrow table.
+            if cursor.rowcount:
+                file.register("fetched", cursor.fetch_arrow_all())
                 file.execute(f"insert into serving.{name} from fetched")
                 file.unregister("fetched")
 
