@@ -1,0 +1,183 @@
+"""The documentation is what the tree says: relations drawn, everything described."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+from dbt.cli.main import dbtRunner
+
+from reelhouse.diagram import PAGE, page_of
+from reelhouse.settings import PROJECT
+
+MARTS = sorted((PROJECT / "models/marts").rglob("*.yml"))
+
+# A line of a diagram, in the grammar that every version of Mermaid since 10 reads.
+ATTRIBUTE = re.compile(
+    r' {8}[a-z]+ [a-z][a-z0-9_]*( (PK|UK|FK|PK, FK|UK, FK))?( "[a-z]+\(\d+,\d+\)")?'
+)
+EDGE = re.compile(
+    r" {4}(?P<parent>[a-z_]+) (?P<ends>(\|\||\|o)--(o\||o\{)) (?P<child>[a-z_]+) : "
+    r'"?(?P<column>[a-z_]+)( where (?P<condition>[^"]+)")?'
+)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The manifest that dbt makes of the tree."""
+    folder = tmp_path_factory.mktemp("manifest")
+    places = ["--target-path", str(folder), "--log-path", str(folder)]
+    project = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    parsed = dbtRunner().invoke(
+        ["--log-level", "none", "parse", "--target", "dev", *places, *project]
+    )
+    assert parsed.success, parsed.exception
+    made = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return dict(made)
+
+
+# --- the entity diagram
+
+
+def drawn(page: str) -> list[re.Match[str]]:
+    """The lines between boxes, of all diagrams of a page."""
+    return [found for line in page.splitlines() if (found := EDGE.fullmatch(line))]
+
+
+def test_the_diagram_is_that_of_the_tree(manifest: dict[str, Any]) -> None:
+    assert PAGE.read_text(encoding="utf-8") == page_of(manifest), (
+        "docs/entities.md is not what the models say now: run `make docs` and commit it"
+    )
+
+
+def test_the_diagram_draws_every_tested_relation_and_nothing_else() -> None:
+    tested = []
+    for path in MARTS:
+        (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+        for column in model["columns"]:
+            for test in column.get("data_tests", []):
+                if isinstance(test, dict) and "relationships" in test:
+                    arguments = test["relationships"]["arguments"]
+                    parent = re.fullmatch(r"ref\('(\w+)'\)", arguments["to"])
+                    assert parent
+                    where = test["relationships"].get("config", {}).get("where")
+                    tested.append((parent[1], model["name"], column["name"], where))
+    assert len(tested) > 30
+    edges = drawn(PAGE.read_text(encoding="utf-8"))
+    assert sorted(map(str, tested)) == sorted(
+        str(edge.group("parent", "child", "column", "condition")) for edge in edges
+    )
+
+
+def test_the_diagram_has_every_published_table_once_with_its_columns() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    boxes = re.findall(r"^ {4}(\w+) \{\n(.*?)^ {4}\}", page, re.MULTILINE | re.DOTALL)
+    assert sorted(name for name, _ in boxes) == sorted(path.stem for path in MARTS)
+    columns = {
+        name: [tuple(line.split()[:2]) for line in lines.splitlines()]
+        for name, lines in boxes
+    }
+    for path in MARTS:
+        (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+        assert columns[path.stem] == [
+            (column["data_type"].partition("(")[0], column["name"])
+            for column in model["columns"]
+        ]
+
+
+def test_the_diagram_is_in_plain_mermaid() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```mermaid\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == len(list((PROJECT / "models/marts").iterdir()))
+    for block in blocks:
+        first, *lines = block.splitlines()
+        assert first == "erDiagram"
+        for line in lines:
+            assert (
+                re.fullmatch(r" {4}[a-z_]+ \{| {4}\}", line)
+                or ATTRIBUTE.fullmatch(line)
+                or EDGE.fullmatch(line)
+            ), line
+
+
+def node(name: str, subject: str, **columns: str) -> dict[str, Any]:
+    """A model of the marts in a manifest; a type with `!` may not be null."""
+    return {
+        "resource_type": "model",
+        "name": name,
+        "fqn": ["reelhouse", "marts", subject, name],
+        "columns": {
+            column: {
+                "data_type": data_type.rstrip("!"),
+                "constraints": [{"type": "not_null"}] if "!" in data_type else [],
+            }
+            for column, data_type in columns.items()
+        },
+    }
+
+
+def check(model: str, name: str, column: str | None, **more: Any) -> dict[str, Any]:
+    """A data test of a model in a manifest."""
+    return {
+        "resource_type": "test",
+        "attached_node": f"model.reelhouse.{model}",
+        "column_name": column,
+        "test_metadata": {"name": name, "kwargs": more},
+        "config": {"where": more.pop("where", None)},
+    }
+
+
+def test_marks_and_ends_of_lines_follow_the_tests() -> None:
+    models = [
+        node("mart_b", "beta", a_id="bigint!", b_id="bigint", part="decimal(6,5)"),
+        node("dim_a", "core", a_id="bigint", other_id="varchar", kind="varchar"),
+        node("mart_c", "beta", a_id="bigint", kind="varchar!"),
+    ]
+    to_a = {"to": "ref('dim_a')", "field": "a_id"}
+    tests = [
+        check("mart_b", "relationships", "b_id", **to_a),
+        check("mart_b", "relationships", "a_id", **to_a),
+        check("mart_b", "unique", "b_id"),
+        check("mart_b", "unique_combination", None, columns=["a_id", "part"]),
+        check("dim_a", "unique", "other_id"),
+        check("dim_a", "unique", "a_id"),
+        check("mart_c", "unique_combination", None, columns=["a_id"]),
+        check("mart_c", "relationships", "a_id", **to_a),
+        check("mart_c", "relationships", "kind", **to_a, where="kind != 'x'"),
+        check("mart_c", "accepted_values", "kind", values=["x"]),
+        {"resource_type": "test", "name": "assert_all_is_well"},
+    ]
+    nodes = {f"model.reelhouse.{each['name']}": each for each in models}
+    nodes |= {f"test.{number}": test for number, test in enumerate(tests)}
+    text = page_of({"nodes": nodes})
+    assert text[text.index("## ") :] == (
+        "## Core: the star\n\n"
+        "```mermaid\n"
+        "erDiagram\n"
+        "    dim_a {\n"
+        "        bigint a_id PK\n"
+        "        varchar other_id UK\n"
+        "        varchar kind\n"
+        "    }\n"
+        "```\n\n"
+        "## Beta\n\n"
+        "```mermaid\n"
+        "erDiagram\n"
+        "    mart_b {\n"
+        "        bigint a_id PK, FK\n"
+        "        bigint b_id UK, FK\n"
+        '        decimal part PK "decimal(6,5)"\n'
+        "    }\n"
+        "    mart_c {\n"
+        "        bigint a_id PK, FK\n"
+        "        varchar kind FK\n"
+        "    }\n"
+        "    dim_a ||--o{ mart_b : a_id\n"
+        "    dim_a |o--o| mart_b : b_id\n"
+        "    dim_a ||--o| mart_c : a_id\n"
+        "    dim_a |o--o{ mart_c : \"kind where kind != 'x'\"\n"
+        "```\n"
+    )
