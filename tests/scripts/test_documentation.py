@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -181,3 +182,56 @@ def test_marks_and_ends_of_lines_follow_the_tests() -> None:
         "    dim_a |o--o{ mart_c : \"kind where kind != 'x'\"\n"
         "```\n"
     )
+
+
+# --- descriptions
+
+
+def described_parts(manifest: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Everything that dbt lets a person describe, with its description."""
+    entries = [
+        *(manifest["nodes"] | manifest["sources"]).values(),
+        *manifest["unit_tests"].values(),
+        *manifest["exposures"].values(),
+    ]
+    for entry in entries:
+        kind, name = entry["resource_type"], entry["name"]
+        # Hooks cannot be described, and a generic test is, as a macro.
+        if kind != "operation" and not entry.get("test_metadata"):
+            yield f"{kind} {name}", entry["description"]
+            for column in entry.get("columns", {}).values():
+                yield f"{kind} {name}.{column['name']}", column["description"]
+    for macro in manifest["macros"].values():
+        if macro["package_name"] == "reelhouse":
+            yield f"macro {macro['name']}", macro["description"]
+            documented = {each["name"]: each for each in macro["arguments"]}
+            for name in arguments_of(macro["macro_sql"]):
+                said = documented.pop(name, {}).get("description")
+                yield f"macro {macro['name']}({name})", said
+            assert not documented, f"{macro['name']} has no argument {documented}"
+
+
+def arguments_of(macro: str) -> list[str]:
+    """The arguments that the first line of a macro or a generic test names."""
+    signature = re.search(
+        r"\{%-?\s*(?:macro|test)\s+\w+\s*\((.*?)\)\s*-?%\}", macro, re.S
+    )
+    assert signature, macro
+    return [part.partition("=")[0].strip() for part in signature[1].split(",") if part]
+
+
+def test_everything_is_described(manifest: dict[str, Any]) -> None:
+    parts = dict(described_parts(manifest))
+    for kind in ("model", "snapshot", "seed", "source", "analysis", "test", "macro"):
+        assert any(part.startswith(f"{kind} ") for part in parts), kind
+    for part, description in parts.items():
+        words = (description or "").strip()
+        assert len(words) >= 10, f"{part} has no description in its yml file"
+
+
+def test_the_overview_leads_to_models_that_there_are(manifest: dict[str, Any]) -> None:
+    overview = manifest["docs"]["doc.reelhouse.__overview__"]["block_contents"]
+    links = re.findall(r"\[(\w+)\]\(#!/model/(model\.reelhouse\.\w+)\)", overview)
+    assert len(links) == overview.count("](") > 3
+    for name, unique_id in links:
+        assert manifest["nodes"][unique_id]["name"] == name
