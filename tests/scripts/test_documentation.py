@@ -235,3 +235,43 @@ def test_the_overview_leads_to_models_that_there_are(manifest: dict[str, Any]) -
     assert len(links) == overview.count("](") > 3
     for name, unique_id in links:
         assert manifest["nodes"][unique_id]["name"] == name
+
+
+# --- names elsewhere
+
+
+def test_names_for_those_who_come_from_elsewhere_are_those_of_the_tree(
+    manifest: dict[str, Any],
+) -> None:
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    entries = {
+        each["name"]: each
+        for each in manifest["nodes"].values()
+        if each["resource_type"] != "operation"
+    }
+    entries |= {f"raw.{each['name']}": each for each in manifest["sources"].values()}
+    things = set(entries)
+    things |= {
+        macro["name"].removeprefix("test_")
+        for macro in manifest["macros"].values()
+        if macro["package_name"] == "reelhouse"
+    }
+    columns = set()
+    for name, entry in entries.items():
+        columns |= set(entry.get("columns", {}))
+        things |= {f"{name}.{column}" for column in entry.get("columns", {})}
+    ours = things | columns | set(project["vars"])
+
+    page = (PROJECT / "docs/names.md").read_text(encoding="utf-8")
+    theirs: list[str] = []
+    for line in page.splitlines():
+        text = line
+        if line.startswith("| `"):
+            _, there, here, difference, _ = line.split("|")
+            theirs += re.findall(r"`([^`]+)`", there)
+            assert set(re.findall(r"`([^`]+)`", here) or [here]) <= things, line
+            assert difference.strip(), line
+            text = here + difference
+        for name in re.findall(r"`([^`]+)`", text):
+            assert name in ours, f"docs/names.md speaks of {name}, which is not here"
+    assert len(theirs) == len(set(theirs)) > 50
