@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full check lock clean check-types check-dev check-prod check-sql
+.PHONY: help run test test-full check docs lock clean check-types check-dev check-prod check-sql
 
 BIN := .venv/bin
 SQL := $(wildcard models snapshots analyses tests/data_tests)
@@ -59,6 +59,14 @@ target/lint/passed: $(LINTED)
 	@mkdir -p target/lint
 	@$(call quietly,REELHOUSE_WAREHOUSE=target/lint $(BIN)/sqlfluff lint $(SQL))
 	@: >$@
+
+docs: ## Write docs/entities.md, and the whole documentation as one page
+	@sh scripts/install.sh run
+	@$(call quietly,$(BIN)/dbt --quiet docs generate --static --target dev \
+		--target-path target --log-path logs)
+	@$(BIN)/python -m reelhouse.diagram
+	@echo "Tables and relations: docs/entities.md"
+	@echo "The whole documentation: target/static_index.html, for any browser"
 
 # One resolution for every Python and system; versions that are locked stay as they
 # are unless ARGS=--upgrade. The run lock takes its versions from the test lock.

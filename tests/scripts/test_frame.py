@@ -317,6 +317,23 @@ def test_tests_come_after_the_checks_and_pass_their_status_on(
     assert [call.split()[0] for call in equipped.calls] == ["ruff"]
 
 
+def test_docs_are_made_of_one_manifest(equipped: Checkout) -> None:
+    result = _make(equipped, "docs")
+    assert result.returncode == 0, result.stderr
+    assert equipped.calls == [
+        "dbt --quiet docs generate --static --target dev --target-path target "
+        "--log-path logs",
+        "reelhouse.diagram",
+    ]
+    for page in ("docs/entities.md", "target/static_index.html"):
+        assert page in result.stdout
+    equipped.environment["FAILING"] = "dbt"
+    result = _make(equipped, "docs")
+    assert result.returncode != 0
+    assert "words of dbt\n" in result.stdout
+    assert not any("reelhouse.diagram" in call for call in equipped.calls)
+
+
 def test_clean_keeps_the_data(equipped: Checkout) -> None:
     warehouse = equipped.root / "data/warehouse"
     warehouse.mkdir(parents=True)
