@@ -1,0 +1,63 @@
+-- Parts "database" and "pull-request": a database with its schemas.
+-- Who runs it: a person with {{ owner }}, which contains
+-- {{ publisher }}.
+
+use role {{ owner }};
+
+{% if is_pull_request %}
+create transient database if not exists {{ database }}
+    data_retention_time_in_days = 0;
+{% else %}
+create database if not exists {{ database }}
+    data_retention_time_in_days = 1;
+
+-- SERVING and SERVING_NEXT belong to the role that publishes: only the owner of
+-- both may swap them.
+grant usage, create schema on database {{ database }}
+    to role {{ publisher }};
+{% endif %}
+drop schema if exists {{ database }}.public;
+
+{% for schema in built_schemas %}
+create schema if not exists {{ database }}.{{ schema }} with managed access;
+{% endfor %}
+
+-- Every column as the text that the file holds; SQL decides later what is good.
+-- A record is a line, so an open quote cannot swallow the lines after it.
+create file format if not exists {{ database }}.raw.csv_as_text
+    type = csv
+    field_delimiter = ','
+    skip_header = 1
+    trim_space = false
+    field_optionally_enclosed_by = '"'
+    escape_unenclosed_field = none
+    null_if = ()
+    empty_field_as_null = false
+    error_on_column_count_mismatch = false
+    multi_line = false;
+
+-- The loader puts checked files here where Snowflake reads no bucket itself.
+create stage if not exists {{ database }}.raw.landing
+    file_format = (format_name = '{{ database }}.raw.csv_as_text');
+
+create database role if not exists {{ database }}.serving_read;
+
+-- What is made in SERVING_NEXT has at once the grants that it needs as SERVING:
+-- they travel along when the two are swapped. Usage of a schema is the switch:
+-- SERVING has it, and publishing moves it when SERVING_NEXT is complete.
+use role {{ publisher }};
+{% for path in (database ~ '.serving', database ~ '.serving_next') %}
+
+create schema if not exists {{ path }} with managed access;
+grant select on all tables in schema {{ path }}
+    to database role {{ database }}.serving_read;
+grant select on future tables in schema {{ path }}
+    to database role {{ database }}.serving_read;
+grant select on all views in schema {{ path }}
+    to database role {{ database }}.serving_read;
+grant select on future views in schema {{ path }}
+    to database role {{ database }}.serving_read;
+{% endfor %}
+
+grant usage on schema {{ database }}.serving
+    to database role {{ database }}.serving_read;

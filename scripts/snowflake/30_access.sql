@@ -1,0 +1,48 @@
+-- Part "access": who may read and write what in the database.
+-- Who runs it: a person with {{ owner }}.
+
+use role {{ owner }};
+{% for schema in built_schemas %}
+{% set path = database ~ '.' ~ schema %}
+
+create database role if not exists {{ path }}_read;
+grant usage on schema {{ path }}
+    to database role {{ path }}_read;
+grant select on all tables in schema {{ path }}
+    to database role {{ path }}_read;
+grant select on future tables in schema {{ path }}
+    to database role {{ path }}_read;
+grant select on all views in schema {{ path }}
+    to database role {{ path }}_read;
+grant select on future views in schema {{ path }}
+    to database role {{ path }}_read;
+
+create database role if not exists {{ path }}_write;
+grant database role {{ path }}_read
+    to database role {{ path }}_write;
+grant create table, create view on schema {{ path }}
+    to database role {{ path }}_write;
+{% endfor %}
+
+-- A raw table serves any loader, whichever role made it.
+grant insert, update, delete, truncate
+    on all tables in schema {{ database }}.raw
+    to database role {{ database }}.raw_write;
+grant insert, update, delete, truncate
+    on future tables in schema {{ database }}.raw
+    to database role {{ database }}.raw_write;
+grant usage on file format {{ database }}.raw.csv_as_text
+    to database role {{ database }}.raw_write;
+grant read, write on stage {{ database }}.raw.landing
+    to database role {{ database }}.raw_write;
+
+{% for role in (loader, transformer, reporter) %}
+grant usage on database {{ database }} to role {{ role.name }};
+{% endfor %}
+grant database role {{ database }}.raw_write to role {{ loader.name }};
+grant database role {{ database }}.raw_read to role {{ transformer.name }};
+{% for schema in built_schemas if schema != 'raw' %}
+grant database role {{ database }}.{{ schema }}_write
+    to role {{ transformer.name }};
+{% endfor %}
+grant database role {{ database }}.serving_read to role {{ reporter.name }};

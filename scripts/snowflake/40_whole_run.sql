@@ -1,0 +1,7 @@
+-- Part "whole-run": lets one role go the whole way, as `reelhouse run` does.
+-- Who runs it: a person with ACCOUNTADMIN. Leave it out where loading and
+-- transforming have users of their own.
+
+use role useradmin;
+
+grant role {{ loader.name }} to role {{ transformer.name }};

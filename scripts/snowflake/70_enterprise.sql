@@ -1,0 +1,45 @@
+-- Part "enterprise": NEEDS ENTERPRISE EDITION; a trial of that edition has it.
+-- Who runs it: a person with {{ owner }}, between each build and publish,
+-- since dbt makes tables anew and a new one has no policy. Clones keep theirs.
+
+use role {{ owner }};
+use warehouse {{ transformer.warehouse }};
+
+create schema if not exists {{ database }}.policies with managed access;
+
+-- Readers see another number for each user, always the same, so that joins and
+-- counts hold. What it is made with is drawn here once and never leaves.
+create table if not exists {{ database }}.policies.salt as
+select uuid_string() as salt;
+create masking policy if not exists {{ database }}.policies.user_id
+    as (user_id number) returns number ->
+    case
+        when is_role_in_session('{{ transformer.name }}') then user_id
+        else to_number(
+            left(
+                sha2(
+                    user_id || (select salt from {{ database }}.policies.salt)
+                ),
+                15
+            ),
+            'XXXXXXXXXXXXXXX'
+        )
+    end;
+grant usage on schema {{ database }}.policies to role {{ transformer.name }};
+grant apply on masking policy {{ database }}.policies.user_id
+    to role {{ transformer.name }};
+
+use role {{ transformer.name }};
+
+{% for table in masked_tables %}
+alter table if exists {{ database }}.marts.{{ table }}
+    modify column user_id
+    set masking policy {{ database }}.policies.user_id force;
+{% endfor %}
+-- Many readers at once: more clusters of the same size, while they are needed.
+use role sysadmin;
+
+alter warehouse {{ reporter.warehouse }} set
+    min_cluster_count = 1
+    max_cluster_count = 3
+    scaling_policy = standard;
