@@ -1,0 +1,47 @@
+"""Sessions of the emulated Snowflake, for tests."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from reelhouse.emulator import EmulatorSettings, connection
+
+with warnings.catch_warnings():
+    # The connector's own copy of requests minds a library that it never calls.
+    warnings.simplefilter("ignore")
+    import snowflake.connector
+    from snowflake.connector.constants import FIELD_ID_TO_NAME
+    from snowflake.connector.errors import ProgrammingError
+
+
+class Client:
+    """One session of the connector, in the database of a test."""
+
+    def __init__(self, settings: EmulatorSettings, database: str, **more: Any) -> None:
+        self.connection = snowflake.connector.connect(
+            **connection(settings)
+            | {"database": database, "schema": "PUBLIC", "network_timeout": 60}
+            | more
+        )
+
+    def __call__(self, *statements: str, **arguments: Any) -> list[tuple[Any, ...]]:
+        """Run statements; the rows of the last one."""
+        cursor = self.connection.cursor()
+        for statement in statements:
+            cursor.execute(statement, **arguments)
+        return [tuple(row) for row in cursor.fetchall()]
+
+    def types(self, statement: str) -> list[str]:
+        cursor = self.connection.cursor()
+        cursor.execute(statement)
+        return [FIELD_ID_TO_NAME[column.type_code] for column in cursor.description]
+
+    @contextmanager
+    def refuses(self, pattern: str) -> Iterator[None]:
+        with pytest.raises(ProgrammingError, match=pattern):
+            yield
