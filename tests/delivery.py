@@ -49,7 +49,7 @@ def csv(name: str, lines: Iterable[str], line_end: str = "\r\n") -> bytes:
 
 
 @cache
-def _client(s3: S3Settings) -> Any:
+def client(s3: S3Settings) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=s3.endpoint_url,
@@ -73,7 +73,7 @@ class Delivery:
 
     @property
     def client(self) -> Any:
-        return _client(self.s3)
+        return client(self.s3)
 
     @property
     def url(self) -> str:

@@ -10,6 +10,7 @@ from reelhouse.emulator.deviations import (
     DONE,
     NAME,
     Name,
+    NotEmulated,
     answer,
     deviation,
     full_name,
@@ -49,8 +50,8 @@ _KINDS = (
 )
 _GRANT = (
     r"(?P<verb>grant|revoke) (?:grant option for )?(?P<privileges>.+?) "
-    rf"on (?P<scope>future |all )?(?P<kind>[a-z ]+?)(?: (?P<within>in schema|"
-    rf"in database))? (?P<name>{NAME}) "
+    rf"on (?:(?P<scope>future |all )?(?P<kind>[a-z ]+?)(?: (?P<within>in schema|"
+    rf"in database))? )?(?P<name>{NAME}) "
     rf"(?:to|from) (?P<to>role|database role|user|share )?\s?(?P<grantee>{NAME})"
     r"(?P<option> with grant option)?(?: (?:copy|revoke) current grants)?"
     r"(?: cascade| restrict)?"
@@ -109,7 +110,7 @@ def keep_grants(session: Session, text: str) -> str | None:
         if found := matched(pattern, text):
             break
     else:
-        raise NotImplementedError(f"this form of GRANT or REVOKE: {text}")
+        raise NotEmulated(f"this form of GRANT or REVOKE: {text}")
     session.record(text)
     said = found.groupdict("")
     grantee = full_name(said["grantee"], None, None, 1).database
@@ -145,7 +146,7 @@ def _granted(
     privileges = [word.strip().upper() for word in said["privileges"].split(",")]
     if "kind" not in said:
         return [(privilege, "ACCOUNT", "", False) for privilege in privileges]
-    kind = said["kind"].upper()
+    kind = said["kind"].upper() or "TABLE"
     if not said["scope"]:
         names = [_object(session, kind, said["name"])]
     else:

@@ -37,6 +37,10 @@ def deviation(number: str) -> Callable[[Function], Function]:
     return mark
 
 
+class NotEmulated(Exception):
+    """Something that Snowflake does and the emulator does not; says what."""
+
+
 class Name(NamedTuple):
     """A full name as Snowflake stores it: in capitals unless it was quoted."""
 

@@ -27,6 +27,7 @@ from reelhouse.emulator import account, stages, tables, values
 from reelhouse.emulator.deviations import (
     DONE,
     Name,
+    NotEmulated,
     answer,
     deviation,
     literal,
@@ -149,7 +150,7 @@ class Session(FakeSnowflakeConnection):
 
     def set_parameter(self, name: str, value: object) -> None:
         if name == "TIMEZONE" and value not in {"UTC", "Etc/UTC"}:
-            raise NotImplementedError(f"TIMEZONE = {value}, other than UTC")
+            raise NotEmulated(f"TIMEZONE = {value}, other than UTC")
         if name == "STATEMENT_TIMEOUT_IN_SECONDS":
             value = int(str(value))
         self.parameters[name] = value
@@ -283,6 +284,7 @@ class Cursor(FakeSnowflakeCursor):
         self.change = tables.change_of(self._conn, expression)
         tables.make_ordinary(self._conn, expression)
         tables.unquote_comments(expression)
+        stages.unquote_target(expression)
         if isinstance(expression, exp.Merge):
             return [expression]
         return super()._transform_explode(expression)
@@ -340,15 +342,17 @@ def as_sql_error(error: Exception, stopped_because: str = "") -> errors.Error:
         message = stopped_because or "SQL execution canceled"
         number, state = 604, "57014"
     elif isinstance(error, (errors.ProgrammingError, errors.OperationalError)):
-        return error
+        what, is_lacking, _ = str(error.raw_msg).partition(" not implemented.")
+        if not is_lacking:
+            return error
+        message, number, state = f"Not emulated: {what}", 9999, "0A000"
     elif "cannot affect the same target row more than once" in str(error):
         message = "Duplicate row detected during DML action"
         number, state = 100090, "42P18"
     elif isinstance(error, duckdb.Error | ValueError | ReelhouseError):
         message, number, state = str(error), 100183, "P0000"
-    elif isinstance(error, NotImplementedError):
-        message = f"The emulator cannot do this: {error}"
-        number, state = 9999, "0A000"
+    elif isinstance(error, NotEmulated):
+        message, number, state = f"Not emulated: {error}", 9999, "0A000"
     else:
         message = f"The emulator failed: {type(error).__name__}: {error}"
         number, state = 370001, "XX000"

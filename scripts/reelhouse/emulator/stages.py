@@ -25,6 +25,7 @@ from sqlglot import Expr, exp
 
 from reelhouse.emulator.deviations import (
     Name,
+    NotEmulated,
     answer,
     deviation,
     name_of,
@@ -136,7 +137,7 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
     """
     target_table = expression.find(exp.Table)
     if not isinstance(expression.this, (exp.Table, exp.Schema)) or not target_table:
-        raise NotImplementedError("COPY INTO a location")
+        raise NotEmulated("COPY INTO a location")
     target = name_of(target_table, session.database, session.schema)
     options = _options(session, expression)
     source = expression.args["files"][0].this
@@ -165,6 +166,18 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
     return _parsed(answer(RESULT, results))
 
 
+def unquote_target(expression: Expr) -> None:
+    """Let PUT name its stage in quotes, as a path with a space needs (D9)."""
+    if isinstance(expression, exp.Put) and expression.args["target"].name[:1] == "'":
+        expression.set(
+            "target", exp.Var(this=_unquoted(expression.args["target"].name))
+        )
+
+
+def _unquoted(text: str) -> str:
+    return sqlglot.parse_one(text, read="snowflake").name
+
+
 @deviation("D9b")
 def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
     """COPY INTO a table from (select $1, …, metadata$filename, … from @stage).
@@ -176,7 +189,7 @@ def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
     """
     others = select.args.keys() - {"expressions", "from_", "kind"}
     if any(select.args[key] for key in others):
-        raise NotImplementedError("a COPY whose SELECT does more than name columns")
+        raise NotEmulated("a COPY whose SELECT does more than name columns")
     values, width = [], 0
     for each in select.expressions:
         inner = each.this if isinstance(each, exp.Alias) else each
@@ -189,9 +202,7 @@ def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
         elif isinstance(inner, exp.Column) and word.startswith("METADATA$FILE"):
             values.append(quoted(word))
         else:
-            raise NotImplementedError(
-                f"{each.sql('snowflake')} in the SELECT of a COPY"
-            )
+            raise NotEmulated(f"{each.sql('snowflake')} in the SELECT of a COPY")
     return values, width
 
 
@@ -217,12 +228,12 @@ def _options(session: Session, expression: exp.Copy) -> CopyOptions:
         elif name in flags and isinstance(value, exp.Boolean):
             flags[name] = bool(value.this)
         elif name != "ON_ERROR" or value.name.upper() != "ABORT_STATEMENT":
-            raise NotImplementedError(f"{parameter.sql('snowflake')} in a COPY")
+            raise NotEmulated(f"{parameter.sql('snowflake')} in a COPY")
     if len(files) > MAX_FILES:
         raise ValueError(f"FILES names {len(files)} files, {MAX_FILES} at most.")
     for name, value in csv.items():
         if name not in CSV_OPTIONS or value not in DOABLE.get(name, (value,)):
-            raise NotImplementedError(f"the file format option {name} = {value!r}")
+            raise NotEmulated(f"the file format option {name} = {value!r}")
     return CopyOptions(files, csv, flags["FORCE"], flags["PURGE"])
 
 
@@ -248,7 +259,7 @@ def _location(session: Session, source: Expr, target: exp.Table) -> str:
     node = source.find(exp.Table)
     text = node.this.name if node else source.name
     if not text.startswith("@"):
-        raise NotImplementedError("a COPY that does not name a stage")
+        raise NotEmulated("a COPY that does not name a stage")
     found = stage_url_from_var(
         text[1:],
         session.duck,
@@ -257,7 +268,7 @@ def _location(session: Session, source: Expr, target: exp.Table) -> str:
         session.table_stages,
         target,
     )
-    return found if "/" in text else found.rstrip("/") + "/"
+    return found if text.partition("/")[2] else found.rstrip("/") + "/"
 
 
 def _files(session: Session, location: str, names: Sequence[str]) -> list[StagedFile]:

@@ -17,6 +17,7 @@ from reelhouse.emulator.deviations import (
     DONE,
     NAME,
     Name,
+    NotEmulated,
     answer,
     deviation,
     full_name,
@@ -47,8 +48,9 @@ _CONTAINER = (
     r"(?P<create>create)(?: transient)? (?P<kind>database|schema)"
     rf"(?P<careful> if not exists)? (?P<name>{NAME})(?P<properties> .*)?"
 )
-# What fakesnow keeps beside DuckDB's own catalog.
+# What is kept beside DuckDB's own catalog, in all and in each database.
 _KEPT_BESIDE = ("_fs_tables_ext", "_fs_columns_ext")
+_LOADS = ("_fs_load_history", "_emulator_loaded")
 
 
 @dataclass
@@ -96,7 +98,7 @@ def change_of(session: Session, expression: Expr) -> Change | None:
         name = _name(session, expression.this)
         new_name = name_of(renaming.this, name.database, name.schema)
         if new_name[:2] != name[:2]:
-            raise NotImplementedError("RENAME into another schema")
+            raise NotEmulated("RENAME into another schema")
         return Change("RENAME", kind, name, new_name=new_name)
     return None
 
@@ -152,7 +154,7 @@ def _comment(session: Session, name: Name, comments: dict[str, str]) -> None:
 
 
 def _forget_loads(session: Session, name: Name) -> None:
-    for table in ("_fs_load_history", "_emulator_loaded"):
+    for table in _LOADS:
         session.duck.execute(
             f"delete from {quoted(name.database)}._fs_information_schema.{table} "
             f"where schema_name = ? and table_name = ?",
@@ -206,7 +208,7 @@ def make_ordinary(session: Session, expression: Expr) -> None:
     name = _name(session, expression.find(exp.Table))
     with session.account.lock:
         if session.has_relation(name) and name not in session.account.temporary:
-            raise NotImplementedError(f"a temporary {kind} that hides {name}")
+            raise NotEmulated(f"a temporary {kind} that hides {name}")
         session.account.temporary.add(name)
     session.temporary[name] = kind
     temporary.pop()
@@ -304,6 +306,8 @@ def swap_schemas(session: Session, text: str) -> str | None:
     left, right = (
         full_name(found[side], session.database, None, 2) for side in ("left", "right")
     )
+    if left.database != right.database:
+        raise NotEmulated("SWAP between databases")
     for each in (left, right):
         known = session.duck.execute(
             "select 1 from duckdb_schemas() "
@@ -374,6 +378,12 @@ def _swap(session: Session, left: Name, right: Name) -> None:
         session.duck.execute(f"drop table {table.sql}")
     for waiting, name in moved:
         session.duck.execute(f"alter table {waiting.sql} rename to {quoted(name)}")
+    for history in _LOADS:
+        session.duck.execute(
+            f"update {quoted(left.database)}._fs_information_schema.{history} "
+            f"set schema_name = if(schema_name = ?, ?, ?) where schema_name in (?, ?)",
+            [left.schema, right.schema, left.schema, left.schema, right.schema],
+        )
     for view, sql in views:
         there = right if view[:2] == left[:2] else left
         definition = sqlglot.parse_one(sql, read="duckdb")

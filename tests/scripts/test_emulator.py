@@ -1,0 +1,1013 @@
+"""The emulated Snowflake: each deviation from fakesnow, over the real connector."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.delivery import client
+from tests.emulated import Client
+
+from reelhouse.bucket import environment as aws_variables
+from reelhouse.emulator import (
+    EmulatorSettings,
+    _child_environment,
+    connection,
+    environment,
+    refuse_real_account,
+    serve_emulator,
+)
+from reelhouse.errors import ReelhouseError
+from reelhouse.s3 import S3Settings
+from reelhouse.settings import PROJECT
+
+FORMAT = (
+    "file_format = (type = csv skip_header = 1 field_optionally_enclosed_by = '\"' "
+    "null_if = () empty_field_as_null = false escape_unenclosed_field = none)"
+)
+DOCUMENT = PROJECT / "docs/emulator.md"
+
+PARENT = """
+import time
+from reelhouse.emulator import serve_emulator
+with serve_emulator() as settings:
+    print(settings.port, flush=True)
+    {then}
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(s3_server: S3Settings) -> Iterator[EmulatorSettings]:
+    with serve_emulator(os.environ | aws_variables(s3_server)) as served:
+        yield served
+
+
+@pytest.fixture
+def database() -> str:
+    return f"T{uuid.uuid4().hex}".upper()
+
+
+@pytest.fixture
+def sql(settings: EmulatorSettings, database: str) -> Iterator[Client]:
+    session = Client(settings, database)
+    yield session
+    session.connection.close()
+
+
+@pytest.fixture
+def other(settings: EmulatorSettings, database: str) -> Iterator[Client]:
+    """A second session in the same database."""
+    session = Client(settings, database)
+    yield session
+    session.connection.close()
+
+
+def recorded(sql: Client) -> list[str]:
+    """Account-level statements of this session."""
+    return [
+        statement
+        for (statement,) in sql(
+            "select statement from emulator.recorded_statements "
+            f"where session_id = {sql.connection.session_id} order by number"
+        )
+    ]
+
+
+def grants(sql: Client, what: str) -> set[tuple[str, ...]]:
+    """Privilege and role of each line that SHOW GRANTS or SHOW FUTURE GRANTS has."""
+    return {(row[1], row[5]) for row in sql(f"show {what}")}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create role if not exists loader",
+        "create user ci type = service rsa_public_key = 'MII=' comment = 'a; b'",
+        "create or replace warehouse small warehouse_size = xsmall auto_suspend = 60",
+        "create storage integration s3 type = external_stage enabled = true",
+        "create resource monitor spending with credit_quota = 5",
+        "alter user ci set rsa_public_key_2 = 'MII='",
+        "alter warehouse small suspend",
+        "alter account set timezone = 'UTC'",
+        "drop role if exists loader",
+    ],
+)
+def test_d1_account_statements_are_recorded(sql: Client, statement: str) -> None:
+    assert sql(f"/* why */ {statement} -- end\n;") == [
+        ("Statement executed successfully.",)
+    ]
+    assert recorded(sql) == [statement]
+
+
+def test_d1_the_ledger_knows_the_query_tag(sql: Client, other: Client) -> None:
+    sql("alter session set query_tag = 'set-up'", "create role reader")
+    other("create role writer")
+    assert sql(
+        "select query_tag, statement from emulator.recorded_statements where "
+        f"session_id in ({sql.connection.session_id}, "
+        f"{other.connection.session_id}) order by number"
+    ) == [("set-up", "create role reader"), ("", "create role writer")]
+
+
+def test_d2_grants_are_kept_and_shown(sql: Client, database: str) -> None:
+    sql("create table kept (a int)", "grant select, insert on table kept to role r1")
+    sql("grant select on kept to role r2", "grant usage on schema public to role r1")
+    sql("grant role r1 to role r2", "grant execute task on account to role r1")
+    assert grants(sql, "grants on table kept") == {
+        ("SELECT", "R1"),
+        ("INSERT", "R1"),
+        ("SELECT", "R2"),
+    }
+    assert sql("show grants on table kept")[0][2:5] == (
+        "TABLE",
+        f"{database}.PUBLIC.KEPT",
+        "ROLE",
+    )
+    sql("revoke select on table kept from role r2")
+    assert ("SELECT", "R2") not in grants(sql, "grants on table kept")
+    sql("revoke all privileges on table kept from role r1")
+    assert grants(sql, "grants on table kept") == set()
+    assert ("USAGE", "R1") in grants(sql, "grants on schema public")
+    assert ("USAGE", "R2") in grants(sql, "grants of role r1")
+    assert "grant role r1 to role r2" in recorded(sql)
+
+
+def test_d2_nothing_is_enforced(sql: Client) -> None:
+    sql("create table open_to_all (a int)", "use role nobody")
+    assert sql("select * from open_to_all") == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [
+        ("create or replace table kept (a int)", set()),
+        ("create or replace transient table kept as select 1 as a", set()),
+        (
+            "create or replace table kept copy grants as select 1 as a",
+            {("SELECT", "R")},
+        ),
+        ("create table if not exists kept (a int)", {("SELECT", "R")}),
+        ("truncate table kept", {("SELECT", "R")}),
+    ],
+)
+def test_d2_replacing_a_table_clears_its_grants(
+    sql: Client, statement: str, left: set[tuple[str, str]]
+) -> None:
+    sql("create table kept (a int)", "grant select on table kept to role r", statement)
+    assert grants(sql, "grants on table kept") == left
+
+
+def test_d2_dropping_and_renaming(sql: Client) -> None:
+    sql("create view kept as select 1 as a", "grant select on view kept to role r")
+    sql("alter view kept rename to renamed")
+    assert grants(sql, "grants on view renamed") == {("SELECT", "R")}
+    assert grants(sql, "grants on view kept") == set()
+    sql("drop view renamed", "create view renamed as select 1 as a")
+    assert grants(sql, "grants on view renamed") == set()
+
+
+def test_d2_future_grants_reach_what_comes(sql: Client, database: str) -> None:
+    sql("create schema s", "create table s.old (a int)")
+    sql(f"grant select on future tables in database {database} to role d")
+    sql("grant select on future tables in schema s to role s")
+    sql("grant select on future views in schema s to role v")
+    sql("grant select on all tables in schema s to role a")
+    sql("create table s.new (a int)", "create view s.shown as select 1 as a")
+    sql("create table public.new (a int)")
+    assert grants(sql, "grants on table s.old") == {("SELECT", "A")}
+    # Those of the schema outrank those of the database.
+    assert grants(sql, "grants on table s.new") == {("SELECT", "S")}
+    assert grants(sql, "grants on view s.shown") == {("SELECT", "V")}
+    assert grants(sql, "grants on table public.new") == {("SELECT", "D")}
+    assert grants(sql, "future grants in schema s") == {
+        ("SELECT", "S"),
+        ("SELECT", "V"),
+    }
+
+
+def test_d3_the_query_tag_belongs_to_a_session(sql: Client, other: Client) -> None:
+    def tag(session: Client) -> str:
+        return str(session("show parameters like 'query_tag' in session")[0][1])
+
+    sql("alter session set query_tag = 'it''s mine'")
+    assert (tag(sql), tag(other)) == ("it's mine", "")
+    sql("alter session unset query_tag")
+    assert tag(sql) == ""
+
+
+def test_d3_the_query_tag_of_a_login(settings: EmulatorSettings, database: str) -> None:
+    session = Client(settings, database, session_parameters={"QUERY_TAG": "from dbt"})
+    assert session("show parameters like 'query_tag'")[0][:2] == (
+        "QUERY_TAG",
+        "from dbt",
+    )
+    session.connection.close()
+
+
+def test_d3_time_is_utc_and_nothing_else(sql: Client) -> None:
+    sql("alter session set timezone = 'UTC'")
+    with sql.refuses("Not emulated: TIMEZONE"):
+        sql("alter session set timezone = 'America/Los_Angeles'")
+    with sql.refuses("Not emulated"):
+        sql("alter session set week_start = 1")
+
+
+def test_d4_comments_on_columns_can_be_read_back(sql: Client) -> None:
+    sql("create table t (a int comment 'first', b int, \"c c\" int)")
+    sql("create view v (x comment $$it's one$$, y comment 'two') as select 1, 2")
+    sql('alter table t alter "B" comment $$b; it\'s, $b$$, "c c" comment $$$$;')
+
+    def comments(table: str) -> list[tuple[Any, ...]]:
+        return sql(
+            "select column_name, comment from information_schema.columns "
+            f"where table_name = '{table}' order by ordinal_position"
+        )
+
+    assert comments("T") == [("A", "first"), ("B", "b; it's, $b"), ("c c", "")]
+    assert comments("V") == [("X", "it's one"), ("Y", "two")]
+
+
+def test_d5_temporary_tables_are_ordinary_until_the_session_ends(
+    settings: EmulatorSettings, database: str, other: Client
+) -> None:
+    sql = Client(settings, database)
+    for _ in range(2):
+        sql("create or replace temporary table public.t as (select 7 as a)")
+        sql("create or replace temporary view public.v as (select a from public.t)")
+    assert other("select * from public.v") == [(7,)]
+    sql.connection.close()
+    with other.refuses("does not exist"):
+        other("select * from public.t")
+    with other.refuses("does not exist"):
+        other("select * from public.v")
+
+
+def test_d5_no_temporary_table_hides_another(sql: Client) -> None:
+    sql("create table t as select 1 as a")
+    with sql.refuses(r"Not emulated: a temporary TABLE that hides \w+\.PUBLIC\.T"):
+        sql("create or replace temporary table t as select 2 as a")
+    assert sql("select * from t") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "pattern"),
+    [
+        ("select 1 +", "001003"),
+        ("select 'open", "."),
+        ("select * from no_such_table", "002003"),
+        ("select no_such_function(1)", "no_such_function"),
+        ("select to_number('1', '9')", "Not emulated"),
+        ("copy into t from 's3://bucket/key'", "."),
+        ("grant whatever", "Not emulated: this form of GRANT"),
+        ("alter schema public swap with nowhere", "Schema .* does not exist"),
+        ("select interval '1 day'", "."),
+        ("call nothing()", "."),
+    ],
+)
+def test_d6_every_error_is_an_sql_error(
+    sql: Client, statement: str, pattern: str
+) -> None:
+    began = time.monotonic()
+    with sql.refuses(pattern):
+        sql(statement)
+    # The connector would try again until its network timeout, a minute later.
+    assert time.monotonic() - began < 30
+    assert sql("select 1") == [(1,)]
+
+
+def test_d6_an_ended_session_is_told_so(settings: EmulatorSettings) -> None:
+    import requests
+
+    answer = requests.post(
+        f"http://127.0.0.1:{settings.port}/queries/v1/query-request",
+        json={"sqlText": "select 1"},
+        timeout=60,
+    )
+    assert (answer.status_code, answer.json()["success"]) == (200, False)
+    assert "log in again" in answer.json()["message"]
+
+
+MERGE = """
+merge into public.target as dbt_internal_dest
+using public.source as dbt_internal_source
+on (dbt_internal_source.id = dbt_internal_dest.id)
+when matched and dbt_internal_source.gone then delete
+when matched then update set "NAME" = dbt_internal_source."NAME"
+when not matched then insert ("ID", "NAME")
+values (dbt_internal_source."ID", dbt_internal_source."NAME")
+"""
+
+
+def test_d7_merge(sql: Client) -> None:
+    sql("create table target as select 1 as id, 'a' as name")
+    sql("insert into target values (2, 'b'), (3, 'c')")
+    sql("create table source as select 1 as id, 'A' as name, false as gone")
+    sql("insert into source values (2, null, true), (4, 'D', false), (5, 'E', false)")
+    cursor = sql.connection.cursor()
+    cursor.execute(MERGE)
+    assert [column.name for column in cursor.description] == [
+        "number of rows inserted",
+        "number of rows updated",
+        "number of rows deleted",
+    ]
+    assert (cursor.fetchall(), cursor.rowcount) == ([(2, 1, 1)], 4)
+    assert sql("select * from target order by id") == [
+        (1, "A"),
+        (3, "c"),
+        (4, "D"),
+        (5, "E"),
+    ]
+
+
+def test_d7_merge_refuses_two_rows_for_one(sql: Client) -> None:
+    sql("create table target as select 1 as id, 'a' as name")
+    sql("create table source as select 1 as id, 'A' as name, false as gone")
+    sql("insert into source values (1, 'B', false)")
+    with sql.refuses("100090.*Duplicate row"):
+        sql(MERGE)
+    assert sql("select * from target") == [(1, "a")]
+
+
+def test_d8_comments_on_tables_may_hold_anything(sql: Client) -> None:
+    sql("create transient table a (x int)", "create table b (x int) comment = $$it's$$")
+    sql("create view c as select 1 as x", "comment on view c is $$it's 'c'; -- $ c$$")
+    shown = sql("select table_name, comment from information_schema.tables order by 1")
+    assert shown == [("A", None), ("B", "it's")]
+    sql("create or replace transient table b (x int)")
+    shown = sql("select table_name, comment from information_schema.tables order by 1")
+    assert shown == [("A", None), ("B", None)]
+
+
+# Text that must arrive as it is, one field each.
+TEXTS = [
+    "007",
+    "",
+    " padded ",
+    'say "hi", he said',
+    "naïve\u00a0space – ş İ ς",
+    "back\\slash",
+    "\\N",
+    "NULL",
+    "two\nlines",
+    "3.50",
+    "true",
+    "1e5",
+    "2020-01-01",
+    "O'Neil; --",
+]
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def enclosed(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+@pytest.fixture
+def folder(bucket: str, sql: Client) -> str:
+    """An empty folder of a bucket, behind the stage @outside."""
+    sql(f"create stage outside url = 's3://{bucket}/folder' storage_integration = s3")
+    return bucket
+
+
+def put(s3: S3Settings, bucket: str, key: str, text: str) -> None:
+    client(s3).put_object(Bucket=bucket, Key=f"folder/{key}", Body=text.encode())
+
+
+@pytest.fixture(params=["external", "internal"])
+def deliver(
+    request: pytest.FixtureRequest, s3_server: S3Settings, tmp_path: Path, sql: Client
+) -> Any:
+    """A function that puts a file on a stage; returns the stage's name."""
+    if request.param == "external":
+        bucket = request.getfixturevalue("folder")
+
+        def upload(key: str, text: str) -> str:
+            put(s3_server, bucket, key, text)
+            return "@outside"
+
+        return upload
+    sql("create stage inside")
+
+    def put_file(key: str, text: str) -> str:
+        path = tmp_path / Path(key).name
+        path.write_bytes(text.encode())
+        folder = str(Path(key).parent) if "/" in key else ""
+        sql(
+            f"put {quoted(f'file://{path}')} '@inside/{folder}' auto_compress = false "
+            f"overwrite = true"
+        )
+        return "@inside"
+
+    return put_file
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_d9_text_arrives_as_it_is(sql: Client, deliver: Any, line_end: str) -> None:
+    lines = [f"{number},{enclosed(text)}" for number, text in enumerate(TEXTS)]
+    plain = [text for text in TEXTS if not re.search('[",\n]', text)]
+    lines += [f"{100 + number},{text}" for number, text in enumerate(plain)]
+    stage = deliver("texts.csv", line_end.join(["a,b", *lines]) + line_end)
+    sql("create table t (number int, text varchar)")
+    status = sql(f"copy into t from {stage} files = ('texts.csv') {FORMAT}")
+    assert status[0][1:4] == ("LOADED", len(lines), len(lines))
+    assert sql("select number, text from t order by number") == [
+        *enumerate(TEXTS),
+        *enumerate(plain, 100),
+    ]
+
+
+def test_d9_folders_prefixes_and_odd_names(sql: Client, deliver: Any) -> None:
+    names = ["a/1.csv", "a/b/2.csv", "a (x) ü.csv", "ab.csv", "it's.csv"]
+    for number, name in enumerate(names):
+        stage = deliver(name, f"h\n{number}\n")
+    sql("create table t (a int)")
+    sql(f"copy into t from {stage}/a/ {FORMAT}")
+    assert sql("select a from t order by a") == [(0,), (1,)]
+    sql(f"copy into t from {stage}/a {FORMAT}")
+    assert sql("select a from t order by a") == [(0,), (1,), (2,), (3,)]
+    sql(f"copy into t from '{stage}/' files = ('it''s.csv') {FORMAT}")
+    assert sql("select a from t order by a") == [(number,) for number in range(5)]
+
+
+def test_d9_keys_are_no_patterns(
+    sql: Client, s3_server: S3Settings, folder: str
+) -> None:
+    put(s3_server, folder, "[a]*?.csv", "h\n1\n")
+    put(s3_server, folder, "a2.csv", "h\n2\n")
+    sql("create table t (a int)")
+    sql(f"copy into t from @outside files = ('[a]*?.csv') {FORMAT}")
+    assert sql("select * from t") == [(1,)]
+
+
+def test_d9_files_are_loaded_once_until_they_change(sql: Client, deliver: Any) -> None:
+    def copy(*options: str) -> str:
+        return str(sql(f"copy into t from {stage} {FORMAT} {' '.join(options)}")[0][1])
+
+    stage = deliver("a.csv", "h\n1\n")
+    sql("create table t (a int)")
+    assert copy() == "LOADED"
+    assert copy() == copy("force = false") == "LOAD_SKIPPED"
+    assert copy("force = true") == "LOADED"
+    assert sql("select count(*) from t") == [(2,)]
+    deliver("a.csv", "h\n2\n")
+    assert copy() == "LOADED"
+    # The rows that it had stay, as they do on Snowflake.
+    assert sql("select a from t order by a") == [(1,), (1,), (2,)]
+    assert len(sql("select * from information_schema.load_history")) == 3
+    sql("truncate table t")
+    assert copy() == "LOADED"
+    sql("begin", "truncate table t", "rollback")
+    assert copy() == "LOAD_SKIPPED"
+    sql("create or replace table t (a int)")
+    assert copy() == "LOADED"
+
+
+def test_d9_a_copy_takes_part_in_its_transaction(sql: Client, deliver: Any) -> None:
+    stage = deliver("a.csv", "h\n1\n")
+    sql("create table t (a int)", "begin", f"copy into t from {stage} {FORMAT}")
+    assert sql("select * from t") == [(1,)]
+    sql("rollback")
+    assert sql("select * from t") == []
+    assert sql(f"copy into t from {stage} {FORMAT}")[0][1] == "LOADED"
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("h\n1\nx\n", "x"),
+        ("h\n1,2\n", "Number of columns in file .2. does not match"),
+        ('h\n"1\n', "Unbalanced quote"),
+        ('h\n"1"2\n', "Found character '2' instead of field delimiter"),
+    ],
+)
+def test_d9_a_bad_file_loads_nothing(
+    sql: Client, deliver: Any, text: str, pattern: str
+) -> None:
+    deliver("1.csv", "h\n0\n")
+    stage = deliver("2.csv", text)
+    sql("create table t (a int)")
+    with sql.refuses(pattern):
+        sql(f"copy into t from {stage} {FORMAT}")
+    assert sql("select * from t") == []
+
+
+def test_d9_bytes_that_are_no_text(
+    sql: Client, s3_server: S3Settings, folder: str
+) -> None:
+    client(s3_server).put_object(
+        Bucket=folder, Key="folder/a.csv", Body=b"h\n\xff\xfe\n"
+    )
+    sql("create table t (a varchar)")
+    with sql.refuses("Invalid UTF8"):
+        sql(f"copy into t from @outside {FORMAT}")
+
+
+@pytest.mark.parametrize(
+    ("options", "pattern"),
+    [
+        (f"{FORMAT} files = ('none.csv')", "Remote file .*none.csv' was not found"),
+        (f"{FORMAT} pattern = '.*'", "Not emulated: pattern"),
+        (f"{FORMAT} on_error = continue", "Not emulated: on_error"),
+        (FORMAT.replace("csv", "json"), "Not emulated: the file format option TYPE"),
+        (FORMAT[:-1] + " trim_space = true)", "Not emulated: .* TRIM_SPACE"),
+        ("file_format = (type = csv)", "Not emulated: .* ESCAPE_UNENCLOSED_FIELD"),
+    ],
+)
+def test_d9_the_rest_of_copy_is_refused(
+    sql: Client, deliver: Any, options: str, pattern: str
+) -> None:
+    stage = deliver("a.csv", "h\n1\n")
+    sql("create table t (a int)")
+    with sql.refuses(pattern):
+        sql(f"copy into t from {stage} {options}")
+
+
+def test_d9_a_file_format_with_a_name(sql: Client, deliver: Any) -> None:
+    stage = deliver("a.csv", "h\n1,\n")
+    sql("create table t (a varchar, b varchar)")
+    sql(
+        "create file format plain type = csv skip_header = 1 "
+        "empty_field_as_null = false escape_unenclosed_field = none"
+    )
+    sql(f"copy into t from {stage} file_format = (format_name = 'public.plain')")
+    sql(
+        f"copy into t from {stage} force = true "
+        f"file_format = (format_name = plain empty_field_as_null = true)"
+    )
+    assert sql("select * from t order by b") == [("1", ""), ("1", None)]
+
+
+def test_d9_without_an_endpoint_there_is_no_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
+    assert "canary" not in _child_environment(os.environ).values()
+
+
+def test_d9_compressed_files_and_purge(sql: Client, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("h\n1\n")
+    sql("create stage inside", "create table t (a int)")
+    sql(f"put 'file://{path}' @inside/deep/")
+    assert sql("list @inside")[0][0] == "inside/deep/a.csv.gz"
+    sql(f"copy into t from @inside/deep/ {FORMAT} purge = true")
+    assert (sql("select * from t"), sql("list @inside")) == ([(1,)], [])
+
+
+LANDING = """
+copy into landing (c1, c2, c3, file, number, content)
+from (
+    select t.$1, $2, $3, metadata$filename, metadata$file_row_number,
+        metadata$file_content_key
+    from {stage}/in/ as t
+)
+files = ({files})
+{format}
+force = true
+on_error = 'ABORT_STATEMENT'
+"""
+
+
+def test_d9b_a_copy_that_selects_columns(sql: Client, deliver: Any) -> None:
+    texts = [text for text in TEXTS if text != "3.50"]
+    lines = [f"{number},{enclosed(text)}" for number, text in enumerate(texts)]
+    deliver("in/texts.csv", "\r\n".join(["h,i", *lines]))
+    stage = deliver("in/odd.csv", "h,i\nshort\n1,2,3,4,5\n\n")
+    sql(
+        "create table landing (c1 varchar, c2 varchar, c3 varchar, file varchar, "
+        "number int, content varchar)"
+    )
+    statement = LANDING.format(
+        stage=stage, files="'odd.csv', 'texts.csv'", format=FORMAT
+    )
+    for _ in range(2):
+        sql("begin", "truncate table landing", statement, "commit")
+        assert sql("select c1, c2, c3, file, number from landing order by 4, 5") == [
+            ("short", None, None, f"{place(stage)}in/odd.csv", 1),
+            ("1", "2", "3", f"{place(stage)}in/odd.csv", 2),
+            ("", None, None, f"{place(stage)}in/odd.csv", 3),
+            *(
+                (str(number), text, None, f"{place(stage)}in/texts.csv", number + 1)
+                for number, text in enumerate(texts)
+            ),
+        ]
+    keys = sql("select distinct file, content from landing")
+    assert len(keys) == len({content for _, content in keys}) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", content) for _, content in keys)
+
+
+def place(stage: str) -> str:
+    """What METADATA$FILENAME has before the path on the stage."""
+    return "folder/" if stage == "@outside" else ""
+
+
+@pytest.mark.parametrize("values", ["upper($1)", "*", "$1 where $1 = 'a'", "t.a"])
+def test_d9b_other_selects_are_refused(sql: Client, deliver: Any, values: str) -> None:
+    stage = deliver("a.csv", "h\na\n")
+    sql("create table t (a varchar)")
+    head, _, condition = values.partition(" ")
+    with sql.refuses("Not emulated"):
+        sql(f"copy into t from (select {head} from {stage} {condition}) {FORMAT}")
+
+
+def test_d10_a_failed_statement_ends_its_transaction(sql: Client) -> None:
+    sql("create table t (a int)", "begin", "insert into t values (1)")
+    with sql.refuses("."):
+        sql("insert into t values ('x')")
+    assert sql("select * from t") == []
+    with sql.refuses("was rolled back when a statement of it failed"):
+        sql("commit")
+    sql("begin", "insert into t values (2)", "commit")
+    assert sql("select * from t") == [(2,)]
+
+
+def test_d10_the_next_user_of_the_connection_is_not_harmed(sql: Client) -> None:
+    sql("create table t (a int)", "begin", "insert into t values (1)")
+    with sql.refuses("."):
+        sql("insert into no_such_table values (1)")
+    # dbt goes on with the next node, and sends no ROLLBACK.
+    sql("create or replace table u as select 1 as a", "begin", "commit")
+    assert sql("select (select count(*) from t), (select count(*) from u)") == [(0, 1)]
+
+
+def test_d10_without_autocommit(settings: EmulatorSettings, database: str) -> None:
+    sql = Client(settings, database, autocommit=False)
+    sql("create table t (a int)", "insert into t values (1)")
+    with sql.refuses("."):
+        sql("insert into t values ('x')")
+    with sql.refuses("was rolled back"):
+        sql.connection.commit()
+    sql("insert into t values (2)")
+    sql.connection.commit()
+    sql("insert into t values (3)")
+    sql.connection.rollback()
+    assert sql("select * from t") == [(2,)]
+    sql.connection.close()
+
+
+@pytest.mark.parametrize(
+    "ddl",
+    [
+        "create table other (a int)",
+        "alter table t add column b int",
+        "drop view if exists nothing",
+        "comment on table t is 'x'",
+        "grant select on table t to role r",
+        "create stage s",
+    ],
+)
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_d11_ddl_commits(
+    settings: EmulatorSettings, database: str, ddl: str, autocommit: bool
+) -> None:
+    sql = Client(settings, database, autocommit=autocommit)
+    sql("create table t (a int)", *["begin"][: int(autocommit)])
+    sql("insert into t values (1)", ddl, "rollback")
+    assert sql("select a from t") == [(1,)]
+    sql.connection.close()
+
+
+def test_d11_a_second_begin_is_nothing(sql: Client, other: Client) -> None:
+    sql("create table t (a int)", "begin transaction", "insert into t values (1)")
+    sql("begin", "insert into t values (2)")
+    assert other("select * from t") == []
+    sql("rollback")
+    assert sql("select * from t") == []
+    sql("rollback", "commit")
+
+
+def test_d12_clone(sql: Client) -> None:
+    sql(
+        "create table source (a int not null comment 'it''s', b varchar(5)) comment='s'"
+    )
+    sql("insert into source values (1, 'x')", "grant select on table source to role r")
+    sql("create transient table plain clone source")
+    sql("create or replace transient table public.granted clone source copy grants")
+    assert sql("select * from plain") == sql("select * from granted") == [(1, "x")]
+    assert grants(sql, "grants on table plain") == set()
+    assert grants(sql, "grants on table granted") == {("SELECT", "R")}
+    with sql.refuses("NOT NULL"):
+        sql("insert into plain values (null, 'y')")
+    assert [row[:4] for row in sql("describe table plain")] == [
+        ("A", "NUMBER(38,0)", "COLUMN", "N"),
+        ("B", "VARCHAR(5)", "COLUMN", "Y"),
+    ]
+    assert sql(
+        "select table_name, comment from information_schema.tables order by 1"
+    ) == [("GRANTED", "s"), ("PLAIN", "s"), ("SOURCE", "s")]
+    assert sql(
+        "select comment from information_schema.columns "
+        "where table_name = 'PLAIN' and column_name = 'A'"
+    ) == [("it's",)]
+    sql("insert into source values (2, 'y')")
+    assert sql("select count(*) from plain") == [(1,)]
+
+
+def test_d12_the_grants_of_a_replaced_table_outrank(sql: Client) -> None:
+    sql("create table source (a int)", "grant select on table source to role s")
+    sql("create table target (b int)", "grant select on table target to role t")
+    sql("create or replace table target clone source copy grants")
+    assert grants(sql, "grants on table target") == {("SELECT", "T")}
+    sql("create or replace table target clone source")
+    assert grants(sql, "grants on table target") == set()
+    with sql.refuses("already exists"):
+        sql("create table target clone source")
+    with sql.refuses("does not exist"):
+        sql("create table another clone nothing")
+
+
+def test_d13_loads_go_with_the_tables(sql: Client, deliver: Any) -> None:
+    stage = deliver("a.csv", "h\n1\n")
+    sql("create schema x", "create schema y", "create table x.t (a int)")
+    sql("create table y.t (a int)", "use schema public")
+    sql(f"copy into x.t from {stage} {FORMAT}")
+    sql("alter schema x swap with y")
+
+    def load(table: str) -> str:
+        return str(sql(f"copy into {table} from {stage} {FORMAT}")[0][1])
+
+    sql("use schema public")
+    assert (load("y.t"), load("x.t")) == ("LOAD_SKIPPED", "LOADED")
+
+
+def test_d13_swap(sql: Client, other: Client) -> None:
+    for number, schema in enumerate(["serving", "serving_next"]):
+        sql(f"create schema {schema}")
+        sql(f"create table {schema}.t (a int not null comment 'a{number}')")
+        sql(f"insert into {schema}.t values ({number})")
+        sql(f"comment on table {schema}.t is 'version {number}'")
+        sql(f"create view {schema}.v as select a from {schema}.t")
+        sql(f"grant select on view {schema}.v to role r{number}")
+        sql(f"grant select on future tables in schema {schema} to role f{number}")
+    sql("create table serving_next.more as select 1 as x")
+    sql("alter schema serving_next swap with serving")
+    assert other("select * from serving.t") == [(1,)]
+    assert other("select * from serving_next.t") == [(0,)]
+    assert other("select * from serving.more") == [(1,)]
+    # A view keeps its text, and so reads what is now in the other schema.
+    assert other("select * from serving.v") == [(0,)]
+    assert grants(sql, "grants on view serving.v") == {("SELECT", "R1")}
+    assert grants(sql, "future grants in schema serving") == {("SELECT", "F1")}
+    assert sql(
+        "select table_schema, comment from information_schema.tables "
+        "where table_name = 'T' order by 1"
+    ) == [("SERVING", "version 1"), ("SERVING_NEXT", "version 0")]
+    assert sql(
+        "select table_schema, comment from information_schema.columns "
+        "where table_name = 'T' order by 1"
+    ) == [("SERVING", "a1"), ("SERVING_NEXT", "a0")]
+    with sql.refuses("NOT NULL"):
+        sql("insert into serving.t values (null)")
+    sql("alter schema serving_next swap with serving")
+    assert sql("select * from serving.t") == [(0,)]
+
+
+def test_d14_only_the_last_results_are_kept(sql: Client) -> None:
+    cursor = sql.connection.cursor()
+    cursor.execute("select 42 as a")
+    scan = f"select * from table(result_scan('{cursor.sfqid}'))"
+    assert sql(scan) == [(42,)]
+    for number in range(20):
+        sql(f"select {number}")
+    with sql.refuses("not found"):
+        sql(scan)
+
+
+@pytest.mark.parametrize("name", ["session", "sql", "params", "transformed"])
+def test_d15_no_variable_of_the_server_is_a_table(sql: Client, name: str) -> None:
+    with sql.refuses("002003.*does not exist"):
+        sql(f'select * from "{name}"')
+
+
+def test_d16_sums_are_exact(sql: Client) -> None:
+    sql("create table t (a int, b decimal(10, 2), c double)")
+    sql("insert into t values (9007199254740993, 0.1, 0.5), (9007199254740993, 0.2, 1)")
+    question = "select sum(a) as a, sum(b) as b, sum(c) as c from t"
+    assert sql(question) == [(18014398509481986, Decimal("0.30"), 1.5)]
+    assert sql.types(question) == ["FIXED", "FIXED", "REAL"]
+
+
+def test_d17_schemas_and_databases_with_properties(sql: Client, database: str) -> None:
+    statement = "create schema if not exists s with managed access comment = 'x'"
+    sql(statement, statement, "create table s.t (a int)")
+    assert recorded(sql) == [statement, statement]
+    sql(f"create database if not exists {database}_2 data_retention_time_in_days = 1")
+    sql(f"create schema {database}_2.s", f"create table {database}_2.s.t (a int)")
+
+
+def test_d18_trim_takes_characters(sql: Client) -> None:
+    text = "chr(9) || 'xay ' || chr(160)"
+    assert sql(
+        f"select trim({text}, chr(9) || ' x' || chr(160)), rtrim({text}, chr(160)), "
+        f"trim('  a  '), trim(12, '1')"
+    ) == [("ay", "\txay ", "a", "2")]
+
+
+def test_d19_null_timestamps_stay_null(sql: Client) -> None:
+    sql("create table t (number int, moment timestamp_ntz)")
+    sql("insert into t values (1, null), (2, '1969-12-31 23:59:59.25')")
+    sql("insert into t values (3, '2026-01-02 03:04:05.678901')")
+    assert sql("select * from t order by number") == [
+        (1, None),
+        (2, datetime(1969, 12, 31, 23, 59, 59, 250000)),
+        (3, datetime(2026, 1, 2, 3, 4, 5, 678901)),
+    ]
+    assert sql("select moment from t where number = 1") == [(None,)]
+    assert sql("select moment from t where false") == []
+    zoned = "'2026-01-02 03:04:05.5 +00:00'::timestamp_tz"
+    ((moment, nothing),) = sql(f"select {zoned}, null::timestamp_tz")
+    assert moment.astimezone(UTC) == datetime(2026, 1, 2, 3, 4, 5, 500000, tzinfo=UTC)
+    assert nothing is None
+
+
+LONG = "select count(*) from numbers a, numbers b, numbers c"
+
+
+@pytest.fixture
+def numbers(sql: Client) -> None:
+    sql("create table numbers as select column1 as n from values (1), (2), (3), (4)")
+    for _ in range(7):
+        sql("insert into numbers select n from numbers")
+    sql("insert into numbers select a.n from numbers a, numbers b limit 100000")
+
+
+@pytest.mark.usefixtures("numbers")
+def test_d20_a_statement_that_takes_too_long_is_stopped(sql: Client) -> None:
+    sql("alter session set statement_timeout_in_seconds = 1")
+    with sql.refuses(r"000604.*timeout of 1 second\(s\)"):
+        sql(LONG)
+    assert sql("select 1") == [(1,)]
+
+
+@pytest.mark.usefixtures("numbers")
+def test_d20_a_client_can_cancel(sql: Client, other: Client) -> None:
+    with sql.refuses("000604"):
+        sql(LONG, timeout=1)
+    assert sql("select 1") == [(1,)]
+    # Nothing of it is left to keep others waiting.
+    other("drop table numbers")
+
+
+def test_d21_a_dollar_in_a_text_is_a_dollar(sql: Client) -> None:
+    assert sql("select 'pay $ale', ' $1'") == [("pay $ale", " $1")]
+    sql("set ale = 5")
+    assert sql("select $ale") == [(5,)]
+    sql("unset ale")
+
+
+def test_every_deviation_is_listed_and_tested() -> None:
+    from reelhouse.emulator.deviations import DEVIATIONS
+    from reelhouse.emulator.session import Account  # noqa: F401
+
+    listed = re.findall(
+        r"^\| (D\d+b?) \| `(\w+)` \|",
+        DOCUMENT.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert listed == [
+        (number, DEVIATIONS[number].__name__)
+        for number in sorted(DEVIATIONS, key=lambda d: (int(d[1:].rstrip("b")), d))
+    ]
+    for number, name in listed:
+        words = " ".join((DEVIATIONS[number].__doc__ or "").split())
+        assert re.search("tock fakesnow .*Snowflake ", words), name
+        assert any(test.startswith(f"test_{number.lower()}_") for test in globals()), (
+            number
+        )
+
+
+def test_values_bound_by_the_server(settings: EmulatorSettings, database: str) -> None:
+    sql = Client(settings, database, paramstyle="qmark")
+    sql("create table t (a int, b varchar, c double, d timestamp_ntz, e boolean)")
+    rows = [
+        (1, "it's $x", 1.5, datetime(2026, 1, 2, 3, 4, 5, 6), True),
+        (2, None, None, datetime(2026, 1, 2), None),
+    ]
+    cursor = sql.connection.cursor()
+    cursor.executemany("insert into t values (?, ?, ?, ?, ?)", rows)
+    assert cursor.rowcount == 2
+    assert sql("select * from t where a < ? order by a", params=[3]) == rows
+    sql.connection.close()
+
+
+def test_values_bound_by_the_client(sql: Client) -> None:
+    sql("create table t (a int, b varchar)")
+    texts = [(number, text) for number, text in enumerate(TEXTS)]
+    sql.connection.cursor().executemany("insert into t values (%s, %s)", texts)
+    assert sql("select * from t order by a") == texts
+
+
+def test_describing_a_statement_does_not_run_it(sql: Client) -> None:
+    sql("create table t (a int)")
+    cursor = sql.connection.cursor()
+    described = cursor.describe("select a, 'x' as b from t")
+    assert [column.name for column in described] == ["A", "B"]
+    cursor.describe("insert into t values (1)")
+    assert sql("select * from t") == []
+
+
+def test_sessions_run_side_by_side(settings: EmulatorSettings, database: str) -> None:
+    """Four at once make tables in one schema, as the threads of dbt do."""
+    failures: list[Exception] = []
+
+    def work(number: int) -> None:
+        try:
+            sql = Client(settings, database)
+            for turn in range(10):
+                sql("create schema if not exists public")
+                sql(f"create or replace table public.t{number} as select {turn} as a")
+                sql(f"comment on table public.t{number} is 'turn {turn}'")
+                assert sql(f"select * from public.t{number}") == [(turn,)]
+            sql.connection.close()
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+
+
+def test_the_environment_outranks_a_real_account() -> None:
+    given = environment(EmulatorSettings(port=1234, private_key="secret"))
+    assert given["SNOWFLAKE_HOST"] == "127.0.0.1"
+    assert given["SNOWFLAKE_PORT"] == "1234"
+    profile = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
+    names = set(re.findall(r"env_var\('(SNOWFLAKE_\w+)'", profile))
+    # A query tag is no way to another account.
+    assert names - {"SNOWFLAKE_QUERY_TAG"} == {
+        name for name in given if name.startswith("SNOWFLAKE_")
+    }
+    assert "secret" not in repr(EmulatorSettings(port=1234, private_key="secret"))
+
+
+@pytest.mark.parametrize(
+    "host", ["account.snowflakecomputing.com", "10.0.0.1", "0.0.0.0", ""]
+)
+def test_a_real_account_is_refused(host: str) -> None:
+    settings = EmulatorSettings(port=1, private_key="", host=host)
+    for lead in (environment, connection):
+        with pytest.raises(ReelhouseError, match="is not on this machine"):
+            lead(settings)
+    refuse_real_account("localhost")
+    refuse_real_account("::1")
+
+
+def listens(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_it_ends_with_its_parent_and_leaves_nothing(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT.format(then="time.sleep(60)")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    assert parent.stdout is not None
+    port = int(parent.stdout.readline())
+    assert listens(port)
+    os.killpg(parent.pid, how)
+    parent.communicate(timeout=20)
+    deadline = time.monotonic() + 10
+    while (listens(port) or any(tmp_path.iterdir())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not listens(port)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_prints_nothing() -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", PARENT.format(then="pass")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert child.stderr == ""
+    assert child.stdout.strip().isdigit()
