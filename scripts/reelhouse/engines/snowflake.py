@@ -9,6 +9,7 @@ transaction, so every table is made before it begins.
 from __future__ import annotations
 
 import argparse
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,7 +27,7 @@ from reelhouse.settings import PROJECT, variables
 LOGIN_SECONDS = 60
 STATEMENT_SECONDS = 3_600
 
-STAGE = "raw.loading"
+STAGE = "raw.landing"
 # Every value is text, exactly as it stands between the commas.
 FILE_FORMAT = (
     "type = csv compression = auto field_optionally_enclosed_by = '\"' "
@@ -62,6 +63,8 @@ class Warehouse:
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+        # A folder of its own on the stage, for two loads may share that.
+        self.place = f"@{STAGE}/{uuid.uuid4().hex}/"
 
     def make_tables(self) -> None:
         """Nothing: they were made before the transaction began."""
@@ -84,7 +87,8 @@ class Warehouse:
             "select 1 from information_schema.schemata where lower(schema_name) = 'raw'"
         ):
             self._run("create schema raw")
-        self._run(f"create temporary stage if not exists {STAGE}")
+        if not self._rows("show stages like 'LANDING' in schema raw"):
+            self._run(f"create stage {STAGE}")
         tables: Iterable[Table] = [*entities().values(), *ledger_tables()]
         for table in tables:
             columns = ", ".join(
@@ -436,13 +440,13 @@ class Warehouse:
             values += [f"${place}" for place in range(1, count + 2)]
         skip = 0 if csv_file.is_numbered else 1
         path = str(csv_file.path).replace("\\", "\\\\").replace("'", "\\'")
-        self._run(f"put 'file://{path}' @{STAGE} overwrite = true")
+        self._run(f"put 'file://{path}' {self.place} overwrite = true")
         self._run(
             f"copy into raw.landing_{entity.name} "
-            f"from (select {', '.join(values)} from @{STAGE}) "
+            f"from (select {', '.join(values)} from {self.place}) "
             f"files = ('{csv_file.path.name}.gz') "
             f"file_format = ({FILE_FORMAT.format(skip=skip)}) "
-            f"force = true on_error = 'ABORT_STATEMENT'"
+            f"force = true purge = true on_error = 'ABORT_STATEMENT'"
         )
         if not csv_file.is_numbered:
             # Whether the header counts is not documented.
