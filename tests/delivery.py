@@ -69,6 +69,7 @@ class Delivery:
     folder: str = "source"
     max_shrink: float = 1.0
     moment: datetime | None = None
+    target: str = "dev"
     looking: duckdb.DuckDBPyConnection | None = None
 
     @property
@@ -84,7 +85,7 @@ class Delivery:
         return Settings(
             source=self.url,
             warehouse=self.warehouse,
-            target="dev",
+            target=self.target,
             moment=self.moment,
             max_shrink=self.max_shrink,
             s3_endpoint=self.s3.endpoint_url,

@@ -14,6 +14,10 @@ import duckdb
 import pytest
 from dbt.cli.main import dbtRunner
 
+from reelhouse.emulator import environment as account_variables
+from reelhouse.emulator import serve_emulator
+from reelhouse.engines.snowflake import open_warehouse
+from reelhouse.engines.snowflake_run import Account
 from reelhouse.settings import PROJECT, environment
 
 # An expression in Jinja, and its value.
@@ -236,7 +240,16 @@ def ask_duckdb(queries: list[str]) -> list[list[tuple[Any, ...]]]:
     return [connection.execute(query).fetchall() for query in queries]
 
 
-ENGINES = {"dev": ask_duckdb}
+def ask_snowflake(queries: list[str]) -> list[list[tuple[Any, ...]]]:
+    with (
+        serve_emulator() as emulator,
+        environment(account_variables(emulator)),
+        open_warehouse() as warehouse,
+    ):
+        return [Account(warehouse.connection).ask(query) for query in queries]
+
+
+ENGINES = {"dev": ask_duckdb, "prod": ask_snowflake}
 
 
 @pytest.mark.parametrize("target", ENGINES)
