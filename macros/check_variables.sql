@@ -26,7 +26,9 @@
             {%- do wanted.update({name: 'a number above 0'}) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- set moment = '[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?' -%}
+    {%- set two = '[0-9]{2}' -%}
+    {%- set moment = '[0-9]{4}-' ~ two ~ '-' ~ two
+        ~ '( ' ~ two ~ ':' ~ two ~ ':' ~ two ~ ')?' -%}
     {%- if var('min_rated_at') is not none
         and not modules.re.fullmatch(moment, var('min_rated_at') | string) -%}
         {%- do wanted.update(

@@ -104,7 +104,8 @@ def _dbt(
     runner = dbtRunner(manifest=manifest, callbacks=[callback] if callback else [])
     outcome = runner.invoke(
         [
-            *("--log-level", "none"),
+            # Artifacts that nobody reads take as long as a small build.
+            *("--log-level", "none", "--no-write-json"),
             *("--log-path", str(folder)),
             *command,
             *("--project-dir", str(PROJECT)),

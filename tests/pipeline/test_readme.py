@@ -63,6 +63,7 @@ ANSWERS = {
     "reelhouse load --validate": ["rejected and kept aside", "Some records are bad."],
     "reelhouse run": ["its files are now in", "The best movies"],
     "reelhouse bucket": ["Nothing was loaded: this was a trial."],
+    "reelhouse emulator": ["tables published", "All 32 tables are equal."],
     "dbt build": ["ERROR=0"],
 }
 
