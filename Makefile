@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full check docs lock clean check-types check-dev check-prod check-sql
+.PHONY: help run test test-full mutants check docs lock clean \
+	check-types check-dev check-prod check-sql
 
 BIN := .venv/bin
 SQL := $(wildcard models snapshots analyses tests/data_tests)
@@ -27,6 +28,10 @@ test: check ## Install what tests need, then run every check and test
 test-full: ## Run the tests that take longer
 	@sh scripts/install.sh test
 	@$(BIN)/python -m pytest -m long $(ARGS)
+
+mutants: ## Break the models' rules one by one, to see that their tests notice
+	@sh scripts/install.sh test
+	@$(BIN)/python -m pytest -m long -n0 -q -s tests/mutants $(ARGS)
 
 check: ## Run the static checks alone, cheap ones first
 	@sh scripts/install.sh test

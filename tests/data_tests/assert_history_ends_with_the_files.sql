@@ -1,7 +1,11 @@
-{% set end_of_time = "cast('9999-12-31' as timestamp)" %}
+{% set newest_change = "(select max(valid_from) from versions)" %}
 
-with known as (
-    select * from {{ as_of(ref('dim_movies_history'), end_of_time) }}
+with versions as (
+    select * from {{ ref('dim_movies_history') }}
+),
+
+known as (
+    select * from {{ as_of(ref('dim_movies_history'), newest_change) }}
 ),
 
 delivered as (
