@@ -250,6 +250,22 @@ def test_emulator_runs_a_command_with_the_variables_and_its_status(
     said(call("emulator", "--", "no-such-command"), "no command 'no-such-command'")
 
 
+def test_emulator_ends_a_command_whose_server_is_gone() -> None:
+    script = """
+import os, signal, subprocess, time
+from pathlib import Path
+servers = [
+    path.parent.name
+    for path in Path("/proc").glob("[0-9]*/cmdline")
+    if b"reelhouse.emulator.server" in path.read_bytes()
+    and f"PPid:\\t{os.getppid()}\\n" in (path.parent / "status").read_text()
+]
+os.kill(int(servers[0]), signal.SIGKILL)
+time.sleep(120)
+"""
+    said(call("emulator", "--", sys.executable, "-c", script), "has ended by itself")
+
+
 def test_emulator_without_a_command_prints_the_variables() -> None:
     # Its input has ended, so it does not stay.
     result = call("emulator")
