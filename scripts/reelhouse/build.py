@@ -54,6 +54,8 @@ def build(
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
+    if settings.target == "prod":
+        _limit_waiting()
     report = BuildReport()
     tell = _Teller(progress) if progress else None
     with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}):
@@ -77,6 +79,21 @@ def lasting_tables(settings: Settings) -> dict[str, list[str]]:
         if kind in tables:
             tables[kind].append(f"{node.schema}.{node.alias or node.name}".lower())
     return tables
+
+
+def _limit_waiting() -> None:
+    """Let no call to Snowflake wait without end, which dbt has no setting for."""
+    from snowflake.connector.connection import DEFAULT_CONFIGURATION
+
+    from reelhouse.engines import snowflake
+
+    limits = {
+        "login_timeout": snowflake.LOGIN_SECONDS,
+        "network_timeout": snowflake.STATEMENT_SECONDS,
+    }
+    DEFAULT_CONFIGURATION.update(
+        {name: (seconds, (int,)) for name, seconds in limits.items()}
+    )
 
 
 _manifests: dict[str, Any] = {}

@@ -108,6 +108,13 @@ def _last_line(log: IO[bytes]) -> str:
     return next((line for line in reversed(lines) if line.strip()), "no output")
 
 
+def listens(port: int) -> bool:
+    """Whether a server answers on this port of the machine."""
+    with socket.socket() as probe:
+        probe.settimeout(STOP_SECONDS)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def run_server(
     app: Any, handler: Any, tidy_up: Callable[[], object] = lambda: None
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,11 @@ import click
 from reelhouse import show
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import TARGETS, environment, read_settings
+
+# How often to look whether a server is still there, and how long a command may take
+# to stop.
+LOOK_SECONDS = 2.0
+STOP_SECONDS = 5.0
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -312,6 +318,7 @@ def emulator(command: tuple[str, ...]) -> None:
             snowflake_variables(settings),
             command,
             "an emulated Snowflake until Ctrl-C; its tables end with it",
+            settings.port,
         )
 
 
@@ -401,18 +408,50 @@ def _published(name: str, fetched: Path) -> Path:
     return fetched
 
 
-def _serve(variables: dict[str, str], command: tuple[str, ...], what: str) -> None:
-    """Run a command with these variables and exit with its status, or wait."""
+def _serve(
+    variables: dict[str, str],
+    command: tuple[str, ...],
+    what: str,
+    port: int | None = None,
+) -> None:
+    """Run a command with these variables and exit with its status, or wait.
+
+    Where a port is given, the command is ended when nothing listens there any more.
+    """
     if not command:
         show.serving(variables, what)
         sys.stdin.read() if not sys.stdin.isatty() else _wait()
         return
     with environment(variables):
         try:
-            status = subprocess.run(command, check=False).returncode
+            process = subprocess.Popen(command)
         except FileNotFoundError:
             raise ReelhouseError(f"There is no command '{command[0]}'.") from None
+        with process:
+            try:
+                status = _wait_for(process, port)
+            except BaseException:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_SECONDS)
+                process.kill()
+                raise
     sys.exit(status)
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int | None) -> int:
+    from reelhouse.child import listens
+
+    while True:
+        try:
+            return process.wait(LOOK_SECONDS if port else None)
+        except subprocess.TimeoutExpired:
+            # The connector would wait for it for ever.
+            if port and not listens(port):
+                raise ReelhouseError(
+                    "The server that this command needs has ended by itself: run it "
+                    "again, with less data or with more memory."
+                ) from None
 
 
 def _wait() -> None:

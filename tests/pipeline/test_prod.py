@@ -14,6 +14,7 @@ from tests.emulated import Client, copy_raw, differences
 
 from reelhouse.build import BuildReport, build
 from reelhouse.emulator import EmulatorSettings, environment, serve_emulator
+from reelhouse.errors import ReelhouseError
 from reelhouse.generate import generate
 from reelhouse.s3 import S3Settings
 from reelhouse.settings import environment as variables
@@ -135,6 +136,30 @@ def test_both_engines_hold_the_same_rows(
     assert both.rows("snapshots.snap_tags where dbt_is_deleted = 'True'") > 0
     assert both.rows("marts.health_rejects") > 0
     assert both.rows("marts.mart_top_movies_by_genre") > 0
+
+
+def test_a_build_ends_when_the_account_is_gone(
+    s3_server: S3Settings,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from snowflake.connector.connection import DEFAULT_CONFIGURATION
+
+    for name in ("LOGIN_SECONDS", "STATEMENT_SECONDS"):
+        monkeypatch.setattr(f"reelhouse.engines.snowflake.{name}", 2)
+    for name in ("login_timeout", "network_timeout"):
+        monkeypatch.setitem(DEFAULT_CONFIGURATION, name, DEFAULT_CONFIGURATION[name])
+    delivery = Delivery(s3_server, bucket, tmp_path / "warehouse")
+    settings = replace(delivery.settings, target="prod")
+    with serve_emulator() as emulator:
+        pass
+    # Otherwise the connector would go on trying.
+    with (
+        variables(environment(emulator)),
+        pytest.raises(ReelhouseError, match="dbt did not build"),
+    ):
+        build(settings, settings.warehouse)
 
 
 @pytest.mark.long

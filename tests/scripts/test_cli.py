@@ -235,6 +235,45 @@ def test_bucket_runs_a_command_with_the_variables_and_its_status() -> None:
     said(call("bucket", "--", "no-such-command"), "no command 'no-such-command'")
 
 
+def test_emulator_runs_a_command_with_the_variables_and_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SNOWFLAKE_HOST", "real.snowflakecomputing.com")
+    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_PATH", "real.p8")
+    script = (
+        "import os, sys; "
+        "assert os.environ['SNOWFLAKE_HOST'] == '127.0.0.1'; "
+        "assert os.environ['SNOWFLAKE_PRIVATE_KEY_PATH'] == ''; "
+        "sys.exit(7)"
+    )
+    assert call("emulator", "--", sys.executable, "-c", script).exit_code == 7
+    said(call("emulator", "--", "no-such-command"), "no command 'no-such-command'")
+
+
+def test_emulator_ends_a_command_whose_server_is_gone() -> None:
+    script = """
+import os, signal, subprocess, time
+from pathlib import Path
+servers = [
+    path.parent.name
+    for path in Path("/proc").glob("[0-9]*/cmdline")
+    if b"reelhouse.emulator.server" in path.read_bytes()
+    and f"PPid:\\t{os.getppid()}\\n" in (path.parent / "status").read_text()
+]
+os.kill(int(servers[0]), signal.SIGKILL)
+time.sleep(120)
+"""
+    said(call("emulator", "--", sys.executable, "-c", script), "has ended by itself")
+
+
+def test_emulator_without_a_command_prints_the_variables() -> None:
+    # Its input has ended, so it does not stay.
+    result = call("emulator")
+    assert result.exit_code == 0
+    assert "export SNOWFLAKE_HOST='127.0.0.1'" in result.stdout
+    assert "export SNOWFLAKE_PRIVATE_KEY=" in result.stdout
+
+
 def test_bucket_and_upload_and_load_go_together(tmp_path: Path) -> None:
     source = folder(tmp_path, GOOD)
     command = f"""

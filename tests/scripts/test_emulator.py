@@ -21,6 +21,7 @@ from tests.delivery import client
 from tests.emulated import Client
 
 from reelhouse.bucket import environment as aws_variables
+from reelhouse.child import listens
 from reelhouse.emulator import (
     EmulatorSettings,
     _child_environment,
@@ -967,14 +968,6 @@ def test_a_real_account_is_refused(host: str) -> None:
             lead(settings)
     refuse_real_account("localhost")
     refuse_real_account("::1")
-
-
-def listens(port: int) -> bool:
-    import socket
-
-    with socket.socket() as probe:
-        probe.settimeout(5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
