@@ -129,6 +129,11 @@ def test_both_engines_hold_the_same_rows(
         assert both.build(*UNTESTED).failures == []
         assert both.delivery.build(*UNTESTED).failures == []
         assert both.differences() == {}
+    # What dbt writes down holds no key.
+    written = [each for each in both.delivery.warehouse.rglob("*") if each.is_file()]
+    assert any(each.name == "manifest.json" for each in written)
+    key = both.emulator.private_key.encode()
+    assert not [each for each in written if key in each.read_bytes()]
     # The story has something to tell.
     assert both.rows("marts.dim_movies where is_inferred") > 0
     assert both.rows("marts.dim_movies where is_deleted") > 0
@@ -138,6 +143,7 @@ def test_both_engines_hold_the_same_rows(
     assert both.rows("marts.mart_top_movies_by_genre") > 0
 
 
+@pytest.mark.long
 def test_a_build_ends_when_the_account_is_gone(
     s3_server: S3Settings,
     bucket: str,
