@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full mutants check docs lock clean \
-	check-types check-dev check-prod check-sql
+.PHONY: help run test test-full mutants check docs lock clean
+.PHONY: check-types check-dev check-prod check-sql
 
 BIN := .venv/bin
 SQL := $(wildcard models snapshots analyses tests/data_tests)

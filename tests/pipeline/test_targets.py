@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
 from reelhouse.engines.snowflake import open_warehouse
 from reelhouse.engines.snowflake_run import Account, fetch_serving
+from reelhouse.errors import ReelhouseError
 from reelhouse.generate import generate
 from reelhouse.publish import view_body
 from reelhouse.query import ask
@@ -101,6 +102,26 @@ def both(
         dev.close()
 
 
+SNAPSHOTS = ("snap_movies", "snap_recommendations", "snap_tags")
+
+
+def snapshots(ask: Callable[[str], list[tuple[Any, ...]]]) -> dict[str, Any]:
+    """Every snapshot's rows, but for dbt's own key and clock."""
+    told = {}
+    for name in SNAPSHOTS:
+        columns = ", ".join(
+            column
+            for (column,) in ask(
+                "select lower(column_name) from information_schema.columns "
+                f"where lower(table_name) = '{name}' order by ordinal_position"
+            )
+            if column not in {"dbt_scd_id", "dbt_updated_at"}
+        )
+        rows = ask(f"select {columns} from snapshots.{name}")
+        told[name] = (columns, sorted(map(tuple, rows), key=repr))
+    return told
+
+
 def counts(report: RunReport) -> list[tuple[Any, ...]]:
     return sorted(
         (each.file, each.status, each.records, each.rows_new, each.rows_removed)
@@ -174,12 +195,12 @@ def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
                     "9999,888888,3.0,1600000000",
                 ],
             ),
-            # One is gone, one has another title, and one comes with many texts.
+            # One is gone, one has another title, and some come with odd texts.
             "movies.csv": csv(
                 "movies",
                 [
                     '1,"Another ""Title"", The (1999)",Drama|War',
-                    *movies[2:],
+                    *movies[1:-1],
                     *(
                         f"{700_000 + number},{quoted(text + ' (2001)')},Drama"
                         for number, text in enumerate(TEXTS)
@@ -210,6 +231,18 @@ def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
     assert dev.loaded.reject_reasons == prod.loaded.reject_reasons
     assert len(dev.loaded.reject_reasons) > 5
     assert_equal(both.compare())
+    with open_warehouse() as warehouse:
+        recorded = snapshots(Account(warehouse.connection).ask)
+    assert recorded == snapshots(both.dev.rows)
+    assert all(len(rows) > 100 for _, rows in recorded.values())
+    # The story has something to tell.
+    for relation in (
+        "dim_movies where is_inferred",
+        "dim_movies where is_deleted",
+        "dim_movies_history where previous_title is not null",
+        "health_rejects",
+    ):
+        assert ask(both.prod.settings, f"select 1 from {relation} limit 1")[1]
 
 
 def test_a_planted_difference_is_found(both: Both, tmp_path: Path) -> None:
@@ -228,6 +261,14 @@ def test_a_planted_difference_is_found(both: Both, tmp_path: Path) -> None:
     assert differing == [("dim_movies", 1, 1)]
 
 
+@pytest.mark.long
+def test_the_unit_tests_pass_in_the_account(both: Both) -> None:
+    report = both.prod.build("--select", "test_type:unit", command="test")
+    assert report.failures == []
+    assert report.counts["unit_test"] > 80
+
+
+@pytest.mark.long
 def test_a_failed_run_leaves_no_trace_in_the_account(both: Both) -> None:
     def look() -> list[list[tuple[Any, ...]]]:
         with open_warehouse() as warehouse:
@@ -250,3 +291,23 @@ def test_a_failed_run_leaves_no_trace_in_the_account(both: Both) -> None:
     with pytest.raises(BuildFailed, match="nothing is published"):
         both.prod.run("--vars", "{min_rated_at: '2010-01-01'}")
     assert look() == before
+
+
+@pytest.mark.long
+def test_a_build_ends_when_the_account_is_gone(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from snowflake.connector.connection import DEFAULT_CONFIGURATION
+
+    for name in ("LOGIN_SECONDS", "STATEMENT_SECONDS"):
+        monkeypatch.setattr(f"reelhouse.engines.snowflake.{name}", 2)
+    for name in ("login_timeout", "network_timeout"):
+        monkeypatch.setitem(DEFAULT_CONFIGURATION, name, DEFAULT_CONFIGURATION[name])
+    with serve_emulator() as emulator:
+        pass
+    # Otherwise the connector would go on trying.
+    with (
+        environment(account_variables(emulator)),
+        pytest.raises(ReelhouseError, match="dbt did not build"),
+    ):
+        both.prod.build()
