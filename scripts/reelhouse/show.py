@@ -216,13 +216,14 @@ def run(settings: Settings, report: RunReport) -> None:
     out.print(f"[dim]{times} · in all {total:.1f} s[/]")
     _best(settings)
     command = "reelhouse" if which("reelhouse") else ".venv/bin/reelhouse"
+    target = " --target prod" if settings.is_snowflake else ""
     out.print("\nWhat next:")
     for words, purpose in (
         ("query 'select * from mart_genre_ratings'", "a table"),
         ("query 'select * from published_tables'", "what there is"),
         ("run --source DIR", "your own MovieLens files"),
     ):
-        out.print(f"  {command} {words:<42} [dim]{purpose}[/]")
+        out.print(f"  {command} {words + target:<42} [dim]{purpose}[/]")
     out.print(f"[dim]All tables: {_place(settings)}, schema serving[/]")
 
 
