@@ -181,7 +181,7 @@ def load(
             # A trial needs no warehouse, and another source's is none of its business.
             database = Path(scratch) / database.name
         with (
-            snowflake.open_warehouse()
+            snowflake.open_warehouse(settings)
             if settings.is_snowflake
             else open_warehouse(database)
         ) as warehouse:

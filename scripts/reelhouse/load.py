@@ -162,6 +162,8 @@ class _Load:
         for name, keys in listing.by_entity.items():
             for key in keys:
                 self._visit(entities()[name], listed[key], known.get(key), scratch)
+        if self.warehouse.reads_bucket:
+            self._check_unchanged(listed)
         self.report.live_rows = self._live_rows()
         states = self.warehouse.objects()
         self.report.warnings += _copies(states)
@@ -179,6 +181,16 @@ class _Load:
             self.warehouse.record_load(
                 self.load_id, self.settings.source_name, self.settings.now()
             )
+
+    def _check_unchanged(self, listed: dict[str, S3Object]) -> None:
+        """Raise ObjectChanged where an object is not the one that was checked."""
+        now = {each.key: each for each in list_objects(self.source.s3, self.source.url)}
+        for entry in self.report.entries:
+            if entry.file in listed and entry.status in {"loaded", "replaced"}:
+                found = now.get(entry.file)
+                if not found or found.etag != entry.etag:
+                    address = f"{self.source.url}/{entry.file}"
+                    raise ObjectChanged(address, is_removed=found is None)
 
     def _check_source(self) -> None:
         self.warehouse.make_tables()
@@ -354,7 +366,7 @@ class _Load:
 
         if facts.is_plain_table(len(entity.file_columns)):
             is_exact = self.warehouse.is_exact(entity, fetched.path, facts.records)
-            plain = CsvFile(fetched.path, False, is_exact)
+            plain = CsvFile(fetched.path, False, is_exact, fetched.name)
             rows, rejects = insert(plain, facts.records)
             if rows + len(rejects) == facts.records:
                 return rows, rejects

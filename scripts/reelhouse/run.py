@@ -255,7 +255,7 @@ class _InCopy:
 
 @contextmanager
 def _in_account(settings: Settings) -> Iterator[Attempt]:
-    with snowflake.open_warehouse() as warehouse:
+    with snowflake.open_warehouse(settings) as warehouse:
         attempt = _InAccount(settings, warehouse)
         try:
             yield attempt

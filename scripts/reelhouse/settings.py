@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ class Settings:
     `source` is a folder or an S3 address; `warehouse` is the folder of the local
     files; `moment` stands for now in what a load records (UTC, without zone) and
     is None outside tests and rebuilds; `max_shrink` is the share of an entity's
-    rows that a load may take away unasked; `s3_endpoint` is None for AWS itself.
+    rows that a load may take away unasked; `s3_endpoint` is None for AWS itself;
+    `stage` is an external stage of the account that shows the source's bucket.
     """
 
     source: str
@@ -32,6 +34,7 @@ class Settings:
     moment: datetime | None
     max_shrink: float
     s3_endpoint: str | None
+    stage: str | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -94,6 +97,7 @@ def read_settings(
         max_shrink=_share(environ.get("REELHOUSE_MAX_SHRINK")),
         s3_endpoint=environ.get("AWS_ENDPOINT_URL_S3")
         or environ.get("AWS_ENDPOINT_URL"),
+        stage=_stage(environ.get("REELHOUSE_STAGE")),
     )
 
 
@@ -145,6 +149,15 @@ def _check_account(environ: Mapping[str, str]) -> None:
             f"SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which is no file: write the path "
             f"of the private key."
         )
+
+
+def _stage(text: str | None) -> str | None:
+    if text and not re.fullmatch(r"(?i)raw[.][a-z_][a-z0-9_]*", text):
+        raise ReelhouseError(
+            f"REELHOUSE_STAGE is '{text}': write the name of a stage in schema raw, "
+            f"such as raw.bucket."
+        )
+    return text or None
 
 
 def _warehouse(environ: Mapping[str, str]) -> Path:

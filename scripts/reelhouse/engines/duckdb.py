@@ -45,6 +45,7 @@ class Warehouse:
     """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
 
     dialect = Dialect()
+    reads_bucket = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection

@@ -2,13 +2,15 @@
 
 An object is checked on this machine and put on a stage as it is, or as its
 well-formed records; COPY INTO takes it into a table of texts, and the same rules as
-everywhere tell good records from bad ones there. DDL would commit the load's
-transaction, so every table is made before it begins.
+everywhere tell good records from bad ones there. With an external stage, an object of
+plain lines is read in the bucket itself. DDL would commit the load's transaction, so
+every table is made before it begins.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES, Reject
 from reelhouse.rules import Rule
-from reelhouse.settings import PROJECT, variables
+from reelhouse.settings import PROJECT, Settings, variables
 
 # Seconds after which a connection, and a statement, is given up.
 LOGIN_SECONDS = 60
@@ -61,10 +63,18 @@ class Warehouse:
 
     dialect = Dialect()
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(
+        self, connection: Any, bucket: str | None = None, source: str = ""
+    ) -> None:
         self.connection = connection
+        self.bucket = bucket
+        self.url = source
         # A folder of its own on the stage, for two loads may share that.
         self.place = f"@{STAGE}/{uuid.uuid4().hex}/"
+
+    @property
+    def reads_bucket(self) -> bool:
+        return self.bucket is not None
 
     def make_tables(self) -> None:
         """Nothing: they were made before the transaction began."""
@@ -73,6 +83,7 @@ class Warehouse:
     def transaction(self) -> Iterator[None]:
         """Commit at the end, or roll all of it back."""
         self._make_tables()
+        self._check_bucket()
         self._run("begin")
         try:
             yield
@@ -87,7 +98,7 @@ class Warehouse:
             "select 1 from information_schema.schemata where lower(schema_name) = 'raw'"
         ):
             self._run("create schema raw")
-        if not self._rows("show stages like 'LANDING' in schema raw"):
+        if STAGE not in self._stages():
             self._run(f"create stage {STAGE}")
         tables: Iterable[Table] = [*entities().values(), *ledger_tables()]
         for table in tables:
@@ -439,14 +450,14 @@ class Warehouse:
             values = ["metadata$file_row_number"]
             values += [f"${place}" for place in range(1, count + 2)]
         skip = 0 if csv_file.is_numbered else 1
-        path = str(csv_file.path).replace("\\", "\\\\").replace("'", "\\'")
-        self._run(f"put 'file://{path}' {self.place} overwrite = true")
+        place, name, is_ours = self._stage(csv_file)
         self._run(
             f"copy into raw.landing_{entity.name} "
-            f"from (select {', '.join(values)} from {self.place}) "
-            f"files = ('{csv_file.path.name}.gz') "
+            f"from (select {', '.join(values)} from {place}) "
+            f"files = ('{name}') "
             f"file_format = ({FILE_FORMAT.format(skip=skip)}) "
-            f"force = true purge = true on_error = 'ABORT_STATEMENT'"
+            f"force = true purge = {str(is_ours).lower()} "
+            f"on_error = 'ABORT_STATEMENT'"
         )
         if not csv_file.is_numbered:
             # Whether the header counts is not documented.
@@ -454,6 +465,36 @@ class Warehouse:
                 f"update raw.landing_{entity.name} set record_number = record_number "
                 f"+ 1 - (select min(record_number) from raw.landing_{entity.name})"
             )
+
+    def _stage(self, csv_file: CsvFile) -> tuple[str, str, bool]:
+        """Where a file is on a stage: the folder, its name, and whether it was put."""
+        key = csv_file.key or ""
+        # Other characters would have to be quoted, each in its own way.
+        if self.bucket and re.fullmatch(r"[A-Za-z0-9_./=-]+", key):
+            folder, slash, name = key.rpartition("/")
+            return f"@{self.bucket}/{folder}{slash}", name, False
+        path = str(csv_file.path).replace("\\", "\\\\").replace("'", "\\'")
+        self._run(f"put 'file://{path}' {self.place} overwrite = true")
+        return self.place, f"{csv_file.path.name}.gz", True
+
+    def _check_bucket(self) -> None:
+        """Raise ReelhouseError unless the external stage shows the source."""
+        if self.bucket is None:
+            return
+        found = self._stages().get(self.bucket.lower())
+        if found != f"{self.url.rstrip('/')}/":
+            shown = "is not there" if found is None else f"shows {found or 'no bucket'}"
+            raise ReelhouseError(
+                f"The stage {self.bucket} {shown}, and the source is {self.url}: set "
+                f"REELHOUSE_STAGE to a stage of that address, or to none."
+            )
+
+    def _stages(self) -> dict[str, str]:
+        """Addresses of the stages in raw by name, empty for internal ones."""
+        cursor = self._run("show stages in schema raw")
+        names = [column.name.lower() for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return {f"raw.{row['name'].lower()}": row["url"] or "" for row in rows}
 
     def _typed(self, column: Column) -> str:
         return self.dialect.try_cast(column.name, column.data_type)
@@ -479,11 +520,17 @@ class Warehouse:
 
 
 @contextmanager
-def open_warehouse() -> Iterator[Warehouse]:
-    """Open the account that the variables name; ReelhouseError where it refuses."""
+def open_warehouse(settings: Settings | None = None) -> Iterator[Warehouse]:
+    """Open the account that the variables name; ReelhouseError where it refuses.
+
+    Without `settings` it is not for a load.
+    """
     connection = connect()
     try:
-        yield Warehouse(connection)
+        if settings is None:
+            yield Warehouse(connection)
+        else:
+            yield Warehouse(connection, settings.stage, settings.source)
     finally:
         connection.close()
 

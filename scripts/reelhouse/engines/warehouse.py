@@ -47,12 +47,13 @@ class CsvFile:
     """A local CSV file to read: as delivered, or numbered by `records.split`.
 
     It is read as text unless `is_exact` says that reading it by type changes no
-    value.
+    value. `key` is that of the object that it holds, as delivered.
     """
 
     path: Path
     is_numbered: bool
     is_exact: bool = False
+    key: str | None = None
 
 
 class Warehouse(Protocol):
@@ -61,6 +62,10 @@ class Warehouse(Protocol):
     @property
     def dialect(self) -> Dialect:
         """How the engine writes the expressions that rules are made of."""
+
+    @property
+    def reads_bucket(self) -> bool:
+        """Whether it may read objects in the bucket, after they were checked here."""
 
     def make_tables(self) -> None:
         """Make the raw schema and its tables where they are missing."""

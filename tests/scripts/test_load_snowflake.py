@@ -1,0 +1,196 @@
+"""Loads into the emulated Snowflake leave the same raw tables as into DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.delivery import MOVIES, RATINGS, Delivery, csv
+
+from reelhouse.bucket import environment as aws_variables
+from reelhouse.contract import entities, ledger_tables
+from reelhouse.emulator import environment as account_variables
+from reelhouse.emulator import serve_emulator
+from reelhouse.engines.snowflake import Warehouse, open_warehouse
+from reelhouse.engines.snowflake_run import Account
+from reelhouse.errors import ReelhouseError
+from reelhouse.load import LoadReport, load
+from reelhouse.s3 import ObjectChanged, S3Settings, list_objects
+from reelhouse.settings import environment
+from reelhouse.source import Source
+
+TABLES = [*entities().values(), *ledger_tables()]
+STAGES = [None, "raw.bucket"]
+
+BAD_RATINGS = [
+    "x,1,2.0,3",
+    "1,9,3.57,1000",
+    "1,9,7.0,1000",
+    "1,9,0.7,1000",
+    "1,9,3.0,-5",
+    "1,9,3.0",
+    "1,9,3.0,1000,1",
+    "1,9,3.0,99999999999",
+    "9999999999999999999,1,3.0,1000",
+    "99999999999999999999999999999999999999999,1,3.0,1000",
+    "1,9,03.0,1000",
+    "1,9,3.,1000",
+    "01,9,3.0,1000",
+    "1.0,9,3.0,1000",
+    " 1,9,3.0,1000",
+    "1,9,3.0,1e3",
+    "1,,3.0,1000",
+    '1,9,"3.0,1000',
+    "",
+]
+TAGS = [
+    *["1,1,Quiet,1100000000"] * 3,
+    '2,1,"a, ""b"" \\N \\\\ \' ",1100000001',
+    "3,1,,1100000002",
+    "3,2,\u00a0x\u00a0İς–🎬,1100000002",
+    "3,3,NULL,1100000002",
+]
+SCORES = [
+    "1,1,0.00800000000000001",
+    "1,2,1e-3",
+    "1,3,NaN",
+    "1,4,inf",
+    "1,5,0",
+    "1,6,1.0000001",
+    "1,7,0x1",
+    "1,8,1",
+]
+FIRST = {
+    "movies.csv": csv("movies", MOVIES),
+    "ratings.csv": csv("ratings", [*RATINGS, *BAD_RATINGS]),
+    "ratings/plain.csv": csv("ratings", ["7,1,2.0,1000000000", "7,9,3.57,1000"]),
+    "tags.csv": csv("tags", TAGS),
+    "links.csv": csv("links", ["1,007,", "2,0113497,12"], line_end="\n"),
+    "genome-scores.csv": csv("genome_scores", SCORES),
+    "genome-tags.csv": csv("genome_tags", ["1,007"]),
+}
+SECOND = {
+    # One is gone, one moved, and one is there twice.
+    "movies.csv": csv(
+        "movies", [MOVIES[2], "1,Lanterns (1994),Drama", "1,Again (1994),Drama"]
+    ),
+    "ratings.csv": csv("ratings", [*RATINGS[1:], "8,1,2.0,1000000000"]),
+    # Of three copies two are left, and one has become two.
+    "tags.csv": csv("tags", [*TAGS[:2], TAGS[3], TAGS[3]]),
+    "links.csv": csv("links", ["2,0113497,12", "1,008,"]),
+}
+
+
+@pytest.fixture(scope="module")
+def account(s3_server: S3Settings) -> Iterator[None]:
+    with (
+        environment(aws_variables(s3_server)),
+        serve_emulator() as emulator,
+        environment(account_variables(emulator)),
+    ):
+        yield
+
+
+@pytest.fixture
+def database(
+    account: None,  # noqa: ARG001
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """A database of the test's own."""
+    name = bucket.replace("-", "_")
+    monkeypatch.setenv("SNOWFLAKE_DATABASE", name)
+    return name
+
+
+def load_prod(delivery: Delivery, stage: str | None) -> LoadReport:
+    settings = replace(delivery.settings, target="prod", stage=stage)
+    with open_warehouse(settings) as warehouse:
+        return load(settings, Source(delivery.s3, delivery.url), warehouse)
+
+
+def make_stage(delivery: Delivery) -> None:
+    with open_warehouse() as warehouse:
+        account = Account(warehouse.connection)
+        account.ask("create schema if not exists raw")
+        account.ask(f"create stage raw.bucket url = '{delivery.url}/'")
+
+
+def differences(delivery: Delivery) -> dict[str, Any]:
+    """Raw tables that differ, but for the moments of loads: both sides' rows."""
+    found = {}
+    with open_warehouse() as warehouse:
+        for table in TABLES:
+            names = ", ".join(c.name for c in table.columns if c.name != "loaded_at")
+            question = f"select {names} from raw.{table.name}"
+            here = sorted(delivery.rows(question), key=repr)
+            there = sorted(Account(warehouse.connection).ask(question), key=repr)
+            if here != there:
+                found[table.name] = (here, there)
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_raw_tables_are_equal(
+    s3_server: S3Settings,
+    bucket: str,
+    database: str,  # noqa: ARG001
+    stage: str | None,
+    tmp_path: Path,
+) -> None:
+    delivery = Delivery(s3_server, bucket, tmp_path / "warehouse")
+    delivery.moment = datetime(2026, 1, 1)
+    if stage:
+        make_stage(delivery)
+    for files in (FIRST, {}, SECOND):
+        if files is SECOND:
+            delivery.remove("genome-scores.csv")
+        delivery.put(files)
+        here, there = delivery.load(), load_prod(delivery, stage)
+        assert here.reject_reasons == there.reject_reasons
+        assert here.entries == there.entries
+        assert differences(delivery) == {}
+    assert len(delivery.rejects()) == 1
+    left = {each.key for each in list_objects(s3_server, delivery.url)}
+    assert left == FIRST.keys() - {"genome-scores.csv"}
+    delivery.close()
+
+
+def test_a_stage_of_another_bucket_is_refused(
+    delivery: Delivery,
+    database: str,  # noqa: ARG001
+) -> None:
+    with pytest.raises(ReelhouseError, match=r"raw\.bucket is not there, and"):
+        load_prod(delivery, "raw.bucket")
+    delivery.folder = "elsewhere"
+    make_stage(delivery)
+    delivery.folder = "source"
+    with pytest.raises(ReelhouseError, match=r"bucket shows s3://.*elsewhere/, and"):
+        load_prod(delivery, "raw.bucket")
+
+
+def test_an_object_replaced_after_its_check_is_not_loaded(
+    delivery: Delivery,
+    database: str,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_stage(delivery)
+    stage = Warehouse._stage
+    users = count(100)
+
+    def replaced(self: Warehouse, csv_file: Any) -> tuple[str, str, bool]:
+        # As many records as before, so that only its entity tag can tell.
+        changed = [*RATINGS[:-1], f"{next(users)},1,1.0,1000000000"]
+        delivery.put({"ratings.csv": csv("ratings", changed)})
+        return stage(self, csv_file)
+
+    monkeypatch.setattr(Warehouse, "_stage", replaced)
+    with pytest.raises(ObjectChanged, match=r"ratings\.csv was replaced"):
+        load_prod(delivery, "raw.bucket")
+    with open_warehouse() as warehouse:
+        assert Account(warehouse.connection).ask("select * from raw.ratings") == []
