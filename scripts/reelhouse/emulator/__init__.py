@@ -91,6 +91,7 @@ def connection(settings: EmulatorSettings) -> dict[str, Any]:
         "private_key": base64.b64decode(settings.private_key),
         "login_timeout": LOGIN_SECONDS,
         "network_timeout": NETWORK_SECONDS,
+        "platform_detection_timeout_seconds": 0.0,
     }
 
 

@@ -552,6 +552,9 @@ def connect() -> Any:
             application="reelhouse",
             login_timeout=LOGIN_SECONDS,
             network_timeout=STATEMENT_SECONDS,
+            platform_detection_timeout_seconds=(
+                credentials.platform_detection_timeout_seconds
+            ),
             session_parameters={
                 "QUERY_TAG": credentials.query_tag,
                 "TIMEZONE": "UTC",
