@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -149,6 +150,20 @@ def test_a_first_run_gives_equal_tables(both: Both) -> None:
     assert prod.built.tests == dev.built.tests > 100
     assert prod.published
     assert_equal(both.compare())
+
+
+@pytest.mark.usefixtures("built")
+def test_views_read_the_schema_that_they_are_published_in() -> None:
+    with open_warehouse() as warehouse:
+        texts = Account(warehouse.connection).ask(
+            "select view_definition from information_schema.views "
+            "where lower(table_schema) = 'serving'"
+        )
+    assert len(texts) == 2
+    for (text,) in texts:
+        named = re.findall(r"(?i)\b(?:from|join)\s+([\w.]+)", text)
+        assert named
+        assert [name for name in named if "." in name] == []
 
 
 def test_every_analysis_has_one_answer_on_the_published_tables(both: Both) -> None:
