@@ -51,9 +51,9 @@ class Account:
         for name in names:
             if name in there:
                 clone = _clone_of(name)
-                self._run(f"create or replace transient table {clone} clone {name}")
+                self._run(f"create or replace {there[name]} {clone} clone {name}")
         rows = " union all ".join(
-            f"select {literal(name)} as name, {name in there} as was_there"
+            f"select {literal(name)} as name, {literal(there.get(name))} as kind"
             for name in names
         )
         self._run(f"create or replace transient table {UNDO} as {rows}")
@@ -63,9 +63,9 @@ class Account:
         there = self._tables()
         if UNDO not in there:
             return
-        for name, was_there in self.ask(f"select name, was_there from {UNDO}"):
-            if was_there:
-                self._run(f"create or replace table {name} clone {_clone_of(name)}")
+        for name, kind in self.ask(f"select name, kind from {UNDO}"):
+            if kind:
+                self._run(f"create or replace {kind} {name} clone {_clone_of(name)}")
             else:
                 self._run(f"drop table if exists {name}")
         self.forget()
@@ -74,7 +74,7 @@ class Account:
         """There is nothing to be undone any more."""
         there = self._tables()
         if UNDO in there:
-            names = self.ask(f"select name from {UNDO} where was_there")
+            names = self.ask(f"select name from {UNDO} where kind is not null")
             self._run(f"drop table {UNDO}")
             for (name,) in names:
                 self._run(f"drop table if exists {_clone_of(name)}")
@@ -189,12 +189,19 @@ class Account:
             return False
         return True
 
-    def _tables(self) -> set[str]:
+    def _tables(self) -> dict[str, str]:
+        """Every table as schema.table, with its kind: a transient one stays one.
+
+        Snowflake makes no permanent clone of a transient table.
+        """
         rows = self.ask(
-            "select lower(table_schema), lower(table_name) "
+            "select lower(table_schema), lower(table_name), is_transient "
             "from information_schema.tables where table_type = 'BASE TABLE'"
         )
-        return {f"{schema}.{name}" for schema, name in rows}
+        return {
+            f"{schema}.{name}": "transient table" if kind == "YES" else "table"
+            for schema, name, kind in rows
+        }
 
     def published(self) -> list[str]:
         """Names in SERVING, lower case; ReelhouseError where nothing is published."""
