@@ -221,7 +221,7 @@ def run(settings: Settings, report: RunReport) -> None:
     for words, purpose in (
         ("query 'select * from mart_genre_ratings'", "a table"),
         ("query 'select * from published_tables'", "what there is"),
-        ("run --source DIR", "your own MovieLens files"),
+        ("run --source DIR", "your own files"),
     ):
         out.print(f"  {command} {words + target:<42} [dim]{purpose}[/]")
     out.print(f"[dim]All tables: {_place(settings)}, schema serving[/]")
