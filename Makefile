@@ -56,6 +56,7 @@ check-prod:
 
 # The templater opens the warehouse of the target: an empty one of its own.
 check-sql: target/lint/passed
+	@:
 
 LINTED := $(wildcard models/*.* models/*/*.* models/*/*/*.* macros/*.* macros/*/*.* \
 	seeds/* snapshots/* analyses/* tests/data_tests/* .sqlfluff* dbt_project.yml)
