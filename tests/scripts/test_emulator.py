@@ -718,6 +718,24 @@ def test_d12_clone(sql: Client) -> None:
     assert sql("select count(*) from plain") == [(1,)]
 
 
+def test_d12_no_transient_table_becomes_permanent(sql: Client) -> None:
+    def kinds() -> list[tuple[str, ...]]:
+        return sql(
+            "select table_name, is_transient from information_schema.tables order by 1"
+        )
+
+    sql("create transient table brief as select 1 as a", "create table kept (a int)")
+    assert kinds() == [("BRIEF", "YES"), ("KEPT", "NO")]
+    with sql.refuses("Transient object cannot be cloned to a permanent"):
+        sql("create or replace table kept clone brief")
+    sql("create or replace transient table kept clone brief")
+    sql("alter table brief rename to renamed")
+    assert kinds() == [("KEPT", "YES"), ("RENAMED", "YES")]
+    sql("create or replace table kept (a int)", "drop table renamed")
+    sql("create table renamed clone kept")
+    assert kinds() == [("KEPT", "NO"), ("RENAMED", "NO")]
+
+
 def test_d12_the_grants_of_a_replaced_table_outrank(sql: Client) -> None:
     sql("create table source (a int)", "grant select on table source to role s")
     sql("create table target (b int)", "grant select on table target to role t")

@@ -50,8 +50,7 @@ class Account:
         self._make_schema("raw")
         for name in names:
             if name in there:
-                clone = _clone_of(name)
-                self._run(f"create or replace transient table {clone} clone {name}")
+                self._clone(name, there[name], _clone_of(name))
         rows = " union all ".join(
             f"select {literal(name)} as name, {name in there} as was_there"
             for name in names
@@ -65,7 +64,8 @@ class Account:
             return
         for name, was_there in self.ask(f"select name, was_there from {UNDO}"):
             if was_there:
-                self._run(f"create or replace table {name} clone {_clone_of(name)}")
+                clone = _clone_of(name)
+                self._clone(clone, there[clone], name)
             else:
                 self._run(f"drop table if exists {name}")
         self.forget()
@@ -78,6 +78,10 @@ class Account:
             self._run(f"drop table {UNDO}")
             for (name,) in names:
                 self._run(f"drop table if exists {_clone_of(name)}")
+
+    def _clone(self, source: str, kind: str, to: str) -> None:
+        # Of the same kind: a transient table cannot become a permanent one.
+        self._run(f"create or replace {kind} {to} clone {source}")
 
     def drop_history(self, snapshots: Iterable[str]) -> list[int]:
         """Drop the snapshots, to be recorded again; the loads that raw knows."""
@@ -189,12 +193,14 @@ class Account:
             return False
         return True
 
-    def _tables(self) -> set[str]:
+    def _tables(self) -> dict[str, str]:
+        """The tables of the database, each with its kind as CREATE names it."""
         rows = self.ask(
-            "select lower(table_schema), lower(table_name) "
+            "select lower(table_schema), lower(table_name), "
+            "iff(is_transient = 'YES', 'transient table', 'table') "
             "from information_schema.tables where table_type = 'BASE TABLE'"
         )
-        return {f"{schema}.{name}" for schema, name in rows}
+        return {f"{schema}.{name}": kind for schema, name, kind in rows}
 
     def published(self) -> list[str]:
         """Names in SERVING, lower case; ReelhouseError where nothing is published."""
