@@ -89,7 +89,7 @@ def _limit_waiting() -> None:
 
     limits = {
         "login_timeout": snowflake.LOGIN_SECONDS,
-        "network_timeout": snowflake.STATEMENT_SECONDS,
+        "network_timeout": snowflake.NETWORK_SECONDS,
     }
     DEFAULT_CONFIGURATION.update(
         {name: (seconds, (int,)) for name, seconds in limits.items()}

@@ -16,6 +16,21 @@ PROJECT = Path(__file__).resolve().parents[2]
 TARGETS = ("dev", "ci", "prod")
 DEFAULT_MAX_SHRINK = 0.1
 
+# Names are not quoted in SQL.
+IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+IDENTIFIER_FORM = "a name of letters, digits and underscores"
+# What values must look like, and in words; more than that the account checks.
+LOGIN_FORMS = {
+    "SNOWFLAKE_DATABASE": (IDENTIFIER, IDENTIFIER_FORM),
+    "SNOWFLAKE_PORT": (r"\d{1,5}", "the number of a port"),
+    "SNOWFLAKE_PROTOCOL": ("https?", "https, or http for the emulator"),
+    "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": (
+        "(?i:oidc|aws|azure|gcp)",
+        "OIDC, AWS, AZURE or GCP",
+    ),
+}
+TOKEN_LOGINS = ("oauth", "jwt", "programmatic_access_token")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -121,33 +136,64 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _check_account(environ: Mapping[str, str]) -> None:
-    """Raise ReelhouseError that names every variable that profiles.yml will miss."""
+def missing_login(environ: Mapping[str, str]) -> list[str]:
+    """What profiles.yml needs to log in to an account and is not set, to be read."""
     names = ["SNOWFLAKE_ACCOUNT", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE"]
-    if environ.get("SNOWFLAKE_AUTHENTICATOR"):
-        if environ["SNOWFLAKE_AUTHENTICATOR"].lower() == "workload_identity":
-            names.append("SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER")
+    login = environ.get("SNOWFLAKE_AUTHENTICATOR", "").lower()
+    if login == "workload_identity":
+        names.append("SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER")
+        # The other providers are asked where the job runs.
+        if environ.get("SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER", "").upper() == "OIDC":
+            names.append("SNOWFLAKE_TOKEN")
+    elif login in TOKEN_LOGINS:
+        names.append("SNOWFLAKE_TOKEN")
     else:
         names.append("SNOWFLAKE_USER")
-        if not environ.get("SNOWFLAKE_PRIVATE_KEY"):
+        is_key_pair = login in {"", "snowflake_jwt"}
+        if is_key_pair and not environ.get("SNOWFLAKE_PRIVATE_KEY"):
             names.append("SNOWFLAKE_PRIVATE_KEY_PATH")
-    missing = [name for name in names if not environ.get(name)]
-    if "SNOWFLAKE_PRIVATE_KEY_PATH" in missing:
-        missing[missing.index("SNOWFLAKE_PRIVATE_KEY_PATH")] = (
-            "SNOWFLAKE_PRIVATE_KEY_PATH (or SNOWFLAKE_PRIVATE_KEY, or "
-            "SNOWFLAKE_AUTHENTICATOR)"
+    others = {
+        "SNOWFLAKE_PRIVATE_KEY_PATH": " (or SNOWFLAKE_PRIVATE_KEY, or "
+        "SNOWFLAKE_AUTHENTICATOR)"
+    }
+    return [name + others.get(name, "") for name in names if not environ.get(name)]
+
+
+def check_login(environ: Mapping[str, str]) -> None:
+    """Raise ReelhouseError that names every variable of an account with a wrong value.
+
+    It shows none but a path: a secret may stand in the wrong place.
+    """
+    faults = list(_faults(environ))
+    if faults:
+        raise ReelhouseError(
+            f"The account cannot be reached as it is set: {'; '.join(faults)}."
         )
+
+
+def _check_account(environ: Mapping[str, str]) -> None:
+    missing = missing_login(environ)
     if missing:
         raise ReelhouseError(
             f"The target prod needs what is not set: {', '.join(missing)}. Set "
             f"{'it' if len(missing) == 1 else 'them'}, or try the target without an "
             f"account by `reelhouse emulator -- …`."
         )
-    key = environ.get("SNOWFLAKE_PRIVATE_KEY_PATH")
-    if key and not Path(key).is_file():
-        raise ReelhouseError(
-            f"SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which is no file: write the path "
-            f"of the private key."
+    check_login(environ)
+
+
+def _faults(environ: Mapping[str, str]) -> Iterator[str]:
+    for name, (form, meaning) in LOGIN_FORMS.items():
+        text = environ.get(name)
+        if text and not re.fullmatch(form, text, re.ASCII):
+            yield f"{name} must be {meaning}"
+    path = environ.get("SNOWFLAKE_PRIVATE_KEY_PATH")
+    if path and environ.get("SNOWFLAKE_PRIVATE_KEY"):
+        yield "SNOWFLAKE_PRIVATE_KEY or SNOWFLAKE_PRIVATE_KEY_PATH must be unset"
+    elif path and not Path(path).is_file():
+        yield (
+            f"SNOWFLAKE_PRIVATE_KEY_PATH must be the path of a private key, and {path} "
+            f"is no file"
         )
 
 

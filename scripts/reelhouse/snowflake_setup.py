@@ -13,7 +13,6 @@ import ipaddress
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -25,8 +24,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
+from reelhouse import settings
+from reelhouse.engines import snowflake
+from reelhouse.engines.snowflake import connector
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT
+from reelhouse.settings import IDENTIFIER, IDENTIFIER_FORM, PROJECT
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -39,8 +41,6 @@ PULL_REQUEST = re.compile(r".+_PR_\d+")
 PREFIX = "REELHOUSE_SETUP_"
 GITHUB = "https://token.actions.githubusercontent.com"
 LEAST_KEY_BITS = 2048
-IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
-IDENTIFIER_FORM = "a name of letters, digits and underscores"
 
 
 @dataclass(frozen=True)
@@ -248,54 +248,28 @@ def apply(
     return {part: len(commands) for part, commands in planned.items()}
 
 
-def connect(environ: Mapping[str, str] = os.environ) -> SnowflakeConnection:
+def connect() -> SnowflakeConnection:
     """A connection of the person, or the CI job, that the environment names.
 
     A private key or a workload identity is used where there is one, and a browser
     otherwise. Raises ReelhouseError where the login does not work.
     """
-    missing = [n for n in ("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER") if not environ.get(n)]
+    environ = settings.variables()
+    # The set-up names the roles that it runs with itself.
+    login = {"SNOWFLAKE_ROLE": "", "SNOWFLAKE_WAREHOUSE": ""}
+    names = ("PRIVATE_KEY", "PRIVATE_KEY_PATH", "AUTHENTICATOR")
+    if not any(environ.get(f"SNOWFLAKE_{name}") for name in names):
+        login["SNOWFLAKE_AUTHENTICATOR"] = "externalbrowser"
+    missing = [n for n in settings.missing_login(environ | login) if n not in login]
     if missing:
         raise ReelhouseError(
             f"Set {' and '.join(missing)} to log in to Snowflake, or print the SQL "
             f"with --print and run it in a worksheet."
         )
-    options: dict[str, Any] = {
-        "account": environ["SNOWFLAKE_ACCOUNT"],
-        "user": environ["SNOWFLAKE_USER"],
-        "authenticator": environ.get("SNOWFLAKE_AUTHENTICATOR", "externalbrowser"),
-    }
-    if key := environ.get("SNOWFLAKE_PRIVATE_KEY_PATH"):
-        options |= {"authenticator": "SNOWFLAKE_JWT", "private_key_file": key}
-    elif options["authenticator"].lower() == "workload_identity":
-        options |= {
-            "authenticator": "WORKLOAD_IDENTITY",
-            "workload_identity_provider": environ.get(
-                "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER", "OIDC"
-            ),
-            "token": environ.get("SNOWFLAKE_TOKEN"),
-        }
-    try:
-        connection: SnowflakeConnection = connector().connect(**options)
-    except (connector().errors.Error, OSError, ValueError) as error:
-        raise ReelhouseError(
-            f"Snowflake refused {options['user']} on account {options['account']} "
-            f"({' '.join(str(error).split())}): check SNOWFLAKE_ACCOUNT, "
-            f"SNOWFLAKE_USER and what they log in with."
-        ) from error
+    settings.check_login(environ)
+    with settings.environment(login):
+        connection: SnowflakeConnection = snowflake.connect(in_database=False)
     return connection
-
-
-def connector() -> Any:
-    """The module snowflake.connector, imported when it is needed.
-
-    It warns of newer libraries beside the ones it was made with.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import snowflake.connector
-        import snowflake.connector.util_text
-    return snowflake.connector
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -322,7 +322,7 @@ def test_a_build_ends_when_the_account_is_gone(
 ) -> None:
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
-    for name in ("LOGIN_SECONDS", "STATEMENT_SECONDS"):
+    for name in ("LOGIN_SECONDS", "NETWORK_SECONDS"):
         monkeypatch.setattr(f"reelhouse.engines.snowflake.{name}", 2)
     for name in ("login_timeout", "network_timeout"):
         monkeypatch.setitem(DEFAULT_CONFIGURATION, name, DEFAULT_CONFIGURATION[name])

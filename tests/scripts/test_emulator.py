@@ -145,6 +145,22 @@ def test_d2_grants_are_kept_and_shown(sql: Client, database: str) -> None:
     assert "grant role r1 to role r2" in recorded(sql)
 
 
+def test_d2_database_roles_belong_to_a_database(sql: Client, database: str) -> None:
+    sql("create table kept (a int)", "create database role readers")
+    sql(f"grant select on table kept to database role {database}.readers")
+    assert grants(sql, "grants on table kept") == {("SELECT", f"{database}.READERS")}
+    assert grants(sql, "grants to database role readers") == {
+        ("SELECT", f"{database}.READERS")
+    }
+    assert sql("show grants to database role elsewhere.readers") == []
+    sql("grant database role readers to role r1")
+    assert grants(sql, f"grants of database role {database}.readers") == {
+        ("USAGE", "R1")
+    }
+    sql("revoke select on table kept from database role readers")
+    assert grants(sql, "grants on table kept") == set()
+
+
 def test_d2_nothing_is_enforced(sql: Client) -> None:
     sql("create table open_to_all (a int)", "use role nobody")
     assert sql("select * from open_to_all") == []
@@ -716,6 +732,24 @@ def test_d12_clone(sql: Client) -> None:
     ) == [("it's",)]
     sql("insert into source values (2, 'y')")
     assert sql("select count(*) from plain") == [(1,)]
+
+
+def test_d12_no_transient_table_becomes_permanent(sql: Client) -> None:
+    def kinds() -> list[tuple[str, ...]]:
+        return sql(
+            "select table_name, is_transient from information_schema.tables order by 1"
+        )
+
+    sql("create transient table brief as select 1 as a", "create table kept (a int)")
+    assert kinds() == [("BRIEF", "YES"), ("KEPT", "NO")]
+    with sql.refuses("Transient object cannot be cloned to a permanent"):
+        sql("create or replace table kept clone brief")
+    sql("create or replace transient table kept clone brief")
+    sql("alter table brief rename to renamed")
+    assert kinds() == [("KEPT", "YES"), ("RENAMED", "YES")]
+    sql("create or replace table kept (a int)", "drop table renamed")
+    sql("create table renamed clone kept")
+    assert kinds() == [("KEPT", "NO"), ("RENAMED", "NO")]
 
 
 def test_d12_the_grants_of_a_replaced_table_outrank(sql: Client) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,9 @@ from hypothesis import strategies as st
 from tests.snowflake_account import ACCOUNT_KINDS, Account, Privilege, Refused
 
 from reelhouse import snowflake_setup
+from reelhouse.emulator import environment as emulator_variables
+from reelhouse.emulator import serve_emulator
+from reelhouse.engines.snowflake import connector
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT
 from reelhouse.snowflake_setup import (
@@ -28,7 +33,6 @@ from reelhouse.snowflake_setup import (
     PULL_REQUEST_PARTS,
     Setup,
     apply,
-    connector,
     render,
     statements,
     variables,
@@ -54,6 +58,11 @@ SECRET_KEY = str(
         serialization.NoEncryption(),
     ),
     "ascii",
+)
+SECRET_BYTES = PRIVATE_KEY.private_bytes(
+    serialization.Encoding.DER,
+    serialization.PrivateFormat.PKCS8,
+    serialization.NoEncryption(),
 )
 FULL = {
     "SNOWFLAKE_DATABASE": "movielens",
@@ -624,7 +633,7 @@ def test_apply_runs_nothing_when_a_part_is_no_sql() -> None:
 
 def command(*arguments: str, **environ: str) -> Any:
     clean = {name: None for name in FULL if name not in environ}
-    login = {"SNOWFLAKE_ACCOUNT": None, "SNOWFLAKE_USER": None}
+    login = {name: None for name in os.environ if name.startswith("SNOWFLAKE_")}
     return CliRunner().invoke(
         snowflake_setup.main, arguments, env={**clean, **login, **environ}
     )
@@ -652,10 +661,14 @@ def test_the_command_names_what_is_missing() -> None:
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({}, {"authenticator": "externalbrowser"}),
+        ({}, {"authenticator": "externalbrowser", "private_key": None}),
         (
-            {"SNOWFLAKE_PRIVATE_KEY_PATH": "/keys/me.p8"},
-            {"authenticator": "SNOWFLAKE_JWT", "private_key_file": "/keys/me.p8"},
+            {"SNOWFLAKE_PRIVATE_KEY_PATH": "key.p8"},
+            {"authenticator": None, "private_key": SECRET_BYTES},
+        ),
+        (
+            {"SNOWFLAKE_PRIVATE_KEY": SECRET_KEY},
+            {"authenticator": None, "private_key": SECRET_BYTES},
         ),
         (
             {
@@ -672,22 +685,31 @@ def test_the_command_names_what_is_missing() -> None:
     ],
 )
 def test_the_command_logs_in_and_runs(
-    environ: dict[str, str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    environ: dict[str, str],
+    expected: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     desk, asked = Desk(), []
 
-    def connect(**options: str) -> Desk:
+    def connect(**options: Any) -> Desk:
         asked.append(options)
         return desk
 
-    for name in ("PRIVATE_KEY_PATH", "AUTHENTICATOR", "TOKEN"):
-        monkeypatch.delenv(f"SNOWFLAKE_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    Path("key.p8").write_text(SECRET_KEY)
     monkeypatch.setattr(connector(), "connect", connect)
-    login = {"SNOWFLAKE_ACCOUNT": "org-one", "SNOWFLAKE_USER": "me"}
+    login = {
+        "SNOWFLAKE_ACCOUNT": "org-one",
+        "SNOWFLAKE_USER": "me",
+        "SNOWFLAKE_ROLE": "REELHOUSE_CI",
+    }
     done = command("whole-run", **login, **environ)
     assert done.exit_code == 0, done.stderr
     assert done.stdout == "whole-run: 2 statements ran.\n"
-    assert asked == [{"account": "org-one", "user": "me", **expected}]
+    (options,) = asked
+    expected |= {"account": "org-one", "user": "me", "role": None, "database": None}
+    assert {name: options.get(name) for name in expected} == expected
     assert desk.told == statements(variables({}), "whole-run")
 
 
@@ -705,12 +727,49 @@ def test_a_refused_login_is_one_sentence_without_secrets(
         SNOWFLAKE_ACCOUNT="org-one",
         SNOWFLAKE_USER="me",
         SNOWFLAKE_AUTHENTICATOR="workload_identity",
+        SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER="OIDC",
         SNOWFLAKE_TOKEN="a-very-secret-token",
     )
     assert done.exit_code == 1
-    assert done.stderr.startswith("Snowflake refused me on account org-one (")
+    assert done.stderr.startswith("The account org-one does not let me in (")
     assert done.stderr.count("\n") == 1
     assert "secret" not in done.output
+
+
+def test_parts_run_again_on_the_emulator_and_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look(connection: Any) -> list[list[tuple[Any, ...]]]:
+        cursor = connection.cursor()
+        return [
+            cursor.execute(f"{question} order by 1, 2, 3, 4, 5").fetchall()
+            for question in (
+                "select name, grantee_name, privilege, is_future, granted_to "
+                "from emulator.grants",
+                "select catalog_name, schema_name, 1, 1, 1 "
+                "from movielens.information_schema.schemata",
+            )
+        ]
+
+    with serve_emulator() as emulator:
+        for name, value in emulator_variables(emulator).items():
+            monkeypatch.setenv(name, value)
+        parts = ["account", "database", "access", "whole-run", "network"]
+        looks = []
+        for _ in range(2):
+            with snowflake_setup.connect() as connection:
+                done = apply(connection, setup_for("database"), parts)
+                done |= apply(connection, setup_for("pull-request"), ["pull-request"])
+                looks.append(look(connection))
+    assert done == {
+        part: len(all_statements(part)) for part in (*parts, "pull-request")
+    }
+    assert looks[0] == looks[1]
+    grants, schemata = looks[0]
+    assert ("MOVIELENS.RAW", "MOVIELENS.RAW_READ", "USAGE", False, "DATABASE ROLE") in (
+        grants
+    )
+    assert {schema for _, schema, *_ in schemata} >= {"RAW", "SERVING", "SERVING_NEXT"}
 
 
 # --- The guide

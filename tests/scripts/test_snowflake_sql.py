@@ -18,8 +18,9 @@ from sqlfluff.core import FluffConfig, Linter
 from sqlglot import exp
 from tests.scripts.test_snowflake_setup import SQL_PARTS, setup_for
 
+from reelhouse.engines.snowflake import connector
 from reelhouse.settings import PROJECT
-from reelhouse.snowflake_setup import connector, render
+from reelhouse.snowflake_setup import render
 
 # Functions of Snowflake that compiled SQL may call, and words before a bracket.
 FUNCTION_NAMES = """

@@ -57,7 +57,7 @@ _GRANT = (
     r"(?: cascade| restrict)?"
 )
 _ROLE_GRANT = (
-    rf"(?P<verb>grant|revoke) (?:database )?role (?P<name>{NAME}) "
+    rf"(?P<verb>grant|revoke) (?P<kind>database role|role) (?P<name>{NAME}) "
     rf"(?:to|from) (?P<to>role|database role|user) (?P<grantee>{NAME})"
 )
 _ACCOUNT_GRANT = (
@@ -113,7 +113,7 @@ def keep_grants(session: Session, text: str) -> str | None:
         raise NotEmulated(f"this form of GRANT or REVOKE: {text}")
     session.record(text)
     said = found.groupdict("")
-    grantee = full_name(said["grantee"], None, None, 1).database
+    grantee = _object(session, _to(said), said["grantee"])
     is_taken = said["verb"].lower() == "revoke"
     for privilege, kind, name, is_future in _granted(session, said):
         row = (privilege, kind, name, _to(said), grantee)
@@ -142,7 +142,8 @@ def _granted(
 ) -> list[tuple[str, str, str, bool]]:
     """Privilege, kind and name of each thing that is granted, and whether to come."""
     if "privileges" not in said:
-        return [("USAGE", "ROLE", full_name(said["name"], None, None, 1)[0], False)]
+        kind = said["kind"].upper()
+        return [("USAGE", kind, _object(session, kind, said["name"]), False)]
     privileges = [word.strip().upper() for word in said["privileges"].split(",")]
     if "kind" not in said:
         return [(privilege, "ACCOUNT", "", False) for privilege in privileges]
@@ -167,7 +168,7 @@ def _object(session: Session, kind: str, name: str) -> str:
     """The full name of an object of that kind, by what it lives in."""
     level = {
         "DATABASE": 1, "WAREHOUSE": 1, "INTEGRATION": 1, "ROLE": 1, "USER": 1,
-        "RESOURCE MONITOR": 1, "SCHEMA": 2,
+        "SHARE": 1, "RESOURCE MONITOR": 1, "SCHEMA": 2, "DATABASE ROLE": 2,
     }.get(kind.upper(), 3)  # fmt: skip
     whole = full_name(name, session.database, session.schema, level)
     return ".".join(part for part in whole if part)
@@ -185,9 +186,9 @@ def _show_grants(session: Session, said: dict[str, str]) -> str:
             else [f"granted_on = {literal(kind)}", f"name = {literal(whole)}"]
         )
     elif name:
-        part = full_name(name, None, None, 1).database
+        whole = _object(session, kind or "ROLE", name)
         column = "name" if said["how"].lower() == "of" else "grantee_name"
-        conditions.append(f"{column} = {literal(part)}")
+        conditions.append(f"{column} = {literal(whole)}")
     with session.ledger() as ledger:
         rows = ledger.execute(
             f"select {', '.join(columns)}, cast(grant_option as varchar) "

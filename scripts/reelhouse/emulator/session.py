@@ -71,7 +71,7 @@ class Account(FakeSnow):
         self.session_count = 0
         self.duck_conn.execute(f"set global temp_directory = {literal(scratch)}")
         look_up_no_python_variable(self.duck_conn)
-        self.duck_conn.execute(account.TABLES)
+        self.duck_conn.execute(account.TABLES + tables.KINDS)
         _patch_fakesnow()
 
     def open_session(
@@ -90,7 +90,8 @@ def _patch_fakesnow() -> None:
     """Put our functions where fakesnow has no other way in."""
     database_sql = fakesnow.info_schema.per_db_creation_sql
     fakesnow.info_schema.per_db_creation_sql = lambda catalog: (
-        database_sql(catalog) + stages.LOADED.format(catalog=catalog)
+        database_sql(catalog).replace(tables.NO_TRANSIENT, tables.IS_TRANSIENT)
+        + stages.LOADED.format(catalog=catalog)
     )
     fakesnow.info_schema.insert_table_comment_sql = tables.table_comment_sql
     fakesnow.transforms.numeric_agg_implicit_cast = values.sum_exactly

@@ -40,8 +40,9 @@ _ALTER_COLUMNS = (
     rf"alter (?:table|view) (?P<name>{NAME}) (?:alter|modify) (?P<comments>.*)"
 )
 _CLONE = (
-    r"create(?P<replace> or replace)?(?: transient)? table(?P<careful> if not exists)?"
-    rf" (?P<target>{NAME}) clone (?P<source>{NAME})(?P<grants> copy grants)?"
+    r"create(?P<replace> or replace)?(?P<transient> transient)? table"
+    rf"(?P<careful> if not exists)? (?P<target>{NAME}) clone (?P<source>{NAME})"
+    r"(?P<grants> copy grants)?"
 )
 _SWAP = rf"alter schema (?:if exists )?(?P<left>{NAME}) swap with (?P<right>{NAME})"
 _CONTAINER = (
@@ -49,7 +50,25 @@ _CONTAINER = (
     rf"(?P<careful> if not exists)? (?P<name>{NAME})(?P<properties> .*)?"
 )
 # What is kept beside DuckDB's own catalog, in all and in each database.
-_KEPT_BESIDE = ("_fs_tables_ext", "_fs_columns_ext")
+KINDS = """
+create table _fs_global._fs_information_schema._emulator_kinds (
+    ext_table_catalog varchar,
+    ext_table_schema varchar,
+    ext_table_name varchar,
+    is_transient boolean
+);
+"""
+# The same in the view that the information schema makes of its tables.
+NO_TRANSIENT = """'NO' AS "IS_TRANSIENT\""""
+IS_TRANSIENT = """
+    if(
+        (tables.database_name, tables.schema_name, tables.table_name, true)
+        in (select * from _fs_global._fs_information_schema._emulator_kinds),
+        'YES',
+        'NO'
+    ) AS "IS_TRANSIENT"
+"""
+_KEPT_BESIDE = ("_fs_tables_ext", "_fs_columns_ext", "_emulator_kinds")
 _LOADS = ("_fs_load_history", "_emulator_loaded")
 
 
@@ -61,6 +80,7 @@ class Change:
     kind: str
     name: Name
     is_new: bool = False
+    is_transient: bool = False
     keeps_grants: bool = False
     new_name: Name | None = None
     comments: dict[str, str] = field(default_factory=dict)
@@ -90,8 +110,9 @@ def change_of(session: Session, expression: Expr) -> Change | None:
         is_new = not session.has_relation(name)
         if not is_new and expression.args.get("exists"):
             return None
+        is_transient = expression.find(exp.TransientProperty) is not None
         keeps = expression.find(exp.CopyGrantsProperty) is not None and not is_new
-        return Change("CREATE", kind, name, is_new, keeps, comments=comments)
+        return Change("CREATE", kind, name, is_new, is_transient, keeps, None, comments)
     if isinstance(expression, exp.Alter) and (
         renaming := expression.find(exp.AlterRename)
     ):
@@ -111,6 +132,7 @@ def follow(session: Session, change: Change) -> None:
             account.forget_grants(session, name)
             account.grant_as_foreseen(session, change.kind, name)
         _comment(session, name, change.comments)
+        _note_kind(session, name, change.is_transient)
     elif change.verb == "DROP":
         account.forget_grants(session, name)
     elif change.new_name:
@@ -151,6 +173,31 @@ def _comment(session: Session, name: Name, comments: dict[str, str]) -> None:
         session.duck.execute(
             f"comment on column {name.sql}.{quoted(column)} is {literal(comment)}"
         )
+
+
+def _note_kind(session: Session, name: Name, is_transient: bool) -> None:
+    with session.ledger() as ledger:
+        ledger.execute(
+            "delete from _fs_global._fs_information_schema._emulator_kinds where "
+            "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)",
+            list(name),
+        )
+        ledger.execute(
+            "insert into _fs_global._fs_information_schema._emulator_kinds "
+            "values (?, ?, ?, ?)",
+            [*name, is_transient],
+        )
+
+
+def _is_transient(session: Session, name: Name) -> bool:
+    with session.ledger() as ledger:
+        known = ledger.execute(
+            "select is_transient "
+            "from _fs_global._fs_information_schema._emulator_kinds where "
+            "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)",
+            list(name),
+        ).fetchall()
+    return known == [(True,)]
 
 
 def _forget_loads(session: Session, name: Name) -> None:
@@ -264,8 +311,9 @@ def clone_table(session: Session, text: str) -> str | None:
     """CREATE TABLE … CLONE, with types, NOT NULL, comments and rows.
 
     Stock fakesnow copies rows and types alone, and refuses COPY GRANTS. Snowflake
-    shares the storage, and gives the clone the grants of the table that it replaces,
-    or else of its source, where COPY GRANTS asks for it. So do we, by copying.
+    shares the storage, refuses a permanent clone of a transient table, and gives the
+    clone the grants of the table that it replaces, or else of its source, where COPY
+    GRANTS asks for it. So do we, by copying.
     """
     found = matched(_CLONE, text)
     if not found:
@@ -279,6 +327,9 @@ def clone_table(session: Session, text: str) -> str | None:
         return DONE
     if is_there and not found["replace"]:
         raise ValueError(f"Object '{target}' already exists.")
+    is_transient = bool(found["transient"])
+    if _is_transient(session, source) and not is_transient:
+        raise ValueError("Transient object cannot be cloned to a permanent object.")
     with session.whole():
         _copy_table(session, source, target)
     if not (is_there and found["grants"]):
@@ -287,6 +338,7 @@ def clone_table(session: Session, text: str) -> str | None:
             account.copy_grants(session, source, target)
         account.grant_as_foreseen(session, "TABLE", target)
     _copy_beside(session, source, target)
+    _note_kind(session, target, is_transient)
     _forget_loads(session, target)
     return answer(["status"], [[f"Table {target.name} successfully created."]])
 

@@ -12,11 +12,16 @@ from __future__ import annotations
 import argparse
 import re
 import uuid
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
 from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
@@ -25,8 +30,10 @@ from reelhouse.records import MAX_LINE_BYTES, Reject
 from reelhouse.rules import Rule
 from reelhouse.settings import PROJECT, Settings, variables
 
-# Seconds after which a connection, and a statement, is given up.
+# Seconds after which a login, an account that does not answer, and a statement are
+# given up. An account answers at least every minute that a statement still runs.
 LOGIN_SECONDS = 60
+NETWORK_SECONDS = 330
 STATEMENT_SECONDS = 3_600
 
 STAGE = "raw.landing"
@@ -87,8 +94,10 @@ class Warehouse:
         self._run("begin")
         try:
             yield
-        except BaseException:
-            self._run("rollback")
+        except BaseException as error:
+            # What is lost is rolled back there, and an answer would not come.
+            if not is_lost(error):
+                self._run("rollback")
             raise
         self._run("commit")
 
@@ -521,9 +530,9 @@ class Warehouse:
 
 @contextmanager
 def open_warehouse(settings: Settings | None = None) -> Iterator[Warehouse]:
-    """Open the account that the variables name; ReelhouseError where it refuses.
+    """Open the account that the variables name; without `settings` not for a load.
 
-    Without `settings` it is not for a load.
+    Raises ReelhouseError where it refuses, or cannot be reached any more.
     """
     connection = connect()
     try:
@@ -531,27 +540,45 @@ def open_warehouse(settings: Settings | None = None) -> Iterator[Warehouse]:
             yield Warehouse(connection)
         else:
             yield Warehouse(connection, settings.stage, settings.source)
+    except connector().errors.Error as error:
+        if is_lost(error):
+            raise ReelhouseError(
+                f"The connection to the account {connection.account} was lost: run it "
+                f"again when it can be reached."
+            ) from error
+        raise ReelhouseError(
+            f"The account {connection.account} refused what it was told "
+            f"({first_line(error)}): see to the role and the warehouse as "
+            f"docs/snowflake.md has them, and run it again."
+        ) from error
     finally:
         connection.close()
 
 
-def connect() -> Any:
-    """A connection as profiles.yml describes it, in UTC and with a limit to waiting."""
-    import snowflake.connector
+def connect(in_database: bool = True) -> Any:
+    """A connection as profiles.yml describes it, in UTC and with limits to waiting.
 
+    Without `in_database` it is in no database and schema, with the user's own role
+    and warehouse. Raises ReelhouseError where the account does not let it in.
+    """
+    errors = connector().errors  # before dbt, which would let it warn
     credentials = _credentials()
+    place = {
+        "database": credentials.database,
+        "schema": "raw",
+        "warehouse": credentials.warehouse,
+        "role": credentials.role,
+    }
+    login = _login(credentials)
     try:
-        return snowflake.connector.connect(
+        return connector().connect(
             account=credentials.account,
-            database=credentials.database,
-            schema="raw",
-            warehouse=credentials.warehouse,
-            role=credentials.role,
             autocommit=True,
             paramstyle="qmark",
             application="reelhouse",
             login_timeout=LOGIN_SECONDS,
-            network_timeout=STATEMENT_SECONDS,
+            network_timeout=NETWORK_SECONDS,
+            # It would look for a cloud around this machine.
             platform_detection_timeout_seconds=(
                 credentials.platform_detection_timeout_seconds
             ),
@@ -561,13 +588,70 @@ def connect() -> Any:
                 "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
                 "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_SECONDS,
             },
-            **credentials.auth_args(),
+            **place if in_database else {},
+            **login,
         )
-    except snowflake.connector.errors.Error as error:
+    except errors.Error as error:
         raise ReelhouseError(
             f"The account {credentials.account} does not let {credentials.user} in "
             f"({first_line(error)}): check the variables SNOWFLAKE_…."
         ) from error
+
+
+def connector() -> Any:
+    """The module snowflake.connector, imported when it is needed.
+
+    It warns of newer libraries beside the ones it was made with.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import snowflake.connector
+        import snowflake.connector.util_text
+    return snowflake.connector
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error says that the account cannot be reached any more."""
+    errors = connector().errors
+    if isinstance(error, errors.OperationalError):
+        # The connector's numbers for the way to the account begin so.
+        return bool(error.errno // 1_000 == 250)
+    return isinstance(error, errors.Error) and not isinstance(
+        error, errors.DatabaseError
+    )
+
+
+def _login(credentials: Any) -> dict[str, Any]:
+    """What the connector logs in with; ReelhouseError where a key cannot be used."""
+    variable = (
+        "SNOWFLAKE_PRIVATE_KEY"
+        if credentials.private_key
+        else "SNOWFLAKE_PRIVATE_KEY_PATH"
+    )
+    try:
+        login: dict[str, Any] = credentials.auth_args()
+        key = login.get("private_key")
+        is_rsa = not key or isinstance(load_der_private_key(key, None), RSAPrivateKey)
+    except OSError as error:
+        raise ReelhouseError(
+            f"{variable} names a file that cannot be read ({error.strerror}): check "
+            f"its path and its permissions."
+        ) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        opened = (
+            "opens with SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
+            if credentials.private_key_passphrase
+            else "opens without SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
+        )
+        raise ReelhouseError(
+            f"{variable} holds no private key that {opened}: check both."
+        ) from None  # who knows what of the key a library would show
+    if not is_rsa:
+        raise ReelhouseError(
+            f"{variable} holds a private key of another kind than RSA: make one as "
+            f"docs/snowflake.md does."
+        )
+    return login
 
 
 def _credentials() -> Any:
