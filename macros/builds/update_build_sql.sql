@@ -12,6 +12,7 @@
             'kind': 'view' if node.config.materialized == 'view' else 'table',
             'schema': node.schema,
             'ignored_columns': ignored,
+            'key_columns': key_columns(node.unique_id, graph.nodes.values()),
         }) -%}
     {%- endfor -%}
     {%- set ran = results | map(attribute='node.resource_type') | list -%}

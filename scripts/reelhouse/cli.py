@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,8 +39,15 @@ def main() -> None:
     """Reelhouse: a movie-analytics warehouse on your own machine."""
 
 
-def _command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --debug, and turn errors into one sentence and exit status 1."""
+def _command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any]:
+    """Add --debug, and turn errors into one sentence and the exit status `failure`."""
+
+    def told(message: object, debug: bool, status: int = failure) -> SystemExit:
+        if debug:
+            traceback.print_exc()
+        else:
+            show.error(message)
+        return SystemExit(status)
 
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @wraps(function)
@@ -47,30 +55,21 @@ def _command(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **options)
         except ReelhouseError as error:
-            if debug:
-                raise
-            show.error(error)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            if debug:
-                raise
-            show.error("Stopped. What was there before is untouched; run it again.")
-            sys.exit(130)
+            raise told(error, debug) from error
+        except KeyboardInterrupt as error:
+            why = "Stopped. What was there before is untouched; run it again."
+            raise told(why, debug, 130) from error
         except OSError as error:
-            if debug:
-                raise
             where = f" ({error.filename})" if error.filename else ""
-            show.error(f"{error.strerror or error}{where}: --debug shows more.")
-            sys.exit(1)
+            why = f"{error.strerror or error}{where}: --debug shows more."
+            raise told(why, debug) from error
         except Exception as error:
-            if debug:
-                raise
             first = (str(error).strip().splitlines() or ["no message"])[0]
-            show.error(
+            why = (
                 f"Something went wrong that should not ({type(error).__name__}: "
                 f"{first}): please report it with what --debug shows."
             )
-            sys.exit(1)
+            raise told(why, debug) from error
 
     return guarded
 
@@ -241,12 +240,22 @@ def query(question: str, target: str | None) -> None:
 @main.command()
 @click.argument("left")
 @click.argument("right")
-@_command
-def compare(left: str, right: str) -> None:
+@click.option("--all", "show_all", is_flag=True, help="Show equal tables as well.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="For a terminal, for the summary of a pull request, or for a program.",
+)
+@partial(_command, failure=2)
+def compare(left: str, right: str, show_all: bool, output: str) -> None:
     """Compare the published tables of two sides, row for row.
 
     LEFT and RIGHT are a published file each, or the name of a target. The exit
-    status is 0 only where all is equal.
+    status is 0 where all is equal, 1 where something differs, 2 where they cannot
+    be compared.
     """
     from reelhouse.compare import compare as compare_files
 
@@ -255,7 +264,12 @@ def compare(left: str, right: str) -> None:
             _published(left, Path(folder) / "left.duckdb"),
             _published(right, Path(folder) / "right.duckdb"),
         )
-    show.comparison(comparison)
+    if output == "json":
+        show.comparison_as_json(comparison, left, right)
+    elif output == "markdown":
+        show.comparison_as_markdown(comparison, left, right, show_all)
+    else:
+        show.comparison(comparison, show_all)
     if not comparison.is_equal:
         sys.exit(1)
 

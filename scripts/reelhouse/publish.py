@@ -45,11 +45,16 @@ class Publication:
 
 @dataclass(frozen=True)
 class Relation:
-    """What a build has to publish: a table or view, and columns no compare looks at."""
+    """What a build has to publish: a table or view.
+
+    `ignored_columns` no compare looks at; `key_columns` is empty where no test names a
+    key.
+    """
 
     name: str
     kind: str
     ignored_columns: tuple[str, ...]
+    key_columns: tuple[str, ...]
 
 
 def prepare(database: Path, to: Path) -> Publication:
@@ -144,6 +149,7 @@ def qualified_build(ask: Ask) -> tuple[str, int, list[Relation]]:
             each["name"].lower(),
             each["kind"],
             tuple(column.lower() for column in each.get("ignored_columns", ())),
+            tuple(column.lower() for column in each.get("key_columns", ())),
         )
         for each in json.loads(published)
     ]
@@ -242,15 +248,22 @@ def _describe(
     )
     connection.execute(
         "create table published.serving.published_tables (name varchar not null, "
-        "kind varchar not null, row_count bigint not null, ignored_columns varchar)"
+        "kind varchar not null, row_count bigint not null, ignored_columns varchar, "
+        "key_columns varchar)"
     )
     rows = 0
     for relation in relations:
         count = _count(connection, f'published.serving."{relation.name}"')
         rows += count if relation.kind == "table" else 0
         connection.execute(
-            "insert into published.serving.published_tables values (?, ?, ?, ?)",
-            [relation.name, relation.kind, count, ", ".join(relation.ignored_columns)],
+            "insert into published.serving.published_tables values (?, ?, ?, ?, ?)",
+            [
+                relation.name,
+                relation.kind,
+                count,
+                ", ".join(relation.ignored_columns),
+                ", ".join(relation.key_columns),
+            ],
         )
     return rows
 

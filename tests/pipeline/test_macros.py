@@ -296,3 +296,34 @@ def test_no_two_keys_run_together() -> None:
     queries = [f"select {key}" for key in rendered("dev", templates)]
     found = [rows[0][0] for rows in ask_duckdb(queries)]
     assert len(set(found)) == len(found)
+
+
+def test_the_key_is_the_widest_that_holds_for_all_rows() -> None:
+    def node(name: str, model: str, where: str | None, **arguments: object) -> object:
+        return {
+            "unique_id": f"test.{name}.{arguments}",
+            "attached_node": model,
+            "test_metadata": {"name": name, "kwargs": arguments},
+            "config": {"where": where},
+        }
+
+    nodes = [
+        {"unique_id": "model.a"},
+        {"unique_id": "test.singular", "config": {"where": None}},
+        node("not_null", "model.a", None, column_name="most"),
+        node("unique", "model.a", None, column_name="hash"),
+        node("unique_combination", "model.a", None, columns=["second", "first"]),
+        node("unique_combination", "model.a", None, columns=["third", "first"]),
+        node("unique_combination", "model.a", "x > 1", columns=["p", "q", "r"]),
+        node("unique_combination", "model.b", None, columns=["s", "t", "u"]),
+        node("unique", "model.c", None, column_name="id"),
+        node("accepted_range", "model.d", None, column_name="id"),
+    ]
+    keys = rendered(
+        "dev",
+        [
+            f"{{{{ key_columns('model.{model}', {nodes!r}) | join(', ') }}}}"
+            for model in "abcd"
+        ],
+    )
+    assert keys == ["second, first", "s, t, u", "id", ""]

@@ -15,6 +15,7 @@ import yaml
 from tests.delivery import UNTESTED, Delivery, csv
 
 from reelhouse.compare import compare
+from reelhouse.diagram import PAGE
 from reelhouse.errors import ReelhouseError
 from reelhouse.publish import prepare
 from reelhouse.query import query
@@ -62,6 +63,7 @@ STORY = {
     (4, 1): "4.5",  # the later wins
     (5, 99): "3.0",  # kept, its movie inferred
 }
+BOXES = re.MULTILINE | re.DOTALL
 TITLES = (
     "select title from marts.dim_movies_history where movie_id = 1 "
     "order by version_number"
@@ -144,6 +146,19 @@ def test_the_unit_tests_pass(grown: Delivery) -> None:
     report = grown.build("--select", "test_type:unit", command="test")
     assert report.failures == []
     assert report.counts["unit_test"] > 80
+
+
+def test_the_published_file_names_the_key_of_every_table(grown: Delivery) -> None:
+    drawn = PAGE.read_text(encoding="utf-8")
+    keys = {
+        name: {line.split()[1] for line in columns.splitlines() if " PK" in line}
+        for name, columns in re.findall(r"^ {4}(\w+) \{\n(.+?)^ {4}\}", drawn, BOXES)
+    }
+    named = query(
+        grown.settings.published, "select name, key_columns from published_tables"
+    )[1]
+    assert {name: set(str(key).split(", ")) for name, key in named} == keys
+    assert all(keys.values())
 
 
 def test_a_run_that_loads_nothing_changes_no_published_row(grown: Delivery) -> None:

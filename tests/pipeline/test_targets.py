@@ -20,7 +20,7 @@ from reelhouse.compare import Comparison, compare
 from reelhouse.contract import entities
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import open_warehouse
+from reelhouse.engines.snowflake import literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account, fetch_serving
 from reelhouse.errors import ReelhouseError
 from reelhouse.generate import generate
@@ -277,11 +277,75 @@ def test_a_planted_difference_is_found(both: Both, tmp_path: Path) -> None:
         )
     fetched = both.folder / f"prod-{both.day}.duckdb"
     differing = [
-        (table.name, table.only_left, table.only_right)
+        (table.name, table.only_left, table.only_right, table.changed_columns)
         for table in compare(changed, fetched).tables
         if not table.is_equal
     ]
-    assert differing == [("dim_movies", 1, 1)]
+    assert differing == [("dim_movies", 0, 0, {"title": 1})]
+
+
+def test_large_views_are_compared_by_measures(both: Both, tmp_path: Path) -> None:
+    fetched = tmp_path / "fetched.duckdb"
+    fetch_serving(fetched, view_limit=10)
+    comparison = compare(both.dev.settings.published, fetched)
+    assert_equal(comparison)
+    summed = [table for table in comparison.tables if table.method == "summary"]
+    assert [table.name for table in summed] == [
+        "mart_user_behaviour",
+        "mart_user_behaviour_by_genre",
+    ]
+    assert all(table.left_rows and table.left_rows > 100 for table in summed)
+    changed = tmp_path / "changed.duckdb"
+    changed.write_bytes(both.dev.settings.published.read_bytes())
+    with duckdb.connect(str(changed)) as connection:
+        connection.execute(
+            "update serving.fct_ratings set rating = 5.5 - rating where user_id = 1"
+        )
+    assert [
+        (table.name, table.method)
+        for table in compare(changed, fetched).tables
+        if not table.is_equal
+    ] == [
+        ("fct_ratings", "rows"),
+        ("mart_user_behaviour", "summary"),
+        ("mart_user_behaviour_by_genre", "summary"),
+    ]
+
+
+def test_a_table_that_no_local_file_can_hold_is_named(
+    both: Both,  # noqa: ARG001
+    tmp_path: Path,
+) -> None:
+    with open_warehouse() as warehouse:
+        account = Account(warehouse.connection)
+        account.ask("create table serving.odd as select to_variant('x') as anything")
+        try:
+            with pytest.raises(ReelhouseError, match=r"odd\.anything is of type"):
+                fetch_serving(tmp_path / "variant.duckdb")
+        finally:
+            account.ask("drop table serving.odd")
+
+
+def test_tables_of_two_publications_are_not_fetched_as_one(
+    both: Both,  # noqa: ARG001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_warehouse() as warehouse:
+        account = Account(warehouse.connection)
+
+        def publish(version: str) -> None:
+            account.ask(f"update serving.publication set version = {literal(version)}")
+
+        ((before,),) = account.ask("select version from serving.publication")
+        monkeypatch.setattr(
+            "reelhouse.engines.snowflake_run._fetch_rows", lambda *_: publish("later")
+        )
+        try:
+            with pytest.raises(ReelhouseError, match="published anew"):
+                fetch_serving(tmp_path / "fetched.duckdb")
+        finally:
+            publish(before)
 
 
 @pytest.mark.long

@@ -15,7 +15,7 @@ from reelhouse.publish import prepare, put_in_place
 from reelhouse.query import query
 
 PUBLISHED = [
-    {"name": "dim_movies", "kind": "table"},
+    {"name": "dim_movies", "kind": "table", "key_columns": ["MOVIE_ID", "title"]},
     {"name": "health_loads", "kind": "table", "ignored_columns": ["loaded_at"]},
     {"name": "mart_view", "kind": "view"},
 ]
@@ -121,9 +121,9 @@ def test_types_constraints_comments_and_views_survive(
             ("newest", 1)
         ]
         assert rows("from serving.published_tables order by name") == [
-            ("dim_movies", "table", 2, ""),
-            ("health_loads", "table", 0, "loaded_at"),
-            ("mart_view", "view", 2, ""),
+            ("dim_movies", "table", 2, "", "movie_id, title"),
+            ("health_loads", "table", 0, "loaded_at", ""),
+            ("mart_view", "view", 2, "", ""),
         ]
         assert not rows(
             "select * from duckdb_tables() where table_name in ('left_over', 'hidden', "

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from duckdb import DuckDBPyConnection
+
+from reelhouse.compare import SUMMARIES, VIEW_LIMIT, measures
 from reelhouse.contract import entities, ledger_tables
 from reelhouse.engines.duckdb import connect as duckdb_connect
 from reelhouse.engines.snowflake import first_line, literal, open_warehouse
@@ -158,7 +161,8 @@ class Account:
         counts = " union all ".join(
             f"select {literal(relation.name)} as name, "
             f"{literal(relation.kind)} as kind, count(*) as row_count, "
-            f"{literal(', '.join(relation.ignored_columns))} as ignored_columns "
+            f"{literal(', '.join(relation.ignored_columns))} as ignored_columns, "
+            f"{literal(', '.join(relation.key_columns))} as key_columns "
             f"from serving_next.{relation.name}"
             for relation in relations
         )
@@ -261,40 +265,87 @@ def _check_is_question(question: str) -> None:
         raise ReelhouseError("Ask one question at a time: write one select.")
 
 
-def fetch_serving(to: Path) -> None:
+def fetch_serving(to: Path, view_limit: int = VIEW_LIMIT) -> None:
     """Write the published tables of the account into a file like the local one.
 
-    Whole numbers are bigint there, whatever their width in the account.
+    Whole numbers are bigint there, whatever their width in the account. Of a view with
+    more rows than `view_limit` come its columns and, in schema `summaries`, one row of
+    measures. Raises ReelhouseError for a column of a type that no local table has, and
+    where the account publishes meanwhile.
     """
     with open_warehouse() as warehouse, closing(duckdb_connect(to)) as file:
         account = Account(warehouse.connection)
+        names = account.published()
+        version = account.ask("select version from serving.publication")
         file.execute("create schema serving")
-        for name in account.published():
-            columns = account.ask(
-                "select lower(column_name), data_type, numeric_precision, "
-                "numeric_scale from information_schema.columns "
-                "where lower(table_schema) = 'serving' "
-                f"and lower(table_name) = {literal(name)} order by ordinal_position"
+        file.execute(f"create schema {SUMMARIES}")
+        large_views = {
+            name
+            for (name,) in account.ask(
+                "select name from serving.published_tables "
+                f"where kind = 'view' and row_count > {view_limit}"
             )
+        }
+        for name in names:
+            columns = _local_columns(account, name)
             definition = ", ".join(
-                f'"{column}" {_local_type(*types)}' for column, *types in columns
+                f'"{column}" {data_type}' for column, data_type in columns.items()
             )
-            file.execute(f"create table serving.{name} ({definition})")
-            listed = ", ".join(column for column, *_ in columns)
-            cursor = warehouse.connection.cursor()
-            cursor.execute(f"select {listed} from serving.{name}")
-            # Of no rows the connector makes no Arrow table.
-            if cursor.rowcount:
-                file.register("fetched", cursor.fetch_arrow_all())
-                file.execute(f"insert into serving.{name} from fetched")
-                file.unregister("fetched")
+            file.execute(f'create table serving."{name}" ({definition})')
+            fetch = _fetch_measures if name in large_views else _fetch_rows
+            fetch(account, file, name, columns)
+        if account.ask("select version from serving.publication") != version:
+            raise ReelhouseError(
+                "The account published anew while its tables were fetched: fetch "
+                "them again."
+            )
 
 
-def _local_type(data_type: str, precision: int | None, scale: int | None) -> str:
-    """DuckDB's name for a type of Snowflake's information schema."""
-    if data_type == "NUMBER":
-        return f"decimal({precision}, {scale})" if scale else "bigint"
-    return LOCAL_TYPES[data_type]
+def _local_columns(account: Account, name: str) -> dict[str, str]:
+    """DuckDB's types for the columns of a published table, in their order."""
+    columns = {}
+    for column, data_type, precision, scale in account.ask(
+        "select lower(column_name), data_type, numeric_precision, numeric_scale "
+        "from information_schema.columns where lower(table_schema) = 'serving' "
+        f"and lower(table_name) = {literal(name)} order by ordinal_position"
+    ):
+        if data_type == "NUMBER":
+            columns[column] = f"decimal({precision}, {scale})" if scale else "bigint"
+        elif data_type in LOCAL_TYPES:
+            columns[column] = LOCAL_TYPES[data_type]
+        else:
+            raise ReelhouseError(
+                f"The account's {name}.{column} is of type {data_type}, which no local "
+                f"table has: cast it in the model."
+            )
+    return columns
+
+
+def _fetch_rows(
+    account: Account, file: DuckDBPyConnection, name: str, columns: dict[str, str]
+) -> None:
+    cursor = account.connection.cursor()
+    cursor.execute(f"select {', '.join(columns)} from serving.{name}")
+    # Of no rows the connector makes no Arrow table.
+    if cursor.rowcount:
+        for batch in cursor.fetch_arrow_batches():
+            file.register("fetched", batch)
+            file.execute(f'insert into serving."{name}" from fetched')
+            file.unregister("fetched")
+
+
+def _fetch_measures(
+    account: Account, file: DuckDBPyConnection, name: str, columns: dict[str, str]
+) -> None:
+    found = measures(columns)
+    # Over no rows, the empty table gives the measures their types.
+    typed = ", ".join(f'{measure} as "{measure}"' for measure in found)
+    table = f'{SUMMARIES}."{name}"'
+    file.execute(f'create table {table} as select {typed} from serving."{name}"')
+    file.execute(f"delete from {table}")
+    ((*values,),) = account.ask(f"select {', '.join(found)} from serving.{name}")
+    marks = ", ".join("?" * len(values))
+    file.execute(f"insert into {table} values ({marks})", values)
 
 
 def _clone_of(name: str) -> str:
