@@ -87,13 +87,9 @@ def _limit_waiting() -> None:
 
     from reelhouse.engines import snowflake
 
-    limits = {
-        "login_timeout": snowflake.LOGIN_SECONDS,
-        "network_timeout": snowflake.NETWORK_SECONDS,
-    }
-    DEFAULT_CONFIGURATION.update(
-        {name: (seconds, (int,)) for name, seconds in limits.items()}
-    )
+    for name, value in snowflake.limits().items():
+        _, types = DEFAULT_CONFIGURATION[name]
+        DEFAULT_CONFIGURATION[name] = (value, types)
 
 
 _manifests: dict[str, Any] = {}

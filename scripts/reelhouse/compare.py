@@ -7,7 +7,7 @@ NaN, -0.0 to 0.0. How wide whole numbers are is an engine's own affair.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -200,7 +200,7 @@ def _compare_tables(
     for name in sorted(kinds, key=lambda name: (kinds[name] == "view", name)):
         try:
             done[name] = _compare_table(
-                ask, name, left.get(name), right.get(name), done
+                ask, name, left.get(name), right.get(name), done, kinds.keys()
             )
         except duckdb.Error as error:
             first = str(error).strip().splitlines()[0]
@@ -217,6 +217,7 @@ def _compare_table(
     left: _Published | None,
     right: _Published | None,
     done: dict[str, TableComparison],
+    names: Set[str],
 ) -> TableComparison:
     if left is None or right is None:
         return TableComparison(
@@ -248,10 +249,10 @@ def _compare_table(
         table, left_rows=counts["left"], right_rows=counts["right"], method="rows"
     )
     if "view" in (left.kind, right.kind):
-        method = _method_of_view(ask, name, done, counts)
+        method = _method_of_view(ask, name, done, names, counts)
         if method == "summary":
             return _by_summary(ask, table, compared)
-        if method == "construction" and not differences:
+        if method == "construction":
             return replace(table, method=method)
     # One that only a side knows will do: it is checked.
     keys = {each.key_columns for each in (left, right) if each.key_columns}
@@ -284,6 +285,7 @@ def _method_of_view(
     ask: Ask,
     name: str,
     done: dict[str, TableComparison],
+    names: Set[str],
     counts: dict[Side, int],
 ) -> Method:
     """How to compare a relation of which both sides have the rows.
@@ -299,14 +301,16 @@ def _method_of_view(
         )
         for side in SIDES
     ]
-    words = {*re.findall(r"\w+", str(definitions))}
+    words = {*re.findall(r"\w+", str(definitions))} - {name}
     read = [table for table in done.values() if table.name in words]
     if not all(table.is_equal for table in read):
         return "summary" if max(counts.values()) > VIEW_LIMIT else "rows"
     if (
         not definitions[0]
         or definitions[0] != definitions[1]
+        # What is not certain of a view, or not known yet, says nothing of another.
         or any(table.method == "summary" for table in read)
+        or not words.isdisjoint(names - done.keys())
     ):
         return "rows"
     # Equal but for these, which a plan names if their values can matter at all; what
@@ -409,7 +413,7 @@ def _by_whole_rows(
     ask(
         "create or replace temporary table differing as "
         f'select {listed}, sum("is left") as "surplus" from ('
-        f'select {listed}, 1 as "is left" from {_at("left", table.name)} union all '
+        f'select {listed}, 1 as "is left" from {_at("left", table.name)} union '
         f"select {listed}, -1 from {_at('right', table.name)}"
         ') group by all having "surplus" != 0'
     )

@@ -196,10 +196,18 @@ class _Load:
         self.warehouse.make_tables()
         source = self.warehouse.source()
         if source and source != self.settings.source_name:
+            if self.settings.is_snowflake:
+                where = "The account's database"
+                advice = "set SNOWFLAKE_DATABASE to another one"
+            else:
+                where = f"The warehouse in {self.settings.warehouse}"
+                advice = (
+                    "use `reelhouse run`, which starts a fresh one, or set "
+                    "REELHOUSE_WAREHOUSE to another folder"
+                )
             raise ReelhouseError(
-                f"The warehouse in {self.settings.warehouse} belongs to {source}, not "
-                f"to {self.settings.source_name}: use `reelhouse run`, which starts a "
-                f"fresh one, or set REELHOUSE_WAREHOUSE to another folder."
+                f"{where} belongs to {source}, not to {self.settings.source_name}: "
+                f"{advice}."
             )
 
     def _live_rows(self) -> dict[str, int]:

@@ -259,8 +259,8 @@ def _in_account(settings: Settings) -> Iterator[Attempt]:
         attempt = _InAccount(settings, warehouse)
         try:
             yield attempt
-        except BaseException:
-            attempt.account.undo()
+        except BaseException as error:
+            attempt.undo(error)
             raise
 
 
@@ -289,6 +289,22 @@ class _InAccount:
 
     def keep_failed(self) -> None:
         return None
+
+    def undo(self, error: BaseException) -> None:
+        """Put everything back; ReelhouseError where the account does not let us."""
+        try:
+            if not snowflake.is_lost(error):
+                self.account.undo()
+                return
+        except snowflake.connector().errors.Error as failure:
+            error = failure
+        is_lost = snowflake.is_lost(error)
+        why = "the connection was lost" if is_lost else snowflake.first_line(error)
+        raise ReelhouseError(
+            f"What this run loaded and built in the account is not undone yet ({why}): "
+            f"the next `reelhouse run --target prod` undoes it before all else, and "
+            f"readers keep what was published before."
+        ) from error
 
     def publish(self) -> Publication:
         return self.account.publish(before_swap=self.account.forget)

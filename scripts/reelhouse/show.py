@@ -263,7 +263,7 @@ def comparison(comparison: Comparison, show_all: bool = False) -> None:
     if shown:
         grid = Table(box=None, header_style="bold", pad_edge=False)
         # Names are whole; where it is too narrow, numbers go on in a second line.
-        grid.add_column("table", min_width=max(len(each.name) for each in shown))
+        grid.add_column("table", no_wrap=True)
         for name in COUNTED:
             grid.add_column(name.replace(" ", "\n"), justify="right", overflow="fold")
         for each in shown:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.delivery import Delivery
 
 from reelhouse import snowflake_setup
+from reelhouse.compare import compare
 from reelhouse.emulator import EmulatorSettings, serve_emulator
 from reelhouse.emulator import environment as account_variables
 from reelhouse.engines.snowflake import open_warehouse
-from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines.snowflake_run import Account, fetch_serving
+from reelhouse.settings import PROJECT
 
 pytestmark = [
     pytest.mark.long,
@@ -74,3 +82,145 @@ def test_readers_may_read_what_is_published_and_nothing_else(
                     f"{schema.upper()}_READ",
                     f"{schema.upper()}_WRITE",
                 }
+
+
+def server() -> int:
+    """The process of the emulator that this one has started."""
+    (found,) = (
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"reelhouse.emulator.server" in path.read_bytes()
+        and f"PPid:\t{os.getpid()}\n" in (path.parent / "status").read_text()
+    )
+    return found
+
+
+LOSE = """
+import os, signal, sys
+from contextlib import contextmanager
+from reelhouse import show
+from reelhouse.cli import main
+from reelhouse.engines import snowflake
+
+step, server = sys.argv[1], int(sys.argv[2])
+snowflake.NETWORK_SECONDS = 2
+
+@contextmanager
+def steps():
+    def tell(name, done, total):
+        if name == step and 2 * done >= total - 1:
+            os.kill(server, signal.SIGKILL)
+    yield tell
+
+show.steps = steps
+main(["run", "--target", "prod"])
+"""
+
+
+@pytest.mark.usefixtures("emulator")
+@pytest.mark.parametrize("step", ["load ratings.csv", "build", "publish"])
+def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
+    step: str, tmp_path: Path
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LOSE, step, str(server())],
+        env=os.environ | {"REELHOUSE_WAREHOUSE": str(tmp_path / "warehouse")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr == (
+        "reelhouse: What this run loaded and built in the account is not undone yet "
+        "(the connection was lost): the next `reelhouse run --target prod` undoes it "
+        "before all else, and readers keep what was published before.\n"
+    )
+
+
+class Runs:
+    """Runs of one source in databases of one account, as processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.source = folder / "source"
+        shutil.copytree(PROJECT / "data/sample", self.source)
+
+    def change(self, title: str) -> None:
+        """Give the first movie another title, and let it be rated once more."""
+        with (self.source / "ratings.csv").open("ab") as ratings:
+            ratings.write(b"1,1,0.5,1500000000\r\n")
+        path = self.source / "movies.csv"
+        lines = path.read_bytes().split(b"\r\n")
+        lines[1] = f"1,{title},Drama".encode()
+        path.write_bytes(b"\r\n".join(lines))
+
+    def start(self, database: str, day: int) -> subprocess.Popen[bytes]:
+        variables = {
+            "REELHOUSE_WAREHOUSE": str(self.folder / database),
+            "REELHOUSE_MOMENT": f"2026-01-{day:02}",
+            "SNOWFLAKE_DATABASE": database,
+        }
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "reelhouse", "run", "--target", "prod"),
+                *("--source", str(self.source)),
+            ],
+            env=os.environ | variables,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def whole(self, database: str, day: int) -> None:
+        assert self.start(database, day).wait(300) == 0
+
+
+# What shows that a run is in the middle of a step, as a question with an answer.
+UNDER_WAY = {
+    "load": "list @raw.landing",
+    "build": "select 1 from marts.builds where not is_complete",
+    "publish": "select 1 from information_schema.tables "
+    "where table_schema = 'SERVING_NEXT' and table_name = 'FCT_RATINGS'",
+}
+
+
+@pytest.mark.usefixtures("emulator")
+def test_kills_leave_no_trace_in_the_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(tmp_path)
+    for database in ("KILLED", "UNHARMED"):
+        runs.whole(database, 1)
+    runs.change("Never Seen (1999)")
+    monkeypatch.setenv("SNOWFLAKE_DATABASE", "KILLED")
+    with open_warehouse() as warehouse:
+        account = Account(warehouse.connection)
+        before = account.ask("select version from serving.publication")
+        for question in UNDER_WAY.values():
+            run = runs.start("KILLED", 2)
+            deadline = time.monotonic() + 300
+            while not account.ask(question):
+                assert run.poll() is None, "it ended before it was killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            run.kill()
+            run.wait()
+            assert account.ask("select version from serving.publication") == before
+    runs.change("Seen (1999)")
+    for database in ("KILLED", "UNHARMED"):
+        runs.whole(database, 3)
+        monkeypatch.setenv("SNOWFLAKE_DATABASE", database)
+        fetch_serving(tmp_path / f"{database}.duckdb")
+    comparison = compare(tmp_path / "KILLED.duckdb", tmp_path / "UNHARMED.duckdb")
+    assert [table.name for table in comparison.tables if not table.is_equal] == []
+    assert len(comparison.tables) > 30
+    monkeypatch.setenv("SNOWFLAKE_DATABASE", "KILLED")
+    with open_warehouse() as warehouse:
+        assert (
+            not warehouse.connection.cursor()
+            .execute(
+                "select table_name from information_schema.tables "
+                "where table_name like 'UNDO%'"
+            )
+            .fetchall()
+        )

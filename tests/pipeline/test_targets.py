@@ -20,7 +20,7 @@ from reelhouse.compare import Comparison, compare
 from reelhouse.contract import entities
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import literal, open_warehouse
+from reelhouse.engines.snowflake import limits, literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account, fetch_serving
 from reelhouse.errors import ReelhouseError
 from reelhouse.generate import generate
@@ -388,7 +388,7 @@ def test_a_build_ends_when_the_account_is_gone(
 
     for name in ("LOGIN_SECONDS", "NETWORK_SECONDS"):
         monkeypatch.setattr(f"reelhouse.engines.snowflake.{name}", 2)
-    for name in ("login_timeout", "network_timeout"):
+    for name in limits():
         monkeypatch.setitem(DEFAULT_CONFIGURATION, name, DEFAULT_CONFIGURATION[name])
     with serve_emulator() as emulator:
         pass

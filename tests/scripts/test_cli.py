@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.delivery import MOVIES, RATINGS, csv
 
 from reelhouse.cli import main
@@ -113,6 +116,175 @@ def test_a_bucket_that_is_not_there(
 
 def test_an_unknown_target() -> None:
     said(call("run", "--target", "production"), "no target 'production'", "dev")
+
+
+ACCOUNT = {
+    "SNOWFLAKE_ACCOUNT": "an-account",
+    "SNOWFLAKE_USER": "somebody",
+    "SNOWFLAKE_ROLE": "a_role",
+    "SNOWFLAKE_WAREHOUSE": "a_warehouse",
+    "SNOWFLAKE_HOST": "127.0.0.1",
+    "SNOWFLAKE_PROTOCOL": "http",
+    "SNOWFLAKE_PRIVATE_KEY_PATH": "good.p8",
+}
+PASSPHRASE = "open sesame"
+
+
+@pytest.fixture
+def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files with keys good and bad in the current folder, and no other account."""
+    for name in os.environ:
+        if name.startswith("SNOWFLAKE_"):
+            monkeypatch.delenv(name)
+    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    closed = serialization.BestAvailableEncryption(PASSPHRASE.encode())
+    for name, key, encryption in (
+        ("good.p8", rsa_key, serialization.NoEncryption()),
+        ("closed.p8", rsa_key, closed),
+        (
+            "curve.p8",
+            ec.generate_private_key(ec.SECP256R1()),
+            serialization.NoEncryption(),
+        ),
+    ):
+        text = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+        )
+        (tmp_path / name).write_bytes(text)
+    (tmp_path / "half.p8").write_bytes((tmp_path / "good.p8").read_bytes()[:800])
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run",),
+        ("load",),
+        ("publish",),
+        ("query", "select 1"),
+        ("bench",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_an_account_needs_variables_which_are_all_named(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = ("ACCOUNT", "ROLE", "WAREHOUSE", "USER", "PRIVATE_KEY_PATH")
+    result = call(*command, "--target", "prod")
+    said(result, *(f"SNOWFLAKE_{name}" for name in needed), "Set them", "emulator")
+    monkeypatch.setenv("SNOWFLAKE_AUTHENTICATOR", "Workload_Identity")
+    for name in ("ACCOUNT", "ROLE", "WAREHOUSE"):
+        # Where a job leaves one out, it may be there and empty.
+        monkeypatch.setenv(f"SNOWFLAKE_{name}", "x" if name == "ROLE" else "")
+    result = call(*command, "--target", "prod")
+    said(result, "SNOWFLAKE_ACCOUNT, SNOWFLAKE_WAREHOUSE, SNOWFLAKE_WORKLOAD_IDENTITY")
+    assert "ROLE" not in result.stderr
+    assert "USER" not in result.stderr
+    assert not (tmp_path / "warehouse").exists()
+
+
+BAD_LOGINS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "no file": (
+        {"SNOWFLAKE_PRIVATE_KEY_PATH": "gone.p8"},
+        ("SNOWFLAKE_PRIVATE_KEY_PATH must be the path", "gone.p8 is no file"),
+    ),
+    "a file that cannot be read": (
+        # Nobody can, not even root.
+        {"SNOWFLAKE_PRIVATE_KEY_PATH": "/proc/self/mem"},
+        ("SNOWFLAKE_PRIVATE_KEY_PATH names a file that cannot be read (Input/output",),
+    ),
+    "half a key": (
+        {"SNOWFLAKE_PRIVATE_KEY_PATH": "half.p8"},
+        ("SNOWFLAKE_PRIVATE_KEY_PATH holds no private key that opens without",),
+    ),
+    "no key": (
+        {"SNOWFLAKE_PRIVATE_KEY_PATH": "", "SNOWFLAKE_PRIVATE_KEY": "c2VjcmV0"},
+        ("SNOWFLAKE_PRIVATE_KEY holds no private key that opens without",),
+    ),
+    "no text of a key": (
+        {"SNOWFLAKE_PRIVATE_KEY_PATH": "", "SNOWFLAKE_PRIVATE_KEY": "é"},
+        ("SNOWFLAKE_PRIVATE_KEY holds no private key",),
+    ),
+    "a key of another kind": (
+        {"SNOWFLAKE_PRIVATE_KEY_PATH": "curve.p8"},
+        ("SNOWFLAKE_PRIVATE_KEY_PATH holds a private key of another kind than RSA",),
+    ),
+    "a closed key": (
+        {"SNOWFLAKE_PRIVATE_KEY_PATH": "closed.p8"},
+        ("opens without SNOWFLAKE_PRIVATE_KEY_PASSPHRASE: check both",),
+    ),
+    "another passphrase": (
+        {
+            "SNOWFLAKE_PRIVATE_KEY_PATH": "closed.p8",
+            "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "open barley",
+        },
+        ("opens with SNOWFLAKE_PRIVATE_KEY_PASSPHRASE: check both",),
+    ),
+    "two keys": (
+        {"SNOWFLAKE_PRIVATE_KEY": "c2VjcmV0"},
+        ("SNOWFLAKE_PRIVATE_KEY or SNOWFLAKE_PRIVATE_KEY_PATH must be unset",),
+    ),
+    "no provider": (
+        {"SNOWFLAKE_AUTHENTICATOR": "workload_identity"},
+        ("needs what is not set: SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER. Set it",),
+    ),
+    "no token": (
+        {
+            "SNOWFLAKE_AUTHENTICATOR": "workload_identity",
+            "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": "oidc",
+        },
+        ("needs what is not set: SNOWFLAKE_TOKEN. Set it",),
+    ),
+    "another provider": (
+        {
+            "SNOWFLAKE_AUTHENTICATOR": "workload_identity",
+            "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": "c2VjcmV0",
+        },
+        ("SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER must be OIDC, AWS, AZURE or GCP",),
+    ),
+    "no such login": (
+        {"SNOWFLAKE_AUTHENTICATOR": "knocking"},
+        ("an-account does not let somebody in", "knocking", "SNOWFLAKE_…"),
+    ),
+    "SQL for a database, words for a port": (
+        {
+            "SNOWFLAKE_DATABASE": "x; drop database movielens",
+            "SNOWFLAKE_PORT": "many",
+            "SNOWFLAKE_PROTOCOL": "ftp",
+        },
+        (
+            "SNOWFLAKE_DATABASE must be a name of letters",
+            "SNOWFLAKE_PORT must be the number",
+            "SNOWFLAKE_PROTOCOL must be https",
+        ),
+    ),
+}
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(("variables", "words"), BAD_LOGINS.values(), ids=BAD_LOGINS)
+def test_a_login_that_cannot_work_is_named(
+    variables: dict[str, str], words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (ACCOUNT | variables).items():
+        monkeypatch.setenv(name, value)
+    result = call("publish", "--target", "prod")
+    said(result, *words)
+    for secret in ("c2VjcmV0", PASSPHRASE, "open barley", "movielens"):
+        assert secret not in result.output
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_account_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = str(closed.getsockname()[1])
+        for name, value in (ACCOUNT | {"SNOWFLAKE_PORT": port}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("reelhouse.engines.snowflake.LOGIN_SECONDS", 2)
+        result = call("publish", "--target", "prod")
+    said(result, "an-account cannot be reached", "SNOWFLAKE_HOST")
 
 
 def test_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

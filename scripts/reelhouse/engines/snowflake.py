@@ -10,7 +10,9 @@ every table is made before it begins.
 from __future__ import annotations
 
 import argparse
+import logging
 import re
+import time
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
@@ -31,10 +33,14 @@ from reelhouse.rules import Rule
 from reelhouse.settings import PROJECT, Settings, variables
 
 # Seconds after which a login, an account that does not answer, and a statement are
-# given up. An account answers at least every minute that a statement still runs.
+# given up; while a statement runs, an account says so at least every minute.
 LOGIN_SECONDS = 60
 NETWORK_SECONDS = 330
+LONGEST_WAIT_SECONDS = 16
 STATEMENT_SECONDS = 3_600
+
+# The connector's number for a request that failed.
+NO_ANSWER = 250_003
 
 STAGE = "raw.landing"
 # Every value is text, exactly as it stands between the commas.
@@ -576,8 +582,6 @@ def connect(in_database: bool = True) -> Any:
             autocommit=True,
             paramstyle="qmark",
             application="reelhouse",
-            login_timeout=LOGIN_SECONDS,
-            network_timeout=NETWORK_SECONDS,
             # It would look for a cloud around this machine.
             platform_detection_timeout_seconds=(
                 credentials.platform_detection_timeout_seconds
@@ -588,21 +592,52 @@ def connect(in_database: bool = True) -> Any:
                 "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
                 "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_SECONDS,
             },
+            **limits(),
             **place if in_database else {},
             **login,
         )
     except errors.Error as error:
+        if is_lost(error):
+            raise ReelhouseError(
+                f"The account {credentials.account} cannot be reached "
+                f"({first_line(error)}): check SNOWFLAKE_ACCOUNT, SNOWFLAKE_HOST if "
+                f"it is set, and the network."
+            ) from error
         raise ReelhouseError(
             f"The account {credentials.account} does not let {credentials.user} in "
             f"({first_line(error)}): check the variables SNOWFLAKE_…."
         ) from error
 
 
+def limits() -> dict[str, Any]:
+    """Arguments that let the connector wait for nothing without end."""
+    return {
+        "login_timeout": LOGIN_SECONDS,
+        # This is no more than how long a statement may take.
+        "network_timeout": STATEMENT_SECONDS,
+        "backoff_policy": _patience,
+    }
+
+
+def _patience() -> Iterator[int]:
+    """The seconds to wait before each further attempt at one request."""
+    deadline = time.monotonic() + NETWORK_SECONDS
+    seconds = 1
+    while time.monotonic() < deadline:
+        yield seconds
+        seconds = min(2 * seconds, LONGEST_WAIT_SECONDS)
+    raise connector().errors.OperationalError(
+        msg=f"There was no answer for {NETWORK_SECONDS} seconds.", errno=NO_ANSWER
+    )
+
+
 def connector() -> Any:
     """The module snowflake.connector, imported when it is needed.
 
-    It warns of newer libraries beside the ones it was made with.
+    It warns of newer libraries beside the ones it was made with, and logs what it
+    raises as well.
     """
+    logging.getLogger("snowflake.connector").addHandler(logging.NullHandler())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import snowflake.connector
@@ -614,8 +649,8 @@ def is_lost(error: BaseException) -> bool:
     """Whether an error says that the account cannot be reached any more."""
     errors = connector().errors
     if isinstance(error, errors.OperationalError):
-        # The connector's numbers for the way to the account begin so.
-        return bool(error.errno // 1_000 == 250)
+        # So begin the connector's numbers for the way to the account.
+        return bool(error.errno // 1_000 == NO_ANSWER // 1_000)
     return isinstance(error, errors.Error) and not isinstance(
         error, errors.DatabaseError
     )
