@@ -252,7 +252,7 @@ def _compare_table(
         method = _method_of_view(ask, name, done, names, counts)
         if method == "summary":
             return _by_summary(ask, table, compared)
-        if method == "construction":
+        if method == "construction" and not differences:
             return replace(table, method=method)
     # One that only a side knows will do: it is checked.
     keys = {each.key_columns for each in (left, right) if each.key_columns}
@@ -413,7 +413,7 @@ def _by_whole_rows(
     ask(
         "create or replace temporary table differing as "
         f'select {listed}, sum("is left") as "surplus" from ('
-        f'select {listed}, 1 as "is left" from {_at("left", table.name)} union '
+        f'select {listed}, 1 as "is left" from {_at("left", table.name)} union all '
         f"select {listed}, -1 from {_at('right', table.name)}"
         ') group by all having "surplus" != 0'
     )

@@ -220,7 +220,7 @@ def guard(folder: Path, manifest: Any, *command: str) -> str:
             if result.status in {"fail", "error", "runtime error"}:
                 failed.append((event.data.node_info.node_name, result))
 
-    # Only the first failure tells of the mutant, since it breaks off what runs beside
+    # Only the first failure tells of the mutant, since it breaks off what comes after
     # it; and only events tell of it for certain, results may be without it.
     dbt(folder, *command, "--fail-fast", manifest=manifest, listen=listen)
     if not failed:
@@ -254,8 +254,10 @@ def dbt(
                 [
                     # Writing the manifest takes as long as a unit test.
                     *("--log-level", "none", "--no-write-json"),
-                    *("--log-path", str(folder)),
+                    # What fails first must not depend on what is done beside it.
                     *command,
+                    *("--threads", "1"),
+                    *("--log-path", str(folder)),
                     *("--project-dir", str(PROJECT)),
                     *("--profiles-dir", str(PROJECT)),
                     *("--target", "dev"),

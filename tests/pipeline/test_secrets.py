@@ -132,10 +132,10 @@ def test_no_secret_is_written_down(
         assert ran.returncode == status, said[name]
 
     def do_dbt(name: str, *arguments: str, status: int = 0, **changes: str) -> None:
-        folder = tmp_path / name
-        places = ("--log-path", str(folder), "--target-path", str(folder / "target"))
-        command = ("-m", "dbt.cli.main", "--debug", *arguments, *places)
-        do(name, *command, status=status, **changes)
+        folder = str(tmp_path / name)
+        places = {"DBT_LOG_PATH": folder, "DBT_TARGET_PATH": f"{folder}/target"}
+        command = ("-c", "from dbt.cli.main import cli; cli()", "--debug", *arguments)
+        do(name, *command, status=status, **places, **changes)
 
     run = ("-m", "reelhouse", "run", "--debug")
     do("run", *run)
