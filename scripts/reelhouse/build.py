@@ -111,22 +111,27 @@ def _dbt(
 ) -> Any:
     """What a dbt command returns; ReelhouseError where it does not get that far."""
     from dbt.cli.main import dbtRunner
+    from dbt_common.events.event_manager_client import cleanup_event_logger
 
     # What dbt writes down belongs to one warehouse, as the lock does.
     folder = settings.warehouse / "dbt"
     runner = dbtRunner(manifest=manifest, callbacks=[callback] if callback else [])
-    outcome = runner.invoke(
-        [
-            # Artifacts that nobody reads take as long as a small build.
-            *("--log-level", "none", "--no-write-json"),
-            *("--log-path", str(folder)),
-            *command,
-            *("--project-dir", str(PROJECT)),
-            *("--profiles-dir", str(PROJECT)),
-            *("--target", settings.target),
-            *("--target-path", str(folder / settings.target)),
-        ]
-    )
+    try:
+        outcome = runner.invoke(
+            [
+                # Artifacts that nobody reads take as long as a small build.
+                *("--log-level", "none", "--no-write-json"),
+                *("--log-path", str(folder)),
+                *command,
+                *("--project-dir", str(PROJECT)),
+                *("--profiles-dir", str(PROJECT)),
+                *("--target", settings.target),
+                *("--target-path", str(folder / settings.target)),
+            ]
+        )
+    finally:
+        # Its loggers would keep the callbacks, and all that these know, to the end.
+        cleanup_event_logger()
     if outcome.exception:
         raise ReelhouseError(
             f"dbt did not {command[0]} ({_first_line(outcome.exception)}): "
