@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full mutants check docs lock clean
+.PHONY: help run test test-full test-snowflake mutants check docs lock clean
 .PHONY: check-types check-dev check-prod check-sql
 
 BIN := .venv/bin
@@ -14,7 +14,7 @@ quietly = out=$$($(1) 2>&1) || { echo "$(1)"; echo "$$out"; exit 1; }
 
 help: ## Show this list
 	@echo "Reelhouse: MovieLens files in, a tested star schema out. Targets:"
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' \
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' \
 		$(MAKEFILE_LIST)
 	@echo "Options: ARGS='...' for run, test and lock; PYTHON=python3.12 for .venv"
 
@@ -28,6 +28,10 @@ test: check ## Install what tests need, then run every check and test
 test-full: ## Run the tests that take longer
 	@sh scripts/install.sh test
 	@$(BIN)/python -m pytest -m long $(ARGS)
+
+test-snowflake: ## Test a real account: see docs/snowflake.md
+	@sh scripts/install.sh test
+	@REELHOUSE_TEST_ACCOUNT=1 $(BIN)/python -m pytest -m long -n0 -q -s tests/snowflake $(ARGS)
 
 mutants: ## Break the models' rules one by one, to see that their tests notice
 	@sh scripts/install.sh test

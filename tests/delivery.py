@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import duckdb
 
 from reelhouse.bucket import environment as aws_variables
 from reelhouse.build import BuildReport, build
+from reelhouse.compare import Comparison, compare
 from reelhouse.contract import entities
 from reelhouse.engines.duckdb import connect, open_warehouse
+from reelhouse.engines.snowflake_run import fetch_serving
 from reelhouse.load import LoadReport, load
 from reelhouse.run import RunReport, run
 from reelhouse.s3 import S3Settings
@@ -161,3 +163,31 @@ class Delivery:
             "select file, record_number, reason, text from raw.rejects "
             "where removed_load_id is null order by file, record_number"
         )
+
+
+@dataclass
+class Both:
+    """One bucket, and a warehouse of each target that is made of it."""
+
+    dev: Delivery
+    prod: Delivery
+    folder: Path
+    day: int = 0
+
+    def run(self) -> tuple[RunReport, RunReport]:
+        """A run on each target, at the same moment."""
+        self.day += 1
+        moment = datetime(2026, 1, 1) + timedelta(days=self.day)
+        self.dev.moment = self.prod.moment = moment
+        return self.dev.run(), self.prod.run()
+
+    def compare(self) -> Comparison:
+        fetched = self.folder / f"prod-{self.day}.duckdb"
+        fetched.unlink(missing_ok=True)
+        fetch_serving(fetched)
+        return compare(self.dev.settings.published, fetched)
+
+
+def assert_equal(comparison: Comparison) -> None:
+    assert [table for table in comparison.tables if not table.is_equal] == []
+    assert len(comparison.tables) == 32

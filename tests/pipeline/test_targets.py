@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from tests.delivery import Delivery, csv
+from tests.delivery import Both, Delivery, assert_equal, csv
 
 from reelhouse.bucket import environment as aws_variables
-from reelhouse.compare import Comparison, compare
+from reelhouse.compare import compare
 from reelhouse.contract import entities
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
@@ -26,7 +25,7 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.generate import generate
 from reelhouse.publish import view_body
 from reelhouse.query import ask
-from reelhouse.run import BuildFailed, RunReport
+from reelhouse.run import RunReport
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import PROJECT, environment
 
@@ -57,29 +56,6 @@ TEXTS = [
 
 def quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
-
-
-@dataclass
-class Both:
-    """One bucket, and a warehouse of each target that is made of it."""
-
-    dev: Delivery
-    prod: Delivery
-    folder: Path
-    day: int = 0
-
-    def run(self) -> tuple[RunReport, RunReport]:
-        """A run on each target, at the same moment."""
-        self.day += 1
-        moment = datetime(2026, 1, 1) + timedelta(days=self.day)
-        self.dev.moment = self.prod.moment = moment
-        return self.dev.run(), self.prod.run()
-
-    def compare(self) -> Comparison:
-        fetched = self.folder / f"prod-{self.day}.duckdb"
-        fetched.unlink(missing_ok=True)
-        fetch_serving(fetched)
-        return compare(self.dev.settings.published, fetched)
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +112,6 @@ def counts(report: RunReport) -> list[tuple[Any, ...]]:
         (each.file, each.status, each.records, each.rows_new, each.rows_removed)
         for each in report.loaded.entries
     )
-
-
-def assert_equal(comparison: Comparison) -> None:
-    assert [table for table in comparison.tables if not table.is_equal] == []
-    assert len(comparison.tables) == 32
 
 
 def test_a_first_run_gives_equal_tables(both: Both) -> None:
@@ -353,31 +324,6 @@ def test_the_unit_tests_pass_in_the_account(built: Both) -> None:
     report = built.prod.build("--select", "test_type:unit", command="test")
     assert report.failures == []
     assert report.counts["unit_test"] > 80
-
-
-@pytest.mark.long
-def test_a_failed_run_leaves_no_trace_in_the_account(built: Both) -> None:
-    def look() -> list[list[tuple[Any, ...]]]:
-        with open_warehouse() as warehouse:
-            account = Account(warehouse.connection)
-            return [
-                account.ask("select version from serving.publication"),
-                account.ask("select load_id from raw.loads order by load_id"),
-                sorted(account.ask("select * from snapshots.snap_movies"), key=repr),
-                account.ask(
-                    "select table_name from information_schema.tables "
-                    "where table_name like 'UNDO%'"
-                ),
-            ]
-
-    before = look()
-    assert before[-1] == []
-    movies = (SAMPLE / "movies.csv").read_text(encoding="utf-8").splitlines()[1:]
-    built.dev.put({"movies.csv": csv("movies", ["1,Wrong (1994),Drama", *movies[1:]])})
-    # What a new limit leaves out is still in the incremental table.
-    with pytest.raises(BuildFailed, match="nothing is published"):
-        built.prod.run("--vars", "{min_rated_at: '2010-01-01'}")
-    assert look() == before
 
 
 @pytest.mark.long

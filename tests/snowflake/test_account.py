@@ -1,0 +1,197 @@
+"""What a real account proves: `make test-snowflake` runs this in one.
+
+Everywhere else it runs in the emulated account, so that it works on the day when there
+is a real one. It makes a database of its own and drops it at the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from tests.delivery import MOVIES, RATINGS, Both, Delivery, assert_equal, csv
+
+from reelhouse import settings, snowflake_setup
+from reelhouse.bucket import environment as aws_variables
+from reelhouse.emulator import environment as account_variables
+from reelhouse.emulator import serve_emulator
+from reelhouse.engines import snowflake
+from reelhouse.engines.snowflake_run import Account
+from reelhouse.errors import ReelhouseError
+from reelhouse.run import BuildFailed
+from reelhouse.s3 import S3Settings, upload
+
+pytestmark = [
+    pytest.mark.long,
+    # The adapter uses an argument that the connector would have under another name.
+    pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning"),
+]
+
+# What `make test-snowflake` sets: nobody's account is used unasked.
+ASKED = "REELHOUSE_TEST_ACCOUNT"
+
+PARTS = ("pull-request", "drop-pull-request")
+
+# Something in each schema that is not for readers.
+HIDDEN = (
+    "raw.ratings",
+    "staging.stg_movielens__ratings",
+    "intermediate.int_genres_exploded",
+    "marts.dim_movies",
+    "snapshots.snap_movies",
+    "serving_next.dim_movies",
+)
+
+
+@dataclass
+class Desk:
+    """Two targets, the account among them, and where to write what it proved."""
+
+    both: Both
+    is_real: bool
+    setup: snowflake_setup.Setup
+
+    def proved(self, what: str) -> None:
+        place = "account" if self.is_real else "emulated account"
+        print(f"  proved in the {place}: {what}", flush=True)
+
+
+def missing() -> str | None:
+    """Why the account that was asked for cannot be used."""
+    environ = settings.variables()
+    if names := settings.missing_login(environ):
+        return f"no account to test: set {', '.join(names)}"
+    return None
+
+
+@contextmanager
+def own_database(is_real: bool) -> Iterator[snowflake_setup.Setup]:
+    """The database of a pull request that nobody else has, and is gone afterwards."""
+    setup = snowflake_setup.variables(settings.variables(), list(PARTS))
+    with snowflake_setup.connect() as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"show databases like '{setup.database}'")
+        if is_real and cursor.fetchall():
+            raise ReelhouseError(
+                f"The database {setup.database} is there already, and this test would "
+                f"drop it: set SNOWFLAKE_DATABASE to another name."
+            )
+        snowflake_setup.apply(connection, setup, PARTS[:1])
+    try:
+        yield setup
+    finally:
+        # The emulator has no word for it, and ends with what it holds.
+        if is_real:
+            with snowflake_setup.connect() as connection:
+                snowflake_setup.apply(connection, setup, PARTS[1:])
+
+
+@pytest.fixture(scope="module")
+def desk(
+    s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    is_real = bool(os.environ.get(ASKED))
+    folder = tmp_path_factory.mktemp("account")
+    with ExitStack() as stack:
+        stack.enter_context(settings.environment(aws_variables(s3_server)))
+        if not is_real:
+            emulator = stack.enter_context(serve_emulator())
+            stack.enter_context(
+                settings.environment(
+                    account_variables(emulator)
+                    | {"SNOWFLAKE_DATABASE": "MOVIELENS_PR_0"}
+                )
+            )
+        elif reason := missing():
+            pytest.skip(reason)
+        setup = stack.enter_context(own_database(is_real))
+        upload(s3_server, [], "s3://account-bucket")
+        dev = Delivery(s3_server, "account-bucket", folder / "dev")
+        dev.put({"movies.csv": csv("movies", MOVIES)})
+        dev.put({"ratings.csv": csv("ratings", [*RATINGS, "3,1,5.5,1164982931"])})
+        prod = replace(dev, warehouse=folder / "prod", target="prod")
+        yield Desk(Both(dev, prod, folder), is_real, setup)
+        dev.close()
+
+
+def ask(sql: str) -> list[tuple[Any, ...]]:
+    with snowflake.open_warehouse() as warehouse:
+        return Account(warehouse.connection).ask(sql)
+
+
+def test_a_first_and_a_later_run_are_equal_to_local_ones(desk: Desk) -> None:
+    ours, theirs = desk.both.run()
+    assert ours.loaded.reject_reasons == theirs.loaded.reject_reasons != {}
+    assert_equal(desk.both.compare())
+    desk.proved("login, load by COPY, a reject with its reason, build, tests, publish")
+    desk.both.dev.put(
+        {
+            "movies.csv": csv("movies", ["1,Lamp (1994),Drama", *MOVIES[1:]]),
+            "ratings.csv": csv("ratings", [*RATINGS[1:], "1,3,2.5,864982703"]),
+            "ratings/more.csv": csv("ratings", ["2,1,1.5,1264982931"]),
+        }
+    )
+    desk.both.run()
+    assert_equal(desk.both.compare())
+    assert [
+        row[0] for row in ask("select title from serving.dim_movies_history order by 1")
+    ].count("Lamp (1994)") == 1
+    desk.proved("late, re-rated and removed rows, snapshots, 32 tables as on DuckDB")
+
+
+def test_a_failed_run_leaves_no_trace(desk: Desk) -> None:
+    looks = (
+        "select version from serving.publication",
+        "select load_id from raw.loads order by load_id",
+        "select movie_id, title, dbt_valid_to from snapshots.snap_movies order by all",
+    )
+    before = [ask(look) for look in looks]
+    desk.both.dev.put({"movies.csv": csv("movies", ["1,Wrong (1994),Drama"])})
+    # What a new limit leaves out is still in the incremental table.
+    with pytest.raises(BuildFailed, match="nothing is published"):
+        desk.both.prod.run("--vars", "{min_rated_at: '2010-01-01'}")
+    assert [ask(look) for look in looks] == before
+    desk.proved("a failed run is undone: raw, ledger, history, what is published")
+
+
+def test_readers_see_what_is_published_and_nothing_else(desk: Desk) -> None:
+    if not desk.is_real:
+        pytest.skip("the emulated account lets everybody do everything")
+    setup = desk.setup
+    prefix = os.environ.get("REELHOUSE_SETUP_PREFIX", "REELHOUSE")
+    reporter, warehouse = f"{prefix}_REPORTER", f"{prefix}_REPORTING"
+    for statement in (
+        f"grant usage on database {setup.database} to role {reporter}",
+        f"grant database role {setup.database}.serving_read to role {reporter}",
+    ):
+        ask(statement)
+    errors = snowflake.connector().errors
+    with (
+        settings.environment(
+            {"SNOWFLAKE_ROLE": reporter, "SNOWFLAKE_WAREHOUSE": warehouse}
+        ),
+        snowflake.open_warehouse() as opened,
+    ):
+        account = Account(opened.connection)
+        (user,) = account.ask("select current_user()")[0]
+        try:
+            account.ask(f"use role {reporter}")
+        except errors.Error:
+            pytest.skip(f"grant role {reporter} to user {user} to prove this")
+        published = account.ask("select relation from serving.published_tables")
+        for (relation,) in published:
+            account.ask(f"select count(*) from serving.{relation}")
+        refused = [f"select * from {name}" for name in HIDDEN]
+        refused += [
+            "delete from serving.dim_movies",
+            "create table serving.mine (n int)",
+            "drop table serving.dim_movies",
+        ]
+        for statement in refused:
+            with pytest.raises(errors.ProgrammingError):
+                account.ask(statement)
+    desk.proved(f"{reporter} reads {len(published)} published tables, nothing else")
