@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect
+from reelhouse.engines.duckdb import attached
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
@@ -37,9 +37,9 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"{published} is not there: nothing has been published yet; "
             f"run `reelhouse run` first."
         )
-    connection = connect(published, read_only=True)
+    connection = attached(published)
     try:
-        connection.execute("use serving")
+        connection.execute("use published.serving")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
