@@ -7,10 +7,11 @@ them the facts do, for the movies that are meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelhouse.dashboard.filters import Filters, literal
+from reelhouse.metrics import metrics
 
 TABLE = re.compile(r"\bserving\.(\w+)")
 # No more titles, tags or users than these are sent to a browser.
@@ -28,6 +29,9 @@ class Choice:
     text: str = ""
 
 
+# Figures of the ratings that are meant, by their names in models/_metrics.yml.
+TOTALS = ("ratings", "raters", "rated_movies", "ratings_per_rater", "average_rating")
+
 Questions = Callable[[Filters, Choice], dict[str, str]]
 
 
@@ -41,18 +45,18 @@ def frame(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG001
     }
 
 
+def measured(names: Sequence[str], condition: str = "true") -> str:
+    """One row of metrics, all of one table, whose rows keep a condition."""
+    (table,) = {metrics()[name].table for name in names}
+    columns = ", ".join(f"{metrics()[name].sql} as {name}" for name in names)
+    return f"select {columns} from serving.{table} where {condition}"
+
+
 def overview(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG001
     meant = filters.condition()
     return {
-        "totals": f"""
-            select
-                count(*) as ratings,
-                count(distinct user_id) as raters,
-                count(distinct movie_id) as rated_movies,
-                sum(rating) as rating_sum
-            from serving.fct_ratings
-            where {meant}
-        """,
+        "totals": measured(TOTALS, meant),
+        "tags": measured(("tags",), meant),
         "movies": f"""
             select count(*) as movies
             from serving.dim_movies
@@ -84,7 +88,7 @@ def overview(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG00
                 sum(loads.rows_rejected) as rows_rejected
             from serving.health_loads as loads
             group by loads.load_id
-            order by loads.load_id desc
+            order by load_id desc
             limit 1
         """,
     }
@@ -171,13 +175,7 @@ def catalogue(filters: Filters, choice: Choice) -> dict[str, str]:
                 performance.movie_id
             limit 15
         """.replace("performance.true", "true"),
-        "all_movies": """
-            select
-                sum(rating_count) as ratings,
-                sum(rating * rating_count) as rating_sum
-            from serving.mart_rating_distribution
-            where genre = 'all'
-        """,
+        "all_ratings": measured(("ratings", "average_rating")),
         "genre_ratings": _genre_ratings(filters),
         "releases": _releases(filters),
         "distribution": _distribution(filters),
@@ -415,6 +413,8 @@ def audience(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG00
             limit {LISTED}
         """,
         "months": _months(filters),
+        "activity": measured(("active_users", "new_users")),
+        "retention": measured(("retention",)),
         "cohorts": f"""
             select
                 dates.year as cohort_year,
