@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 
 import pandas as pd
 import streamlit as st
 
-from reelhouse.dashboard import markup, questions, screen
+from reelhouse.dashboard import questions, screen
 from reelhouse.dashboard.filters import MOST_RATINGS, Filters, whole
 from reelhouse.dashboard.pages import PAGES
 from reelhouse.dashboard.panels import TITLES, minute
@@ -69,19 +70,19 @@ def _filters(reading: Reading) -> Filters:
     # What is published may have changed under a reader's filters.
     state[GENRES] = [genre for genre in state[GENRES] if genre in genres]
     st.multiselect("Genres", genres, key=GENRES, placeholder="All")
-    between = (None, None)
+    from_year = to_year = None
     if first is not None and last is not None and first < last:
         low, high = state.get(YEARS) or (first, last)
         state[YEARS] = (
             min(max(low, first), last),
             max(min(high, last), first),
         )
-        low, high = st.slider("Released", first, last, key=YEARS)
-        between = (low if low > first else None, high if high < last else None)
-    least = st.number_input(
-        "Ratings at least", 0, MOST_RATINGS, step=10, key=RATINGS
-    )
-    filters = Filters(tuple(state[GENRES]), *between, int(least))
+        st.slider("Released", first, last, key=YEARS)
+        low, high = state[YEARS]
+        from_year = low if low > first else None
+        to_year = high if high < last else None
+    least = st.number_input("Ratings at least", 0, MOST_RATINGS, step=10, key=RATINGS)
+    filters = Filters(tuple(state[GENRES]), from_year, to_year, int(least))
     st.button(
         "Clear filters", on_click=_clear, disabled=not filters.are_set, width="stretch"
     )
@@ -118,7 +119,7 @@ def _clear() -> None:
 def _foot(reading: Reading) -> None:
     st.html(
         f'<p class="rh-foot">Published {minute(reading.published_at)}<br>'
-        f"Load {reading.load_id} · build {markup.escape(reading.version[:8])}</p>"
+        f"Load {reading.load_id} · build {escape(reading.version[:8])}</p>"
     )
 
 

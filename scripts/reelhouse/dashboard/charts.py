@@ -14,7 +14,7 @@ import pandas as pd
 
 from reelhouse.dashboard.theme import Palette, chart_config
 
-Chart = alt.Chart | alt.LayerChart
+Chart = alt.TopLevelMixin
 Field = tuple[str, str, str]
 
 ROW_HEIGHT = 21
@@ -33,8 +33,9 @@ RATINGS = "ratings"
 
 def themed(chart: Chart, palette: Palette, **font: str) -> Chart:
     """A chart in the colours of a palette."""
-    themed: Chart = chart.configure(**chart_config(palette, **font))
-    return themed
+    drawn: Any = chart
+    configured: Chart = drawn.configure(**chart_config(palette, **font))
+    return configured
 
 
 def ranked(
@@ -57,12 +58,16 @@ def ranked(
     names = data[label].fillna("without a title").astype(str).tolist()
     least, most = float(data[value].min()), float(data[value].max())
     as_bars = is_count and least < ALIKE * most
-    axis = _counts(title) if is_count else alt.Axis(title=title, format=number)
     x = alt.X(
-        f"{value}:Q", axis=axis, scale=alt.Scale(zero=as_bars, nice=True, padding=12)
+        f"{value}:Q",
+        axis=_counts(title, data[value])
+        if is_count
+        else alt.Axis(title=title, format=number, tickCount=6),
+        # Where all are the same, zero is what they differ from.
+        scale=alt.Scale(zero=True, nice=True)
+        if as_bars or least == most
+        else alt.Scale(zero=False, nice=True, padding=12),
     )
-    if as_bars:
-        x = alt.X(f"{value}:Q", axis=axis, scale=alt.Scale(zero=True, nice=True))
     y = alt.Y(
         "row:O",
         axis=alt.Axis(
@@ -79,7 +84,7 @@ def ranked(
         if as_bars
         else base.mark_point(size=85, filled=True, opacity=1)
     )
-    return mark.properties(height=max(len(data) * ROW_HEIGHT, 60), width="container")
+    return _sized(mark, _rows_high(len(data)))
 
 
 def paired(
@@ -124,9 +129,7 @@ def paired(
             [(label, label, ""), ("kind", "kind", ""), ("value", title, ".3f"), *tips]
         ),
     )
-    return alt.layer(span, dots).properties(
-        height=max(len(data) * ROW_HEIGHT, 60), width="container"
-    )
+    return _sized(alt.layer(span, dots), _rows_high(len(data), legend=32))
 
 
 def by_month(
@@ -137,7 +140,7 @@ def by_month(
     data["in words"] = data["month"].dt.strftime("%B %Y")
     y = alt.Y(
         f"{value}:Q",
-        axis=_counts(title, whole=data[value])
+        axis=_counts(title, data[value])
         if is_count
         else alt.Axis(title=title, format=".1f"),
         scale=alt.Scale(zero=is_count, nice=True),
@@ -160,12 +163,10 @@ def by_month(
     else:
         # A month alone between two empty ones is no line, but a dot.
         drawn = base.mark_line(point={"size": 12, "filled": True}, strokeWidth=1.5)
-    return drawn.properties(height=HEIGHT - 40, width="container")
+    return _sized(drawn, HEIGHT - 40)
 
 
-def two_by_month(
-    frame: pd.DataFrame, values: dict[str, str], title: str
-) -> Chart:
+def two_by_month(frame: pd.DataFrame, values: dict[str, str], title: str) -> Chart:
     """Counts of each month as a line each; `values` as for `paired`."""
     data = _rows(frame, ["month", *values]).rename(columns=values)
     data["in words"] = data["month"].dt.strftime("%B %Y")
@@ -173,7 +174,7 @@ def two_by_month(
         id_vars=["month", "in words"], var_name="kind", value_name="value"
     )
     order = list(values.values())
-    return (
+    drawn = (
         alt.Chart(folded)
         .mark_line(strokeWidth=1.6)
         .encode(
@@ -182,15 +183,15 @@ def two_by_month(
                 scale=alt.Scale(type="utc"),
                 axis=MONTHS,
             ),
-            y=alt.Y("value:Q", axis=_counts(title, whole=folded["value"])),
+            y=alt.Y("value:Q", axis=_counts(title, folded["value"])),
             color=alt.Color("kind:N", sort=order, legend=alt.Legend(title=None)),
             strokeDash=alt.StrokeDash("kind:N", sort=order),
             tooltip=_tips(
                 [("in words", "month", ""), ("kind", "kind", ""), ("value", title, ",")]
             ),
         )
-        .properties(height=HEIGHT - 40, width="container")
     )
+    return _sized(drawn, HEIGHT - 40)
 
 
 def columns(
@@ -201,7 +202,7 @@ def columns(
     data["step"] = [f"{each:g}" for each in data[x]]
     order = data["step"].tolist()
     every = max(1, -(-len(order) // 10))
-    return (
+    drawn = (
         alt.Chart(data)
         .mark_bar(width={"band": 0.78 if len(order) < 40 else 0.9})
         .encode(
@@ -219,13 +220,13 @@ def columns(
                 f"{value}:Q",
                 axis=alt.Axis(title=title, format=number)
                 if number
-                else _counts(title, whole=data[value]),
+                else _counts(title, data[value]),
                 scale=alt.Scale(zero=True, nice=True),
             ),
             tooltip=_tips([("step", x_title, ""), (value, title, number or ",")]),
         )
-        .properties(height=HEIGHT, width="container")
     )
+    return _sized(drawn, HEIGHT)
 
 
 def averages_by_year(
@@ -234,7 +235,7 @@ def averages_by_year(
     """The average of each year that has ratings; the larger the dot, the more."""
     data = _rows(frame, [x, "average_rating", "rating_count"])
     data = data[data["rating_count"].fillna(0) >= least_ratings]
-    return (
+    drawn = (
         alt.Chart(data)
         .mark_point(filled=True, opacity=0.75)
         .encode(
@@ -261,8 +262,8 @@ def averages_by_year(
                 ]
             ),
         )
-        .properties(height=HEIGHT, width="container")
     )
+    return _sized(drawn, HEIGHT)
 
 
 def quality_and_popularity(frame: pd.DataFrame, mean: float | None) -> Chart:
@@ -301,32 +302,23 @@ def quality_and_popularity(frame: pd.DataFrame, mean: float | None) -> Chart:
             ),
         )
     )
-    layers: list[Any] = [points]
+    layers = [points]
     if mean is not None:
-        at = alt.Chart(
-            pd.DataFrame({"mean": [mean], "said": [f"mean of all ratings {mean:.2f}"]})
-        )
-        layers += [
-            at.mark_rule(strokeDash=[4, 4]).encode(y="mean:Q"),
-            at.mark_text(align="right", dy=-6, style="note").encode(
-                y="mean:Q", x=alt.value("width"), text="said:N"
-            ),
-        ]
-    return alt.layer(*layers).properties(height=380, width="container")
+        line = alt.Chart(pd.DataFrame({"mean": [mean]}))
+        layers.append(line.mark_rule(strokeDash=[4, 4], size=1.5).encode(y="mean:Q"))
+    return _sized(alt.layer(*layers), 380)
 
 
-def points(
-    frame: pd.DataFrame, x: Field, y: Field, tips: list[Field]
-) -> Chart:
+def points(frame: pd.DataFrame, x: Field, y: Field, tips: list[Field]) -> Chart:
     """One dot for each row; `x` counts."""
     data = _rows(frame, [x[0], y[0], *(name for name, _, _ in tips)])
-    return (
+    drawn = (
         alt.Chart(data)
         .mark_point(filled=True, opacity=0.7, size=60)
         .encode(
             x=alt.X(
                 f"{x[0]}:Q",
-                axis=_counts(x[1], whole=data[x[0]]),
+                axis=_counts(x[1], data[x[0]]),
                 scale=alt.Scale(zero=False, nice=True, padding=12),
             ),
             y=alt.Y(
@@ -336,8 +328,8 @@ def points(
             ),
             tooltip=_tips(tips),
         )
-        .properties(height=320, width="container")
     )
+    return _sized(drawn, 320)
 
 
 def cohorts(frame: pd.DataFrame) -> Chart:
@@ -352,7 +344,7 @@ def cohorts(frame: pd.DataFrame) -> Chart:
         )
     )
     years = data["cohort_year"].nunique()
-    return (
+    drawn = (
         alt.Chart(data)
         .mark_rect(cornerRadius=1)
         .encode(
@@ -365,9 +357,7 @@ def cohorts(frame: pd.DataFrame) -> Chart:
                     values=[1, 6, 12, 18, 24],
                 ),
             ),
-            y=alt.Y(
-                "cohort_year:O", axis=alt.Axis(title="year of the first rating")
-            ),
+            y=alt.Y("cohort_year:O", axis=alt.Axis(title="year of the first rating")),
             color=alt.Color(
                 "retention:Q",
                 scale=alt.Scale(zero=True),
@@ -385,8 +375,19 @@ def cohorts(frame: pd.DataFrame) -> Chart:
                 ]
             ),
         )
-        .properties(height=max(years * 19, 80), width="container")
     )
+    return _sized(drawn, _rows_high(years) + 40)
+
+
+def _sized(drawn: Any, height: int) -> Chart:
+    """A chart as wide as its place, and so many pixels high with its axes."""
+    sized: Chart = drawn.properties(height=height, width="container")
+    return sized
+
+
+def _rows_high(count: int, legend: int = 0) -> int:
+    """Pixels for so many rows, the axis below them and a legend above."""
+    return count * ROW_HEIGHT + 52 + legend
 
 
 def _rows(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -394,12 +395,17 @@ def _rows(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return frame[list(dict.fromkeys(names))].reset_index(drop=True)
 
 
-def _counts(title: str, whole: pd.Series[Any] | None = None) -> alt.Axis:
+def _counts(title: str, values: pd.Series[Any]) -> alt.Axis:
     """An axis on which no tick is a fraction of one, large numbers in short."""
-    most = 0 if whole is None or whole.empty else float(whole.max() or 0)
+    most = 0 if values.empty or pd.isna(values.max()) else int(values.max())
     if 0 < most <= 6:
-        return alt.Axis(title=title, format="d", values=list(range(int(most) + 1)))
-    return alt.Axis(title=title, format="~s", tickMinStep=1, tickCount=6)
+        return alt.Axis(title=title, format="d", values=list(range(most + 1)))
+    return alt.Axis(
+        title=title,
+        labelExpr="format(datum.value, datum.value < 1000 ? ',d' : '~s')",
+        tickMinStep=1,
+        tickCount=6,
+    )
 
 
 def _tips(fields: list[Field]) -> list[alt.Tooltip]:

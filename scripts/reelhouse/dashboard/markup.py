@@ -38,7 +38,9 @@ def figures(shown: Iterable[Figure]) -> str:
 def facts(values: dict[str, str]) -> str:
     """Names and values in one paragraph; those without a value are left out."""
     parts = [
-        f"{escape(name)} <b>{escape(value)}</b>" for name, value in values.items() if value
+        f"{escape(name)} <b>{escape(value)}</b>"
+        for name, value in values.items()
+        if value
     ]
     return f'<p class="rh-facts">{" · ".join(parts)}</p>'
 

@@ -78,7 +78,7 @@ def whole(value: Any) -> str:
 
 
 def day(moment: Any) -> str:
-    return "–" if pd.isna(moment) else f"{moment.day} {moment:%B %Y}"
+    return "–" if pd.isna(moment) else f"{moment.day} {moment:%b %Y}"
 
 
 def minute(moment: Any) -> str:
@@ -113,13 +113,7 @@ def _per_rater(reading: Reading) -> str:
 
 
 def overview(reading: Reading, filters: Filters) -> dict[str, Panel]:  # noqa: ARG001
-    months = reading["months"]
-    # Before the first rating and after the last there is nothing to see.
-    rated = months[months["rating_count"] > 0]
-    if not rated.empty:
-        months = months.loc[rated.index[0] : rated.index[-1]]
-    else:
-        months = rated
+    months = _rated(reading["months"])
     return {
         "ratings": _panel(
             "Ratings by month",
@@ -161,6 +155,12 @@ def overview(reading: Reading, filters: Filters) -> dict[str, Panel]:  # noqa: A
     }
 
 
+def _rated(months: pd.DataFrame) -> pd.DataFrame:
+    """The months from the first with a rating to the last."""
+    rated = months[months["rating_count"] > 0]
+    return rated if rated.empty else months.loc[rated.index[0] : rated.index[-1]]
+
+
 def catalogue(reading: Reading, filters: Filters) -> dict[str, Panel]:
     titles = reading["titles"]
     mean = reading["all_ratings"].iloc[0]["average_rating"]
@@ -169,9 +169,7 @@ def catalogue(reading: Reading, filters: Filters) -> dict[str, Panel]:
         if filters.min_ratings
         else "Movies with enough ratings to judge by"
     )
-    some = (
-        f" The {LISTED_MOVIES:,} most rated." if len(titles) == LISTED_MOVIES else ""
-    )
+    some = f" The {LISTED_MOVIES:,} most rated." if len(titles) == LISTED_MOVIES else ""
     return {
         "best": _panel(
             "Title against average rating",
@@ -194,7 +192,7 @@ def catalogue(reading: Reading, filters: Filters) -> dict[str, Panel]:
         "quality": _panel(
             "Quality and popularity",
             "One dot for each movie: to the right, rated more often; higher up, rated "
-            f"better.{some}",
+            f"better.{some}{_mean_line(mean)}",
             titles,
             lambda frame: charts.quality_and_popularity(
                 frame, None if pd.isna(mean) else float(mean)
@@ -267,6 +265,14 @@ def catalogue(reading: Reading, filters: Filters) -> dict[str, Panel]:
             "No rating fits these filters.",
         ),
     }
+
+
+def _mean_line(mean: Any) -> str:
+    return (
+        ""
+        if pd.isna(mean)
+        else f" The dashed line is the mean of all ratings, {mean:.2f}."
+    )
 
 
 def _with_ratings(
@@ -366,9 +372,7 @@ def audience(reading: Reading, filters: Filters) -> dict[str, Panel]:
     levels = reading["levels"].copy()
     levels["order"] = [LEVELS.index(each) for each in levels["engagement_level"]]
     levels = levels.sort_values("order")
-    months = reading["months"]
-    rated = months[months["rating_count"] > 0]
-    months = rated if rated.empty else months.loc[rated.index[0] : rated.index[-1]]
+    months = _rated(reading["months"])
     tips = [
         ("engagement_level", "level", ""),
         ("users", "users", ","),
@@ -612,14 +616,12 @@ def health_figures(reading: Reading) -> list[Figure]:
     loaded_at = pd.NaT if loads.empty else loads["loaded_at"].max()
     return [
         Figure(
-            "Last publish", day(reading.published_at), f"{reading.published_at:%H:%M} UTC"
+            "Last publish",
+            day(reading.published_at),
+            f"{reading.published_at:%H:%M} UTC",
         ),
-        Figure(
-            "Last load that changed something", day(loaded_at), f"load {reading.load_id}"
-        ),
-        Figure(
-            "Newest rating", day(reading["freshness"].iloc[0]["last_rated_at"])
-        ),
+        Figure("Last change", day(loaded_at), f"load {reading.load_id}"),
+        Figure("Newest rating", day(reading["freshness"].iloc[0]["last_rated_at"])),
         Figure(
             "Tests passed", whole(build["tests"]), f"of {whole(build['models'])} models"
         ),

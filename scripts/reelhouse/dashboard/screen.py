@@ -18,6 +18,8 @@ from reelhouse.dashboard.serving import Reading, Serving
 from reelhouse.dashboard.theme import DARK, LIGHT
 
 PICKED, SEARCHED = "movie", "movie_search"
+# Thousands are parted as the reader's browser does.
+WHOLE = "localized"
 Named = dict[str, tuple[str, str | None]]
 
 
@@ -56,9 +58,7 @@ class Screen:
             movie_id = next(iter(titles), None)
         st.session_state[PICKED] = movie_id
         left, right = st.columns([2, 3])
-        left.text_input(
-            "Find a title", key=SEARCHED, placeholder="any part of a title"
-        )
+        left.text_input("Find a title", key=SEARCHED, placeholder="any part of a title")
         right.selectbox(
             "Movie",
             list(titles),
@@ -160,10 +160,9 @@ def _column(values: pd.Series[Any], title: str, number: str | None) -> Any:
 
 def _plain(frame: pd.DataFrame) -> list[list[object]]:
     """Rows as Python's own values: moments of UTC as text, None where there is none."""
-    rows = []
-    for row in frame.itertuples(index=False):
-        rows.append([_plain_value(value) for value in row])
-    return rows
+    return [
+        [_plain_value(value) for value in row] for row in frame.itertuples(index=False)
+    ]
 
 
 def _plain_value(value: Any) -> object:
@@ -172,4 +171,3 @@ def _plain_value(value: Any) -> object:
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     return value
-

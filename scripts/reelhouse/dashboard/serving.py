@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -30,7 +30,7 @@ ATTEMPTS = 3
 KEPT_ANSWERS = 500
 
 
-class Place(Protocol):
+class Place(Hashable, Protocol):
     """Where the published tables are.
 
     `look_seconds` is how long the version that was seen last is taken for the newest,
@@ -163,8 +163,10 @@ class Serving:
         """
         with self.lock:
             seen = self.seen
-            if seen and self._is_fresh() and set(questions.values()) <= set(
-                self.answers
+            if (
+                seen
+                and self._is_fresh()
+                and set(questions.values()) <= set(self.answers)
             ):
                 return self._reading(seen, questions, self.answers)
         with self.place.opened() as ask:
@@ -213,9 +215,7 @@ class Serving:
         return Reading(*seen, frames)
 
 
-def to_frame(
-    names: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> pd.DataFrame:
+def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """Rows as a frame that is the same whichever engine answered.
 
     Decimals become doubles, dates and moments UTC moments; whole numbers with nulls

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 # Both are sent with the app; elsewhere, what a machine has takes their place.
-SANS = "'Source Sans', 'Source Sans 3', system-ui, 'Segoe UI', Roboto, Arial, sans-serif"
+SANS = (
+    "'Source Sans', 'Source Sans 3', system-ui, 'Segoe UI', Roboto, Arial, sans-serif"
+)
 SERIF = "'Source Serif', 'Source Serif 4', Palatino, Georgia, serif"
 # Of a chart, in pixels.
 SMALL, MEDIUM = 12, 13
@@ -68,6 +70,7 @@ def chart_config(palette: Palette, font: str = SANS) -> dict[str, Any]:
     main, second = palette.marks[:2]
     return {
         "background": "transparent",
+        "autosize": {"type": "fit", "contains": "padding"},
         "font": font,
         "padding": {"left": 0, "right": 8, "top": 4, "bottom": 0},
         "view": {"stroke": None},
@@ -153,9 +156,8 @@ ICON = (
 )
 
 # Of what app and report write themselves; colours follow those around it.
-STYLE = f"""
-.rh-head h1, .rh-section, .rh-value {{ font-family: {SERIF}; }}
-""" + """
+STYLE = """
+.rh-head h1, .rh-section, .rh-value { font-family: FONT; }
 .rh-head { margin: 0 0 .35rem; }
 .rh-head h1 { font-size: 2rem; line-height: 1.15; margin: 0; padding: 0;
     letter-spacing: -.01em; font-weight: 600; }
@@ -177,6 +179,12 @@ STYLE = f"""
     letter-spacing: -.01em; font-variant-numeric: tabular-nums; }
 .rh-figures .rh-more { font-size: .8125rem; opacity: .72; }
 .rh-facts { font-size: .9375rem; margin: .2rem 0; line-height: 1.55; }
+.rh-facts a { color: inherit; }
 .rh-facts b { font-weight: 600; }
 .rh-foot { font-size: .75rem; opacity: .7; line-height: 1.5; }
-"""
+.rh-table { border-collapse: collapse; font-size: .875rem; margin-top: .5rem; }
+.rh-table th, .rh-table td { text-align: left; padding: .2rem 1.2rem .2rem 0;
+    border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
+.rh-table td:last-child, .rh-table th:last-child { text-align: right; padding: 0;
+    font-variant-numeric: tabular-nums; }
+""".replace("FONT", SERIF)

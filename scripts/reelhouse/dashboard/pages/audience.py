@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from reelhouse.dashboard import markup, panels
-from reelhouse.dashboard.screen import Screen, draw, head, html, side_by_side, table
+from reelhouse.dashboard.screen import (
+    WHOLE,
+    Screen,
+    draw,
+    head,
+    html,
+    side_by_side,
+    table,
+)
 
 
 def show(screen: Screen) -> None:
@@ -18,10 +26,10 @@ def show(screen: Screen) -> None:
         reading["most_active"],
         {
             "user_id": ("User", "%d"),
-            "rating_count": ("Ratings", "%d"),
+            "rating_count": ("Ratings", WHOLE),
             "average_rating": ("Average (stars)", "%.2f"),
-            "tag_count": ("Tags", "%d"),
-            "active_days": ("Days with a rating", "%d"),
+            "tag_count": ("Tags", WHOLE),
+            "active_days": ("Days with a rating", WHOLE),
             "engagement_level": ("Level", None),
             "top_genre": ("Most rated genre", None),
             "first_rated_at": ("First rating (UTC)", None),

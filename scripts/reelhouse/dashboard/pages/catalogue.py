@@ -8,6 +8,7 @@ import streamlit as st
 from reelhouse.dashboard import markup, panels
 from reelhouse.dashboard.questions import LISTED_MOVIES, movie
 from reelhouse.dashboard.screen import (
+    WHOLE,
     Screen,
     draw,
     head,
@@ -32,7 +33,7 @@ def show(screen: Screen) -> None:
                 "title": ("Title", None),
                 "release_year": ("Released", "%d"),
                 "genres": ("Genres", None),
-                "rating_count": ("Ratings", "%d"),
+                "rating_count": ("Ratings", WHOLE),
                 "average_rating": ("Average (stars)", "%.3f"),
                 "bayesian_rating": ("Bayesian (stars)", "%.3f"),
                 "rating_stddev": ("Standard deviation (stars)", "%.3f"),
@@ -88,7 +89,12 @@ def _movie(reading: Reading) -> None:
         )
     )
     table(
-        reading["movie_history"],
+        reading["movie_history"].assign(
+            valid_to=lambda frame: [
+                "open" if pd.isna(moment) else f"{moment:%Y-%m-%d %H:%M}"
+                for moment in frame["valid_to"]
+            ]
+        ),
         {
             "version_number": ("Version", "%d"),
             "title": ("Title", None),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from reelhouse.dashboard import markup, panels
 from reelhouse.dashboard.questions import profile
-from reelhouse.dashboard.screen import Screen, draw, head, html, side_by_side, table
+from reelhouse.dashboard.screen import (
+    WHOLE,
+    Screen,
+    draw,
+    head,
+    html,
+    side_by_side,
+    table,
+)
 
 
 def show(screen: Screen) -> None:
@@ -24,8 +32,8 @@ def show(screen: Screen) -> None:
         {
             "tag": ("Tag", None),
             "average_relevance": ("Average relevance (0 to 1)", "%.3f"),
-            "movies_scored": ("Movies", "%d"),
-            "movies_relevant": ("Of them relevant", "%d"),
+            "movies_scored": ("Movies", WHOLE),
+            "movies_relevant": ("Of them relevant", WHOLE),
         },
         "genome-tags",
         shown["relevance"].empty,
@@ -35,8 +43,8 @@ def show(screen: Screen) -> None:
         reading["tag_performance"],
         {
             "tag": ("Tag", None),
-            "movies_with_tag": ("Movies", "%d"),
-            "total_ratings": ("Ratings", "%d"),
+            "movies_with_tag": ("Movies", WHOLE),
+            "total_ratings": ("Ratings", WHOLE),
             "weighted_average_rating": ("Average (stars)", "%.3f"),
         },
         "tag-performance",
@@ -47,9 +55,9 @@ def show(screen: Screen) -> None:
         reading["user_tags"],
         {
             "tag": ("Tag", None),
-            "applications": ("Times applied", "%d"),
-            "movies": ("Movies", "%d"),
-            "users": ("Users", "%d"),
+            "applications": ("Times applied", WHOLE),
+            "movies": ("Movies", WHOLE),
+            "users": ("Users", WHOLE),
             "last_tagged_at": ("Last (UTC)", None),
         },
         "user-tags",

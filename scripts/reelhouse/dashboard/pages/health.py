@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reelhouse.dashboard import markup, panels
 from reelhouse.dashboard.filters import Filters
-from reelhouse.dashboard.screen import Screen, draw, head, html, table
+from reelhouse.dashboard.screen import WHOLE, Screen, draw, head, html, table
 
 
 def show(screen: Screen) -> None:
@@ -19,7 +19,7 @@ def show(screen: Screen) -> None:
         {
             "file": ("File", None),
             "reason": ("Reason", None),
-            "rejected_lines": ("Records", "%d"),
+            "rejected_lines": ("Records", WHOLE),
         },
         "rejects",
         "No file has a rejected record.",
@@ -32,11 +32,11 @@ def show(screen: Screen) -> None:
             "loaded_at": ("At (UTC)", None),
             "file": ("File", None),
             "status": ("Status", None),
-            "records": ("Records", "%d"),
-            "rows_new": ("New rows", "%d"),
-            "rows_removed": ("Removed", "%d"),
-            "rows_rejected": ("Rejected", "%d"),
-            "size": ("Bytes", "%d"),
+            "records": ("Records", WHOLE),
+            "rows_new": ("New rows", WHOLE),
+            "rows_removed": ("Removed", WHOLE),
+            "rows_rejected": ("Rejected", WHOLE),
+            "size": ("Bytes", WHOLE),
         },
         "loads",
         "Nothing was loaded yet.",
@@ -55,7 +55,7 @@ def show(screen: Screen) -> None:
             "entity": ("Entity", None),
             "layer": ("Layer", None),
             "reason": ("Reason", None),
-            "row_count": ("Rows", "%d"),
+            "row_count": ("Rows", WHOLE),
         },
         "reconciliation",
         "There is nothing to reconcile.",
@@ -67,7 +67,7 @@ def show(screen: Screen) -> None:
         {
             "name": ("Name", None),
             "kind": ("Kind", None),
-            "row_count": ("Rows", "%d"),
+            "row_count": ("Rows", WHOLE),
         },
         "published-tables",
         "Nothing is published.",

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from reelhouse.dashboard import markup, panels
-from reelhouse.dashboard.screen import Screen, draw, head, html, side_by_side, table
+from reelhouse.dashboard.screen import (
+    WHOLE,
+    Screen,
+    draw,
+    head,
+    html,
+    side_by_side,
+    table,
+)
 
 
 def show(screen: Screen) -> None:
@@ -19,8 +27,8 @@ def show(screen: Screen) -> None:
         {
             "title": ("Title", None),
             "momentum": ("Momentum", None),
-            "recent_rating_count": ("Last 365 days", "%d"),
-            "previous_rating_count": ("365 days before", "%d"),
+            "recent_rating_count": ("Last 365 days", WHOLE),
+            "previous_rating_count": ("365 days before", WHOLE),
             "recent_average_rating": ("Average (stars)", "%.2f"),
         },
         "new-movies",

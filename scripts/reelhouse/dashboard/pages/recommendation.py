@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from reelhouse.dashboard import markup, panels
 from reelhouse.dashboard.questions import neighbours
-from reelhouse.dashboard.screen import Screen, draw, head, html, side_by_side, table
+from reelhouse.dashboard.screen import (
+    WHOLE,
+    Screen,
+    draw,
+    head,
+    html,
+    side_by_side,
+    table,
+)
 
 
 def show(screen: Screen) -> None:
@@ -12,7 +20,7 @@ def show(screen: Screen) -> None:
     head("Recommendation", "Which movies to show, and to whom.", screen.filters)
     shown = panels.recommendation(reading, screen.filters)
     side_by_side(shown["categories"], shown["momentum"])
-    html(markup.section("People who liked this also liked"))
+    html(markup.section("From a movie to others"))
     choice = screen.pick_movie()
     if choice.movie_id is not None:
         draw(panels.neighbours(screen.read(neighbours(choice))))
@@ -25,7 +33,7 @@ def show(screen: Screen) -> None:
             "title": ("Title", None),
             "category": ("Category", None),
             "genres": ("Genres", None),
-            "rating_count": ("Ratings", "%d"),
+            "rating_count": ("Ratings", WHOLE),
             "average_rating": ("Average (stars)", "%.3f"),
         },
         "recommended",
@@ -38,8 +46,8 @@ def show(screen: Screen) -> None:
         {
             "title": ("Title", None),
             "momentum": ("Momentum", None),
-            "recent_rating_count": ("Last 365 days", "%d"),
-            "previous_rating_count": ("365 days before", "%d"),
+            "recent_rating_count": ("Last 365 days", WHOLE),
+            "previous_rating_count": ("365 days before", WHOLE),
             "recent_average_rating": ("Average, last 365 days", "%.2f"),
             "previous_average_rating": ("Average, before", "%.2f"),
         },
