@@ -14,7 +14,7 @@ import pandas as pd
 
 from reelhouse.dashboard.theme import Palette, chart_config
 
-Chart = alt.TopLevelMixin
+Chart = alt.Chart | alt.LayerChart
 Field = tuple[str, str, str]
 
 ROW_HEIGHT = 21

@@ -518,25 +518,6 @@ def content(reading: Reading, filters: Filters) -> dict[str, Panel]:  # noqa: AR
             ),
             no_genome,
         ),
-        "performance": _panel(
-            "Tags and ratings",
-            "One dot for each tag that is among the top tags of many movies: how many, "
-            f"and how well these are rated. {ALL_MOVIES}",
-            reading["tag_performance"],
-            lambda frame: charts.points(
-                frame,
-                ("movies_with_tag", "movies with the tag among their top tags", ","),
-                ("weighted_average_rating", STARS, ".1f"),
-                [
-                    ("tag", "tag", ""),
-                    ("movies_with_tag", "movies", ","),
-                    ("total_ratings", RATINGS, ","),
-                    ("weighted_average_rating", STARS, ".3f"),
-                ],
-            ),
-            "No tag is among the top tags of enough movies, or the source has no "
-            "genome scores.",
-        ),
         "user_tags": _panel(
             "What users write",
             "The tags that users put on movies most often; spellings that differ in "
@@ -556,6 +537,25 @@ def content(reading: Reading, filters: Filters) -> dict[str, Panel]:  # noqa: AR
                 is_count=True,
             ),
             "No user has put a tag on a movie that fits these filters.",
+        ),
+        "performance": _panel(
+            "Tags and ratings",
+            "One dot for each tag that is among the top tags of many movies: how many, "
+            f"and how well these are rated. {ALL_MOVIES}",
+            reading["tag_performance"],
+            lambda frame: charts.points(
+                frame,
+                ("movies_with_tag", "movies with the tag among their top tags", ","),
+                ("weighted_average_rating", STARS, ".1f"),
+                [
+                    ("tag", "tag", ""),
+                    ("movies_with_tag", "movies", ","),
+                    ("total_ratings", RATINGS, ","),
+                    ("weighted_average_rating", STARS, ".3f"),
+                ],
+            ),
+            "No tag is among the top tags of enough movies, or the source has no "
+            "genome scores.",
         ),
     }
 

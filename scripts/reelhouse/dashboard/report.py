@@ -135,7 +135,7 @@ def html(reading: Reading) -> str:
         if page == "health":
             body.append(_reconciliation(own["reconciliation"]))
     configs = {"light": chart_config(LIGHT), "dark": chart_config(DARK)}
-    links = "".join(f'<a href="#{page}">{escape(TITLES[page])}</a>' for page in PANELS)
+    links = " ".join(f'<a href="#{page}">{escape(TITLES[page])}</a>' for page in PANELS)
     published = panels.minute(reading.published_at)
     layout = LAYOUT % {
         "sans": chart_config(LIGHT)["font"],

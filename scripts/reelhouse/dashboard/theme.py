@@ -88,6 +88,7 @@ def chart_config(palette: Palette, font: str = SANS) -> dict[str, Any]:
             "labelLimit": 190,
             "labelPadding": 6,
         },
+        "axisX": {"labelFlush": False},
         "axisY": {"ticks": False},
         "legend": {
             "labelColor": palette.ink,
