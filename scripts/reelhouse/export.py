@@ -144,7 +144,7 @@ def _write(
     if form == "csv":
         options = "format csv, header true"
     found = _columns(connection)
-    tables = []
+    tables: list[ExportedTable] = []
     for name, columns in found.items():
         progress("export", len(tables), len(found))
         selected = ", ".join(

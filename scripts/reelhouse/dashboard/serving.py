@@ -150,10 +150,8 @@ class Serving:
         """
         with self.lock:
             seen = self.seen
-            if (
-                seen
-                and self._is_fresh()
-                and set(questions.values()) <= set(self.answers)
+            if seen and self._is_fresh() and set(questions.values()) <= set(
+                self.answers
             ):
                 return self._reading(seen, questions, self.answers)
         with self.place.opened() as ask:
@@ -202,7 +200,9 @@ class Serving:
         return Reading(*seen, frames)
 
 
-def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+def to_frame(
+    names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> pd.DataFrame:
     """Rows as a frame that is the same whichever engine answered.
 
     Decimals become doubles, dates and moments UTC moments; whole numbers with nulls
