@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import duckdb
 from reelhouse.csv_export import FORMULA_STARTS
 from reelhouse.engines.duckdb import literal
 from reelhouse.errors import ReelhouseError
+from reelhouse.folders import former_contents, written_whole
 from reelhouse.query import attach_published
 from reelhouse.settings import Settings
 
@@ -64,23 +64,19 @@ def export(
 
     The folder is there whole or not at all; only an earlier export is replaced. In CSV,
     text that a spreadsheet would run has an apostrophe before it.
-    Raises ReelhouseError where nothing is published, or where the folder is a file or
-    holds anything else.
+    Raises ReelhouseError where nothing is published, or where the folder holds
+    anything else.
     """
-    folder = folder.resolve()
-    replaces = _version_there(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    replaces = former_contents(folder, CONTENTS).get("version")
     try:
-        with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
-            files = Path(work) / "files"
-            files.mkdir()
-            with _one_version(settings, Path(work)) as connection:
-                version, published_at, tables = _write(
-                    connection, files, form, progress
-                )
+        with (
+            written_whole(folder, CONTENTS) as files,
+            TemporaryDirectory(dir=files.parent) as work,
+            _one_version(settings, Path(work)) as connection,
+        ):
+            version, published_at, tables = _write(connection, files, form, progress)
             made = Export(folder, version, published_at, tables, replaces)
             _describe(made, files)
-            _put_in_place(files, folder, Path(work) / "former")
     except duckdb.IOException as error:
         reason = str(error).splitlines()[0].removeprefix("IO Error: ")
         raise ReelhouseError(
@@ -88,33 +84,6 @@ def export(
             f"folder."
         ) from error
     return made
-
-
-def _version_there(folder: Path) -> str | None:
-    """The version of the export that is there, None where nothing is.
-
-    Raises ReelhouseError for whatever else is there.
-    """
-    if not folder.exists():
-        return None
-    if not folder.is_dir():
-        raise ReelhouseError(f"{folder} is a file: name a folder to export to.")
-    there = {each.name for each in folder.iterdir()}
-    version, ours = None, set()
-    try:
-        contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
-        version = str(contents["version"])
-        ours = {CONTENTS, *(table["file"] for table in contents["tables"])}
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
-        pass
-    foreign = sorted(there - ours)
-    if foreign:
-        more = ", …" if len(foreign) > 3 else ""
-        raise ReelhouseError(
-            f"{folder} holds what no export has written ({', '.join(foreign[:3])}"
-            f"{more}): name another folder, or move that away."
-        )
-    return version
 
 
 @contextmanager
@@ -187,26 +156,10 @@ def _describe(made: Export, files: Path) -> None:
     contents = {
         "version": made.version,
         "published_at": made.published_at,
-        "tables": [asdict(table) for table in made.tables],
+        "files": [asdict(table) for table in made.tables],
     }
     text = json.dumps(contents, indent=2) + "\n"
     (files / CONTENTS).write_text(text, encoding="utf-8")
-
-
-def _put_in_place(files: Path, folder: Path, former: Path) -> None:
-    """Put the files where the folder is to be; an earlier export goes to `former`."""
-    # It may have come while the files were written.
-    has_former = folder.exists()
-    if has_former:
-        _version_there(folder)
-        folder.rename(former)
-    try:
-        files.rename(folder)
-    except BaseException:
-        if has_former:
-            former.rename(folder)
-        raise
-    shutil.rmtree(former, ignore_errors=True)
 
 
 def _quoted(name: str) -> str:

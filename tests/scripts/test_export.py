@@ -154,7 +154,7 @@ def test_the_command_says_what_is_there(films: Settings, tmp_path: Path) -> None
     contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
     assert contents["version"] == "one"
     assert contents["published_at"] == "2026-01-02 03:04:05"
-    assert contents["tables"][0] == {"name": "films", "file": "films.csv", "rows": 6}
+    assert contents["files"][0] == {"name": "films", "file": "films.csv", "rows": 6}
     assert films.published.exists()
 
 
@@ -184,7 +184,7 @@ def test_an_empty_folder_is_as_good_as_none(films: Settings, tmp_path: Path) -> 
 FOREIGN = {
     "a file": ("notes.txt", "mine"),
     "a file beside a broken list": (CONTENTS, "{"),
-    "a file that a list of another form names": (CONTENTS, '{"tables": ["a"]}'),
+    "a file that a list of another form names": (CONTENTS, '{"files": ["a"]}'),
 }
 
 
@@ -198,7 +198,8 @@ def test_what_no_export_has_written_is_left_alone(
     before = untouched(folder)
     result = call(folder)
     assert result.exit_code == 1
-    assert f"{folder} holds what no export has written ({name})" in result.stderr
+    assert f"{folder} holds what was not written by this command" in result.stderr
+    assert f"({name})" in result.stderr
     assert untouched(folder) == before
     assert films.published.exists()
 
