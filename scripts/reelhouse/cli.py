@@ -322,6 +322,33 @@ def compare(left: str, right: str, show_all: bool, output: str) -> None:
 
 
 @main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="Parquet keeps types; CSV opens anywhere.",
+)
+@_target
+@_command
+def export(folder: Path, form: Any, target: str | None) -> None:
+    """Write the published tables into DIR, a file each, without a driver to read.
+
+    An earlier export there is replaced as a whole; anything else is left alone, and
+    refused. In CSV, text that a spreadsheet would run as a formula has an apostrophe
+    before it.
+    """
+    from reelhouse.export import export as export_tables
+
+    settings = read_settings(None, target)
+    with show.steps() as progress:
+        made = export_tables(settings, folder, form, progress)
+    show.exported(made)
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("url")
 @_command

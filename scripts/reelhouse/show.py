@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reelhouse.build import BuildReport
     from reelhouse.compare import Comparison, TableComparison
     from reelhouse.download import DownloadReport
+    from reelhouse.export import Export
     from reelhouse.generate import GenerateReport
     from reelhouse.load import LoadReport
     from reelhouse.publish import Publication
@@ -445,6 +446,17 @@ def dashboard(address: str) -> None:
 
 def written(path: Path) -> None:
     out.print(_short(path), soft_wrap=True)
+
+
+def exported(made: Export) -> None:
+    """What an export holds, and what it took the place of."""
+    out.print(
+        f"{_count(len(made.tables), 'table')} exported ({made.rows:,} rows) of version "
+        f"{made.version}: {_short(made.folder)}",
+        soft_wrap=True,
+    )
+    if made.replaces:
+        note(f"The export of version {made.replaces} that was there is replaced.")
 
 
 def uploaded(count: int, ignored: int, hints: list[str], url: str) -> None:
