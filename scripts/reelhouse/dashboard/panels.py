@@ -155,10 +155,10 @@ def overview(reading: Reading, filters: Filters) -> dict[str, Panel]:  # noqa: A
     }
 
 
-def _rated(months: pd.DataFrame) -> pd.DataFrame:
-    """The months from the first with a rating to the last."""
-    rated = months[months["rating_count"] > 0]
-    return rated if rated.empty else months.loc[rated.index[0] : rated.index[-1]]
+def _rated(times: pd.DataFrame, counted: str = "rating_count") -> pd.DataFrame:
+    """The months or years from the first with a count to the last, gaps included."""
+    there = times[times[counted] > 0]
+    return there if there.empty else times.loc[there.index[0] : there.index[-1]]
 
 
 def catalogue(reading: Reading, filters: Filters) -> dict[str, Panel]:
@@ -240,7 +240,7 @@ def catalogue(reading: Reading, filters: Filters) -> dict[str, Panel]:
         "released": _panel(
             "Movies by release year",
             "How many movies of each year are in the catalogue.",
-            reading["releases"],
+            _rated(reading["releases"], "movies_released"),
             lambda frame: charts.columns(
                 frame, "release_year", "movies_released", "release year", "movies"
             ),
@@ -289,7 +289,7 @@ def movie(reading: Reading) -> dict[str, Panel]:
         "years": _panel(
             "Ratings by year",
             "How often the movie was rated in each year.",
-            reading["movie_years"],
+            _rated(reading["movie_years"]),
             lambda frame: charts.columns(
                 frame, "year", "rating_count", "year of the rating", RATINGS
             ),
@@ -298,7 +298,7 @@ def movie(reading: Reading) -> dict[str, Panel]:
         "year_averages": _panel(
             "Average rating by year",
             "Larger dots stand for more ratings.",
-            reading["movie_years"],
+            _rated(reading["movie_years"]),
             lambda frame: charts.averages_by_year(frame, "year", "year of the rating"),
             "Nobody has rated this movie.",
         ),

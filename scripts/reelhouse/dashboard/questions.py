@@ -236,19 +236,21 @@ def _releases(filters: Filters) -> str:
             group by movie_id
         )
         select
-            movies.release_year,
-            count(*) as movies_released,
+            years.release_year,
+            count(movies.movie_id) as movies_released,
             coalesce(sum(summed.rating_count), 0) as rating_count,
             cast(sum(summed.rating_sum) as double)
                 / nullif(sum(summed.rating_count), 0) as average_rating
-        from serving.dim_movies as movies
+        from serving.mart_release_trends as years
+        left join (
+            select movie_id, release_year
+            from serving.dim_movies
+            where not is_deleted and not is_inferred and {filters.condition()}
+        ) as movies
+            on years.release_year = movies.release_year
         left join summed on movies.movie_id = summed.movie_id
-        where movies.release_year is not null
-            and not movies.is_deleted
-            and not movies.is_inferred
-            and {filters.condition("movies.movie_id")}
-        group by movies.release_year
-        order by movies.release_year
+        group by years.release_year
+        order by years.release_year
     """
 
 
@@ -327,12 +329,16 @@ def movie(filters: Filters, choice: Choice) -> dict[str, str]:
         "movie_years": f"""
             select
                 dates.year,
-                count(*) as rating_count,
-                cast(sum(ratings.rating) as double) / count(*) as average_rating
-            from serving.fct_ratings as ratings
-            inner join serving.dim_dates as dates
-                on ratings.rated_date = dates.date_day
-            where ratings.movie_id = {picked}
+                count(ratings.rating) as rating_count,
+                cast(sum(ratings.rating) as double)
+                    / nullif(count(ratings.rating), 0) as average_rating
+            from serving.dim_dates as dates
+            left join (
+                select rated_date, rating
+                from serving.fct_ratings
+                where movie_id = {picked}
+            ) as ratings
+                on dates.date_day = ratings.rated_date
             group by dates.year
             order by dates.year
         """,
