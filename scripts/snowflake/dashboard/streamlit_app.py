@@ -8,7 +8,7 @@ from pathlib import Path
 # `snowflake.yml` puts the package beside this file, in the place it has in the project.
 sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
 
-from reelhouse.dashboard.app import show  # noqa: E402
-from reelhouse.dashboard.serving import InSnowflake  # noqa: E402
+from reelhouse.dashboard.app import show
+from reelhouse.dashboard.serving import InSnowflake
 
 show(InSnowflake())
