@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from reelhouse.dashboard.panels import TITLES
 from reelhouse.dashboard.report import write_report
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.long
 
 # For a person to look at.
 SCREENSHOTS = PROJECT / "target/screenshots"
-LOOKS = {
+LOOKS: dict[str, ViewportSize] = {
     "wide": {"width": 1280, "height": 900},
     "dark": {"width": 1280, "height": 900},
     "narrow": {"width": 390, "height": 844},
