@@ -243,6 +243,53 @@ def query(question: str, target: str | None) -> None:
 
 
 @main.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to serve on.  [default: 8501, or any that is free]",
+)
+@_target
+@_command
+def dashboard(port: int | None, target: str | None) -> None:
+    """Serve the dashboards on this machine, until Ctrl-C."""
+    from reelhouse.dashboard.serving import place_of, serving_of
+    from reelhouse.dashboard.start import HOST, free_port, start
+
+    settings = read_settings(None, target)
+    serving_of(place_of(settings)).version()
+    port = free_port(port)
+    show.dashboard(f"http://{HOST}:{port}")
+    start(settings, port)
+
+
+@main.command()
+@_target
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="HTML file to write.  [default: report.html in the warehouse folder]",
+)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder to write the two main charts to, as PNG.",
+)
+@_command
+def report(target: str | None, out: Path | None, pictures: Path | None) -> None:
+    """Write the charts of all pages into one HTML file that needs nothing else."""
+    from reelhouse.dashboard.report import write_pictures, write_report
+
+    settings = read_settings(None, target)
+    out = out or settings.warehouse / "report.html"
+    write_report(settings, out)
+    show.written(out)
+    for picture in write_pictures(settings, pictures) if pictures else ():
+        show.written(picture)
+
+
+@main.command()
 @click.argument("left")
 @click.argument("right")
 @click.option("--all", "show_all", is_flag=True, help="Show equal tables as well.")

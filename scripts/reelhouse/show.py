@@ -230,6 +230,7 @@ def run(settings: Settings, report: RunReport) -> None:
     target = " --target prod" if settings.is_snowflake else ""
     out.print("\nWhat next:")
     for words, purpose in (
+        ("dashboard", "the dashboards, in your browser"),
         ("query 'select * from mart_genre_ratings'", "a table"),
         ("query 'select * from published_tables'", "what there is"),
         ("run --source DIR", "your own files"),
@@ -438,6 +439,14 @@ def _as_json(value: object) -> object:
         case date():
             return value.isoformat()
     return str(value)
+
+
+def dashboard(address: str) -> None:
+    out.print(f"The dashboards: [bold]{address}[/]  [dim](Ctrl-C ends them)[/]")
+
+
+def written(path: Path) -> None:
+    out.print(_short(path), soft_wrap=True)
 
 
 def exported(made: Export) -> None:

@@ -7,10 +7,11 @@ them the facts do, for the movies that are meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelhouse.dashboard.filters import Filters, literal
+from reelhouse.metrics import metrics
 
 TABLE = re.compile(r"\bserving\.(\w+)")
 # No more titles, tags or users than these are sent to a browser.
@@ -28,6 +29,9 @@ class Choice:
     text: str = ""
 
 
+# Figures of the ratings that are meant, by their names in models/_metrics.yml.
+TOTALS = ("ratings", "raters", "rated_movies", "ratings_per_rater", "average_rating")
+
 Questions = Callable[[Filters, Choice], dict[str, str]]
 
 
@@ -41,18 +45,18 @@ def frame(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG001
     }
 
 
+def measured(names: Sequence[str], condition: str = "true") -> str:
+    """One row of metrics, all of one table, whose rows keep a condition."""
+    (table,) = {metrics()[name].table for name in names}
+    columns = ", ".join(f"{metrics()[name].sql} as {name}" for name in names)
+    return f"select {columns} from serving.{table} where {condition}"
+
+
 def overview(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG001
     meant = filters.condition()
     return {
-        "totals": f"""
-            select
-                count(*) as ratings,
-                count(distinct user_id) as raters,
-                count(distinct movie_id) as rated_movies,
-                sum(rating) as rating_sum
-            from serving.fct_ratings
-            where {meant}
-        """,
+        "totals": measured(TOTALS, meant),
+        "tags": measured(("tags",), meant),
         "movies": f"""
             select count(*) as movies
             from serving.dim_movies
@@ -84,7 +88,7 @@ def overview(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG00
                 sum(loads.rows_rejected) as rows_rejected
             from serving.health_loads as loads
             group by loads.load_id
-            order by loads.load_id desc
+            order by load_id desc
             limit 1
         """,
     }
@@ -171,13 +175,7 @@ def catalogue(filters: Filters, choice: Choice) -> dict[str, str]:
                 performance.movie_id
             limit 15
         """.replace("performance.true", "true"),
-        "all_movies": """
-            select
-                sum(rating_count) as ratings,
-                sum(rating * rating_count) as rating_sum
-            from serving.mart_rating_distribution
-            where genre = 'all'
-        """,
+        "all_ratings": measured(("ratings", "average_rating")),
         "genre_ratings": _genre_ratings(filters),
         "releases": _releases(filters),
         "distribution": _distribution(filters),
@@ -238,19 +236,21 @@ def _releases(filters: Filters) -> str:
             group by movie_id
         )
         select
-            movies.release_year,
-            count(*) as movies_released,
+            years.release_year,
+            count(movies.movie_id) as movies_released,
             coalesce(sum(summed.rating_count), 0) as rating_count,
             cast(sum(summed.rating_sum) as double)
                 / nullif(sum(summed.rating_count), 0) as average_rating
-        from serving.dim_movies as movies
+        from serving.mart_release_trends as years
+        left join (
+            select movie_id, release_year
+            from serving.dim_movies
+            where not is_deleted and not is_inferred and {filters.condition()}
+        ) as movies
+            on years.release_year = movies.release_year
         left join summed on movies.movie_id = summed.movie_id
-        where movies.release_year is not null
-            and not movies.is_deleted
-            and not movies.is_inferred
-            and {filters.condition("movies.movie_id")}
-        group by movies.release_year
-        order by movies.release_year
+        group by years.release_year
+        order by years.release_year
     """
 
 
@@ -329,12 +329,16 @@ def movie(filters: Filters, choice: Choice) -> dict[str, str]:
         "movie_years": f"""
             select
                 dates.year,
-                count(*) as rating_count,
-                cast(sum(ratings.rating) as double) / count(*) as average_rating
-            from serving.fct_ratings as ratings
-            inner join serving.dim_dates as dates
-                on ratings.rated_date = dates.date_day
-            where ratings.movie_id = {picked}
+                count(ratings.rating) as rating_count,
+                cast(sum(ratings.rating) as double)
+                    / nullif(count(ratings.rating), 0) as average_rating
+            from serving.dim_dates as dates
+            left join (
+                select rated_date, rating
+                from serving.fct_ratings
+                where movie_id = {picked}
+            ) as ratings
+                on dates.date_day = ratings.rated_date
             group by dates.year
             order by dates.year
         """,
@@ -415,6 +419,8 @@ def audience(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG00
             limit {LISTED}
         """,
         "months": _months(filters),
+        "activity": measured(("active_users", "new_users")),
+        "retention": measured(("retention",)),
         "cohorts": f"""
             select
                 dates.year as cohort_year,

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
 from reelhouse.errors import ReelhouseError
+from reelhouse.settings import Settings
 
 Ask = Callable[[str], pd.DataFrame]
 
@@ -28,15 +30,18 @@ ATTEMPTS = 3
 KEPT_ANSWERS = 500
 
 
-class Place(Protocol):
+class Place(Hashable, Protocol):
     """Where the published tables are.
 
     `look_seconds` is how long the version that was seen last is taken for the newest,
     `watch_seconds` how often an open page looks for a new one.
     """
 
-    look_seconds: float
-    watch_seconds: float
+    @property
+    def look_seconds(self) -> float: ...
+
+    @property
+    def watch_seconds(self) -> float: ...
 
     def opened(self) -> AbstractContextManager[Ask]:
         """A way to ask, for a moment; ReelhouseError where nothing is published."""
@@ -52,19 +57,27 @@ class LocalFile:
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
+        import duckdb
+
         from reelhouse.query import open_published
 
         with open_published(self.path) as connection:
 
             def ask(sql: str) -> pd.DataFrame:
-                cursor = connection.execute(sql)
+                try:
+                    cursor = connection.execute(sql)
+                except duckdb.Error as error:
+                    raise ReelhouseError(
+                        f"{self.path} cannot be read as this version has it "
+                        f"({str(error).splitlines()[0]}): run `reelhouse run` again."
+                    ) from error
                 names = [column[0] for column in cursor.description or []]
                 return to_frame(names, cursor.fetchall())
 
             yield ask
 
 
-@dataclass
+@dataclass(frozen=True)
 class Account:
     """SERVING of the account that the variables name, with a login for each read."""
 
@@ -88,7 +101,7 @@ class Account:
             yield ask
 
 
-@dataclass
+@dataclass(frozen=True)
 class InSnowflake:
     """SERVING of the database that an app runs in, or that `st.connection` names."""
 
@@ -150,8 +163,10 @@ class Serving:
         """
         with self.lock:
             seen = self.seen
-            if seen and self._is_fresh() and set(questions.values()) <= set(
-                self.answers
+            if (
+                seen
+                and self._is_fresh()
+                and set(questions.values()) <= set(self.answers)
             ):
                 return self._reading(seen, questions, self.answers)
         with self.place.opened() as ask:
@@ -200,9 +215,7 @@ class Serving:
         return Reading(*seen, frames)
 
 
-def to_frame(
-    names: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> pd.DataFrame:
+def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """Rows as a frame that is the same whichever engine answered.
 
     Decimals become doubles, dates and moments UTC moments; whole numbers with nulls
@@ -230,3 +243,14 @@ def _series(values: list[Any]) -> pd.Series[Any]:
         case str() | None:
             return pd.Series(values, dtype="object")
     return pd.to_datetime(pd.Series(values), utc=True)
+
+
+@cache
+def serving_of(place: Place) -> Serving:
+    """What all readers of a place share."""
+    return Serving(place)
+
+
+def place_of(settings: Settings) -> Place:
+    """Where a target publishes."""
+    return Account() if settings.is_snowflake else LocalFile(settings.published)
