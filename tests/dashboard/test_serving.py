@@ -62,7 +62,15 @@ def test_values_are_the_same_whichever_engine_answered() -> None:
     frame = to_frame(
         ["whole", "exact", "at", "on", "text", "is_so", "nothing"],
         [
-            (1, Decimal("0.5"), datetime(2020, 1, 2, 3), date(2020, 1, 2), "a", True, None),
+            (
+                1,
+                Decimal("0.5"),
+                datetime(2020, 1, 2, 3),
+                date(2020, 1, 2),
+                "a",
+                True,
+                None,
+            ),
             (None, None, None, None, None, None, None),
         ],
     )
@@ -108,9 +116,10 @@ def test_a_page_is_of_one_version_though_another_comes_in_between(
     with place.opened() as ask:
         assert ask(COUNT)["rows"][0] == 900
         other.replace(path)
-        assert ask("select count(*) as rows from serving.dim_movies where true")[
-            "rows"
-        ][0] == 900
+        assert (
+            ask("select count(*) as rows from serving.dim_movies where true")["rows"][0]
+            == 900
+        )
     assert Serving(place).read({"movies": COUNT})["movies"]["rows"][0] == 0
 
 

@@ -10,7 +10,6 @@ import streamlit as st
 
 from reelhouse.dashboard import questions, screen
 from reelhouse.dashboard.filters import MOST_RATINGS, Filters, whole
-from reelhouse.dashboard.pages import PAGES
 from reelhouse.dashboard.panels import TITLES, minute
 from reelhouse.dashboard.screen import Screen
 from reelhouse.dashboard.serving import (
@@ -21,6 +20,7 @@ from reelhouse.dashboard.serving import (
     serving_of,
 )
 from reelhouse.dashboard.theme import ICON, STYLE
+from reelhouse.dashboard.views import PAGES
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import read_settings
 

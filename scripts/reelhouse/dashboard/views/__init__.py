@@ -1,10 +1,14 @@
-"""The pages, each a function of the screen, in their order."""
+"""The pages, each a function of the screen, in their order.
+
+A folder named pages would be taken for Streamlit's other kind of app.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from reelhouse.dashboard.pages import (
+from reelhouse.dashboard.screen import Screen
+from reelhouse.dashboard.views import (
     audience,
     catalogue,
     content,
@@ -12,7 +16,6 @@ from reelhouse.dashboard.pages import (
     overview,
     recommendation,
 )
-from reelhouse.dashboard.screen import Screen
 
 PAGES: Mapping[str, Callable[[Screen], None]] = {
     "overview": overview.show,
