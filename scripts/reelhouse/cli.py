@@ -16,7 +16,12 @@ import click
 
 from reelhouse import show
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import TARGETS, environment, read_settings
+from reelhouse.settings import (
+    TARGETS,
+    environment,
+    powerbi_schemas,
+    read_settings,
+)
 
 # How often to look whether a server is still there, and how long a command may take
 # to stop.
@@ -346,6 +351,36 @@ def export(folder: Path, form: Any, target: str | None) -> None:
     with show.steps() as progress:
         made = export_tables(settings, folder, form, progress)
     show.exported(made)
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write the project to.",
+)
+@click.option(
+    "--schemas",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Copy of the folder fabric of Microsoft's json-schemas, to validate against.  "
+    "[default: $REELHOUSE_POWERBI_SCHEMAS]",
+)
+@_target
+@_command
+def powerbi(out: Path, schemas: Path | None, target: str | None) -> None:
+    """Write a Power BI project over the published tables in Snowflake.
+
+    Tables, types, relations and measures are those of the dbt tree; each is checked to
+    be in what the target has published. An earlier project there is replaced as a
+    whole, unless it was changed since.
+    """
+    from reelhouse.powerbi import write_project
+
+    settings = read_settings(None, target)
+    show.powerbi(write_project(settings, out, schemas or powerbi_schemas()))
 
 
 @main.command()

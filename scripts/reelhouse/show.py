@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from reelhouse.export import Export
     from reelhouse.generate import GenerateReport
     from reelhouse.load import LoadReport
+    from reelhouse.powerbi import Project
     from reelhouse.publish import Publication
     from reelhouse.run import RunReport
 
@@ -457,6 +458,23 @@ def exported(made: Export) -> None:
     )
     if made.replaces:
         note(f"The export of version {made.replaces} that was there is replaced.")
+
+
+def powerbi(project: Project) -> None:
+    """What a Power BI project holds, how far it was checked, and how to open it."""
+    parts = (
+        _count(project.tables, "table"),
+        _count(project.relations, "relationship"),
+        _count(project.measures, "measure"),
+    )
+    out.print(f"{', '.join(parts)} written: {_short(project.folder)}", soft_wrap=True)
+    out.print("Checked: every column is published, every field is in the model.")
+    if project.validated is None:
+        note("Not validated against Microsoft's schemas: --schemas names their folder.")
+    else:
+        validated = _count(project.validated, "file")
+        out.print(f"Validated against Microsoft's schemas: {validated}.")
+    out.print(f"\nPower BI Desktop opens {_short(project.folder / 'Reelhouse.pbip')}")
 
 
 def uploaded(count: int, ignored: int, hints: list[str], url: str) -> None:

@@ -31,7 +31,10 @@ from reelhouse.emulator import environment as account_variables
 from reelhouse.engines.snowflake import limits, literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account, fetch_serving
 from reelhouse.errors import ReelhouseError
+from reelhouse.export import export
 from reelhouse.generate import generate
+from reelhouse.metrics import metrics
+from reelhouse.powerbi import published_columns
 from reelhouse.publish import view_body
 from reelhouse.query import ask
 from reelhouse.run import BuildFailed, RunReport
@@ -321,6 +324,32 @@ def test_large_views_are_compared_by_measures(both: Both, tmp_path: Path) -> Non
         ("mart_user_behaviour", "summary"),
         ("mart_user_behaviour_by_genre", "summary"),
     ]
+
+
+def test_metrics_have_the_same_value(built: Both) -> None:
+    for metric in metrics().values():
+        values = [
+            ask(side.settings, metric.question)[1][0][0]
+            for side in (built.dev, built.prod)
+        ]
+        assert values[0] > 0
+        assert values[1] == pytest.approx(values[0], rel=1e-12)
+
+
+def test_an_export_of_the_account_is_that_of_the_laptop(
+    built: Both, tmp_path: Path
+) -> None:
+    dev = export(built.dev.settings, tmp_path / "dev")
+    prod = export(built.prod.settings, tmp_path / "prod")
+    assert prod.tables == dev.tables
+    assert published_columns(built.prod.settings) == published_columns(
+        built.dev.settings
+    )
+    for name in ("fct_ratings", "mart_user_behaviour", "dim_dates"):
+        one, other = (f"'{tmp_path / side / name}.parquet'" for side in ("dev", "prod"))
+        for left, right in ((one, other), (other, one)):
+            question = f"from {left} except all from {right}"
+            assert duckdb.execute(question).fetchall() == []
 
 
 def test_a_table_that_no_local_file_can_hold_is_named(

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +18,7 @@ import yaml
 from reelhouse.errors import ReelhouseError
 from reelhouse.metrics import DEFINITIONS, all_metrics, metrics
 from reelhouse.query import query
-from reelhouse.settings import Settings
+from reelhouse.settings import PROJECT, Settings
 
 # What a metric is, told by other tables than the one that it is computed from.
 BY_MARTS = {
@@ -195,3 +201,47 @@ def test_what_cannot_be_written_for_every_reader_is_refused(
     with pytest.raises(ReelhouseError, match="cannot be written") as refused:
         metrics(changed)
     assert word in str(refused.value)
+
+
+def test_the_page_lists_every_metric() -> None:
+    page = (PROJECT / "docs/metrics.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `.*$", page, re.MULTILINE) == [
+        f"| `{each.name}` | {each.description} | {each.unit} | `{each.table}` |"
+        for each in metrics().values()
+    ]
+
+
+@pytest.mark.long
+def test_the_semantic_layer_of_dbt_answers_alike(
+    sample: Settings, tmp_path: Path
+) -> None:
+    mf = Path(sys.executable).with_name("mf")
+    if not mf.exists():
+        pytest.skip("the extra metricflow is not installed")
+    # It reads what dbt writes into the project's own folder.
+    for path in PROJECT.iterdir():
+        if path.name in {"models", "macros", "seeds", "snapshots", "tests"}:
+            (tmp_path / path.name).symlink_to(path)
+        elif path.name in {"dbt_project.yml", "profiles.yml"}:
+            shutil.copy(path, tmp_path)
+    shutil.copytree(sample.warehouse, tmp_path / "warehouse")
+    variables = {
+        **os.environ,
+        "DBT_PROFILES_DIR": str(tmp_path),
+        "REELHOUSE_WAREHOUSE": str(tmp_path / "warehouse"),
+    }
+    answers = tmp_path / "answers.csv"
+    for command in (
+        [sys.executable, "-m", "dbt.cli.main", "parse", "--quiet"],
+        [str(mf), "query", "--metrics", ",".join(metrics()), "--csv", str(answers)],
+    ):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=variables, capture_output=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout.decode()
+    with answers.open(newline="", encoding="utf-8") as file:
+        (answered,) = csv.DictReader(file)
+    for name, value in answered.items():
+        ((expected,),) = ask(sample, metrics()[name].question)
+        assert float(value) == pytest.approx(float(expected), rel=1e-12)
+    assert list(answered) == list(metrics())
