@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
 from reelhouse.bucket import serve_bucket
 from reelhouse.s3 import S3Settings, upload
+from reelhouse.settings import PROJECT, Settings
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +39,31 @@ def delivery(s3_server: S3Settings, bucket: str, tmp_path: Path) -> Iterator[Del
     )
     yield desk
     desk.close()
+
+
+@pytest.fixture(scope="session")
+def sample(
+    s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Settings:
+    """The settings of a warehouse with the sample, run and published; to be read only.
+
+    One for all workers: the first who asks makes it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent
+    name = f"sample-{uuid.uuid4().hex}"
+    moment = datetime(2026, 1, 1)
+    desk = Delivery(s3_server, name, folder / "sample", moment=moment)
+    with (folder / "sample.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not desk.settings.published.exists():
+            upload(s3_server, [], f"s3://{name}")
+            desk.put(
+                {
+                    path.name: path.read_bytes()
+                    for path in (PROJECT / "data/sample").glob("*.csv")
+                }
+            )
+            desk.run()
+    return desk.settings

@@ -4,7 +4,8 @@
     {%- for result in results -%}
         {%- if result.status | string in ['success', 'pass', 'warn'] -%}
             {%- do passed.append(result.node.unique_id) -%}
-        {%- elif result.status | string != 'skipped' -%}
+        {#- An exposure is nothing to be built; a node left out is missed below. -#}
+        {%- elif result.status | string not in ['skipped', 'no-op'] -%}
             {%- do failed.append(result.node) -%}
         {%- endif -%}
     {%- endfor -%}

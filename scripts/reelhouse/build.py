@@ -81,6 +81,12 @@ def lasting_tables(settings: Settings) -> dict[str, list[str]]:
     return tables
 
 
+def manifest_of(settings: Settings) -> dict[str, Any]:
+    """What dbt writes to manifest.json for a target, in the same form."""
+    manifest: dict[str, Any] = _manifest(settings).writable_manifest().to_dict()
+    return manifest
+
+
 def _limit_waiting() -> None:
     """Let no call to Snowflake wait without end, which dbt has no setting for."""
     from snowflake.connector.connection import DEFAULT_CONFIGURATION

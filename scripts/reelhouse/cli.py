@@ -16,7 +16,12 @@ import click
 
 from reelhouse import show
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import TARGETS, environment, read_settings
+from reelhouse.settings import (
+    TARGETS,
+    environment,
+    powerbi_schemas,
+    read_settings,
+)
 
 # How often to look whether a server is still there, and how long a command may take
 # to stop.
@@ -238,6 +243,53 @@ def query(question: str, target: str | None) -> None:
 
 
 @main.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to serve on.  [default: 8501, or any that is free]",
+)
+@_target
+@_command
+def dashboard(port: int | None, target: str | None) -> None:
+    """Serve the dashboards on this machine, until Ctrl-C."""
+    from reelhouse.dashboard.serving import place_of, serving_of
+    from reelhouse.dashboard.start import HOST, free_port, start
+
+    settings = read_settings(None, target)
+    serving_of(place_of(settings)).version()
+    port = free_port(port)
+    show.dashboard(f"http://{HOST}:{port}")
+    start(settings, port)
+
+
+@main.command()
+@_target
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="HTML file to write.  [default: report.html in the warehouse folder]",
+)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder to write the two main charts to, as PNG.",
+)
+@_command
+def report(target: str | None, out: Path | None, pictures: Path | None) -> None:
+    """Write the charts of all pages into one HTML file that needs nothing else."""
+    from reelhouse.dashboard.report import write_pictures, write_report
+
+    settings = read_settings(None, target)
+    out = out or settings.warehouse / "report.html"
+    write_report(settings, out)
+    show.written(out)
+    for picture in write_pictures(settings, pictures) if pictures else ():
+        show.written(picture)
+
+
+@main.command()
 @click.argument("left")
 @click.argument("right")
 @click.option("--all", "show_all", is_flag=True, help="Show equal tables as well.")
@@ -272,6 +324,63 @@ def compare(left: str, right: str, show_all: bool, output: str) -> None:
         show.comparison(comparison, show_all)
     if not comparison.is_equal:
         sys.exit(1)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="Parquet keeps types; CSV opens anywhere.",
+)
+@_target
+@_command
+def export(folder: Path, form: Any, target: str | None) -> None:
+    """Write the published tables into DIR, a file each, without a driver to read.
+
+    An earlier export there is replaced as a whole; anything else is left alone, and
+    refused. In CSV, text that a spreadsheet would run as a formula has an apostrophe
+    before it.
+    """
+    from reelhouse.export import export as export_tables
+
+    settings = read_settings(None, target)
+    with show.steps() as progress:
+        made = export_tables(settings, folder, form, progress)
+    show.exported(made)
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write the project to.",
+)
+@click.option(
+    "--schemas",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Copy of the folder fabric of Microsoft's json-schemas, to validate against.  "
+    "[default: $REELHOUSE_POWERBI_SCHEMAS]",
+)
+@_target
+@_command
+def powerbi(out: Path, schemas: Path | None, target: str | None) -> None:
+    """Write a Power BI project over the published tables in Snowflake.
+
+    Tables, types, relations and measures are those of the dbt tree; each is checked to
+    be in what the target has published. An earlier project there is replaced as a
+    whole, unless it was changed since.
+    """
+    from reelhouse.powerbi import write_project
+
+    settings = read_settings(None, target)
+    show.powerbi(write_project(settings, out, schemas or powerbi_schemas()))
 
 
 @main.command()

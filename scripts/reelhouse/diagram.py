@@ -47,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Relation:
-    """A relationships test: `child.column` holds a key of `parent`.
+    """A relationships test: `child.column` holds a value of `parent.field`, its key.
 
     `condition` is the SQL condition of the rows tested, None for all of them.
     """
@@ -55,6 +55,7 @@ class Relation:
     child: str
     column: str
     parent: str
+    field: str
     condition: str | None
 
 
@@ -78,6 +79,7 @@ def relations_of(manifest: dict[str, Any], table: Table) -> list[Relation]:
             child=table.name,
             column=test["column_name"],
             parent=_name_in_ref(test["test_metadata"]["kwargs"]["to"]),
+            field=test["test_metadata"]["kwargs"]["field"],
             condition=test["config"]["where"],
         )
         for test in _tests_of(manifest, f"model.reelhouse.{table.name}")

@@ -44,6 +44,17 @@ class Publication:
 
 
 @dataclass(frozen=True)
+class Build:
+    """A build that may be published: its id, its load, what passed, and its tables."""
+
+    version: str
+    load_id: int
+    tests: int
+    models: int
+    relations: list[Relation]
+
+
+@dataclass(frozen=True)
 class Relation:
     """What a build has to publish: a table or view.
 
@@ -74,17 +85,17 @@ def prepare(database: Path, to: Path) -> Publication:
     try:
         _attach(connection, database, to)
         connection.execute("use reelhouse")
-        version, load_id, relations = qualified_build(
+        build = qualified_build(
             lambda question: connection.execute(question).fetchall()
         )
         connection.execute("create schema published.serving")
-        for relation in relations:
+        for relation in build.relations:
             if relation.kind == "table":
                 _copy_table(connection, relation.name)
             else:
                 _copy_view(connection, relation.name)
             _copy_comments(connection, relation)
-        rows = _describe(connection, relations, version, load_id)
+        rows = _describe(connection, build)
         connection.execute("use memory")
         connection.execute("checkpoint published")
         connection.execute("detach published")
@@ -94,7 +105,7 @@ def prepare(database: Path, to: Path) -> Publication:
         to.with_name(to.name + ".wal").unlink(missing_ok=True)
         raise
     connection.close()
-    return Publication(version, load_id, len(relations), rows)
+    return Publication(build.version, build.load_id, len(build.relations), rows)
 
 
 def put_in_place(prepared: Path, published: Path) -> None:
@@ -114,11 +125,10 @@ def _attach(connection: duckdb.DuckDBPyConnection, database: Path, to: Path) -> 
     )
 
 
-def qualified_build(ask: Ask) -> tuple[str, int, list[Relation]]:
+def qualified_build(ask: Ask) -> Build:
     """The newest build, if it is one of everything, tested, on the newest load.
 
-    Its id, its load, and what it built to be published. Raises ReelhouseError where
-    it does not qualify.
+    Raises ReelhouseError where it does not qualify.
     """
     advice = "run `reelhouse run`, or a whole `dbt build`, and publish again."
     is_there = ask(
@@ -127,12 +137,13 @@ def qualified_build(ask: Ask) -> tuple[str, int, list[Relation]]:
         "and lower(table_schema) = 'marts' and lower(table_name) = 'builds'"
     )[0][0]
     builds = is_there and ask(
-        "select invocation_id, load_id, is_complete, reason, published "
+        "select invocation_id, load_id, is_complete, reason, published, "
+        "coalesce(tests, 0), coalesce(models, 0) "
         "from marts.builds order by started_at desc, invocation_id limit 1"
     )
     if not builds:
         raise ReelhouseError(f"Nothing has been built yet: {advice}")
-    version, load_id, is_complete, reason, published = builds[0]
+    version, load_id, is_complete, reason, published, tests, models = builds[0]
     if not is_complete:
         why = reason or "it did not come to its end"
         raise ReelhouseError(
@@ -153,7 +164,8 @@ def qualified_build(ask: Ask) -> tuple[str, int, list[Relation]]:
         )
         for each in json.loads(published)
     ]
-    return version, load_id, sorted(relations, key=lambda each: each.kind != "table")
+    relations.sort(key=lambda each: each.kind != "table")
+    return Build(version, load_id, tests, models, relations)
 
 
 def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -230,21 +242,17 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: Relation) ->
         )
 
 
-def _describe(
-    connection: duckdb.DuckDBPyConnection,
-    relations: list[Relation],
-    version: str,
-    load_id: int,
-) -> int:
+def _describe(connection: duckdb.DuckDBPyConnection, build: Build) -> int:
     """Say in the file itself what it holds; the rows of all tables."""
     connection.execute(
         "create table published.serving.publication "
-        "(version varchar not null, published_at timestamp not null, load_id bigint)"
+        "(version varchar not null, published_at timestamp not null, load_id bigint, "
+        "tests bigint not null, models bigint not null)"
     )
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     connection.execute(
-        "insert into published.serving.publication values (?, ?, ?)",
-        [version, now, load_id],
+        "insert into published.serving.publication values (?, ?, ?, ?, ?)",
+        [build.version, now, build.load_id, build.tests, build.models],
     )
     connection.execute(
         "create table published.serving.published_tables (name varchar not null, "
@@ -252,7 +260,7 @@ def _describe(
         "key_columns varchar)"
     )
     rows = 0
-    for relation in relations:
+    for relation in build.relations:
         count = _count(connection, f'published.serving."{relation.name}"')
         rows += count if relation.kind == "table" else 0
         connection.execute(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect
+from reelhouse.engines.duckdb import attached
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
@@ -32,19 +32,23 @@ def ask(
 @contextmanager
 def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to the published file, shut off from everything else."""
+    with attach_published(published) as connection:
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
+
+
+@contextmanager
+def attach_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that reads the published file, and may write others."""
     if not published.exists():
         raise ReelhouseError(
             f"{published} is not there: nothing has been published yet; "
             f"run `reelhouse run` first."
         )
-    connection = connect(published, read_only=True)
-    try:
-        connection.execute("use serving")
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
+    with closing(attached(published)) as connection:
+        connection.execute("use published.serving")
         yield connection
-    finally:
-        connection.close()
 
 
 def query(published: Path, question: str) -> tuple[list[str], list[tuple[object, ...]]]:

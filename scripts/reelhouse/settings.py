@@ -116,6 +116,20 @@ def read_settings(
     )
 
 
+def powerbi_schemas(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The copy of Microsoft's schemas to validate a Power BI project against, if any.
+
+    Raises ReelhouseError where the variable names no folder.
+    """
+    name = environ.get("REELHOUSE_POWERBI_SCHEMAS")
+    if name and not Path(name).is_dir():
+        raise ReelhouseError(
+            f"REELHOUSE_POWERBI_SCHEMAS is '{name}', which is no folder: name a copy "
+            f"of the folder fabric of Microsoft's json-schemas, or unset it."
+        )
+    return Path(name) if name else None
+
+
 def variables() -> dict[str, str]:
     """All variables, for a library that reads some of them."""
     return dict(os.environ)

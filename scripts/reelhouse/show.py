@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from reelhouse.build import BuildReport
     from reelhouse.compare import Comparison, TableComparison
     from reelhouse.download import DownloadReport
+    from reelhouse.export import Export
     from reelhouse.generate import GenerateReport
     from reelhouse.load import LoadReport
+    from reelhouse.powerbi import Project
     from reelhouse.publish import Publication
     from reelhouse.run import RunReport
 
@@ -228,6 +230,7 @@ def run(settings: Settings, report: RunReport) -> None:
     target = " --target prod" if settings.is_snowflake else ""
     out.print("\nWhat next:")
     for words, purpose in (
+        ("dashboard", "the dashboards, in your browser"),
         ("query 'select * from mart_genre_ratings'", "a table"),
         ("query 'select * from published_tables'", "what there is"),
         ("run --source DIR", "your own files"),
@@ -436,6 +439,42 @@ def _as_json(value: object) -> object:
         case date():
             return value.isoformat()
     return str(value)
+
+
+def dashboard(address: str) -> None:
+    out.print(f"The dashboards: [bold]{address}[/]  [dim](Ctrl-C ends them)[/]")
+
+
+def written(path: Path) -> None:
+    out.print(_short(path), soft_wrap=True)
+
+
+def exported(made: Export) -> None:
+    """What an export holds, and what it took the place of."""
+    out.print(
+        f"{_count(len(made.tables), 'table')} exported ({made.rows:,} rows) of version "
+        f"{made.version}: {_short(made.folder)}",
+        soft_wrap=True,
+    )
+    if made.replaces:
+        note(f"The export of version {made.replaces} that was there is replaced.")
+
+
+def powerbi(project: Project) -> None:
+    """What a Power BI project holds, how far it was checked, and how to open it."""
+    parts = (
+        _count(project.tables, "table"),
+        _count(project.relations, "relationship"),
+        _count(project.measures, "measure"),
+    )
+    out.print(f"{', '.join(parts)} written: {_short(project.folder)}", soft_wrap=True)
+    out.print("Checked: every column is published, every field is in the model.")
+    if project.validated is None:
+        note("Not validated against Microsoft's schemas: --schemas names their folder.")
+    else:
+        validated = _count(project.validated, "file")
+        out.print(f"Validated against Microsoft's schemas: {validated}.")
+    out.print(f"\nPower BI Desktop opens {_short(project.folder / 'Reelhouse.pbip')}")
 
 
 def uploaded(count: int, ignored: int, hints: list[str], url: str) -> None:

@@ -34,7 +34,11 @@ summed as (
         {{ weighted_avg(
             'movie_ratings.rating_tenths_sum', 'movie_ratings.rating_count',
             weight='movie_genres.weight_units', units=10
-        ) }} as weighted_average_rating
+        ) }} as weighted_average_rating,
+        {{ ratio(
+            'sum(movie_ratings.rating_count * movie_genres.weight_units)',
+            weight_units(1)
+        ) }} as weighted_rating_count
     from movie_genres
     left join movie_ratings on movie_genres.movie_id = movie_ratings.movie_id
     group by movie_genres.genre
@@ -50,6 +54,7 @@ final as (
         {{ ratio('summed.rating_tenths_sum', '10 * summed.rating_count') }}
             as average_rating,
         summed.weighted_average_rating,
+        coalesce(summed.weighted_rating_count, 0) as weighted_rating_count,
         {{ stddev_from_sums(
             'summed.rating_count', 'summed.rating_tenths_sum',
             'summed.rating_tenths_squared_sum', units=10

@@ -435,6 +435,21 @@ def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def attached(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection with a file attached as `published`, for reading; errors as above.
+
+    Connections that name the same path share one database as long as any of them is
+    open, and so its settings and the file that was there first. This one shares none.
+    """
+    connection = connect(Path(":memory:"))
+    try:
+        connection.execute(f"attach {literal(path)} as published (read_only)")
+    except duckdb.Error as error:
+        connection.close()
+        raise _cannot_open(path, str(error)) from error
+    return connection
+
+
 def _cannot_open(path: Path, message: str) -> ReelhouseError:
     if "Could not set lock" in message:
         holder = re.search(r"\(PID (\d+)\)", message)

@@ -15,7 +15,7 @@ from reelhouse.contract import entities, ledger_tables
 from reelhouse.engines.duckdb import connect as duckdb_connect
 from reelhouse.engines.snowflake import first_line, literal, open_warehouse
 from reelhouse.errors import ReelhouseError
-from reelhouse.publish import Publication, Relation, qualified_build, view_body
+from reelhouse.publish import Build, Publication, Relation, qualified_build, view_body
 
 LOCAL_TYPES = {
     "TEXT": "varchar",
@@ -99,13 +99,13 @@ class Account:
         that they are in. Raises ReelhouseError where the newest build does not
         qualify.
         """
-        version, load_id, relations = qualified_build(self.ask)
+        build = qualified_build(self.ask)
         for schema in ("serving", "serving_next"):
             self._make_schema(schema)
         has_readers = self._open_to_readers("serving_next", False)
         for kind, name in self._relations("serving_next"):
             self._run(f"drop {kind} serving_next.{name}")
-        for relation in relations:
+        for relation in build.relations:
             if relation.kind == "table":
                 self._run(
                     f"create transient table serving_next.{relation.name} "
@@ -113,14 +113,14 @@ class Account:
                 )
             else:
                 self._copy_view(relation)
-        rows = self._describe(relations, version, load_id)
+        rows = self._describe(build)
         before_swap()
         if has_readers:
             self._open_to_readers("serving_next", True)
         self._run("alter schema serving_next swap with serving")
         if has_readers:
             self._open_to_readers("serving_next", False)
-        return Publication(version, load_id, len(relations), rows)
+        return Publication(build.version, build.load_id, len(build.relations), rows)
 
     def _copy_view(self, relation: Relation) -> None:
         ((text, comment),) = self.ask(
@@ -149,14 +149,16 @@ class Account:
                 f"let it read published tables only."
             ) from error
 
-    def _describe(self, relations: list[Relation], version: str, load_id: int) -> int:
+    def _describe(self, build: Build) -> int:
         """Say in the schema itself what it holds; the rows of all tables."""
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         self._run(
             "create transient table serving_next.publication as select "
-            f"cast({literal(version)} as varchar) as version, "
+            f"cast({literal(build.version)} as varchar) as version, "
             f"cast({literal(now)} as timestamp_ntz) as published_at, "
-            f"cast({load_id} as bigint) as load_id"
+            f"cast({build.load_id} as bigint) as load_id, "
+            f"cast({build.tests} as bigint) as tests, "
+            f"cast({build.models} as bigint) as models"
         )
         counts = " union all ".join(
             f"select {literal(relation.name)} as name, "
@@ -164,7 +166,7 @@ class Account:
             f"{literal(', '.join(relation.ignored_columns))} as ignored_columns, "
             f"{literal(', '.join(relation.key_columns))} as key_columns "
             f"from serving_next.{relation.name}"
-            for relation in relations
+            for relation in build.relations
         )
         self._run(f"create transient table serving_next.published_tables as {counts}")
         return int(

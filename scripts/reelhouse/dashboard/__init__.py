@@ -1,0 +1,1 @@
+"""The dashboards and the report: what is published, to be looked at."""

@@ -1,0 +1,109 @@
+"""Filters: which movies a page is about, in the address and in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+# Beyond them a year is a slip of the keyboard.
+FIRST_YEAR, LAST_YEAR = 1800, 2200
+MOST_RATINGS = 10**9
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Movies of any of the genres, released in the years, rated so often at least.
+
+    No genres are all of them; a year that is None sets no limit, and with either of
+    them a movie without a year is left out.
+    """
+
+    genres: tuple[str, ...] = ()
+    first_year: int | None = None
+    last_year: int | None = None
+    min_ratings: int = 0
+
+    @property
+    def are_set(self) -> bool:
+        return self != Filters()
+
+    def condition(self, movie_id: str = "movie_id") -> str:
+        """SQL condition that a movie is meant; `movie_id` is its column."""
+        parts = []
+        if self.genres:
+            genres = ", ".join(literal(genre) for genre in self.genres)
+            parts.append(
+                f"{movie_id} in (select movie_id from serving.bridge_movies_genres "
+                f"where genre in ({genres}))"
+            )
+        if self.first_year is not None or self.last_year is not None:
+            parts.append(
+                f"{movie_id} in (select movie_id from serving.dim_movies "
+                f"where release_year between {self.first_year or FIRST_YEAR} "
+                f"and {self.last_year or LAST_YEAR})"
+            )
+        if self.min_ratings:
+            parts.append(
+                f"{movie_id} in (select movie_id from serving.mart_movie_performance "
+                f"where rating_count >= {self.min_ratings})"
+            )
+        return " and ".join(parts) or "true"
+
+    def without_genres(self) -> Filters:
+        return replace(self, genres=())
+
+    def described(self) -> str:
+        """The filters in words; '' where none is set."""
+        parts = []
+        if self.genres:
+            parts.append(" or ".join(self.genres))
+        if self.first_year is not None and self.last_year is not None:
+            parts.append(f"released {self.first_year} to {self.last_year}")
+        elif self.first_year is not None:
+            parts.append(f"released from {self.first_year}")
+        elif self.last_year is not None:
+            parts.append(f"released up to {self.last_year}")
+        if self.min_ratings:
+            parts.append(f"at least {self.min_ratings:,} ratings")
+        return ", ".join(parts)
+
+    def to_address(self) -> dict[str, list[str]]:
+        """What stands in the address, by parameter."""
+        values = {
+            "genre": list(self.genres),
+            "from": [] if self.first_year is None else [str(self.first_year)],
+            "to": [] if self.last_year is None else [str(self.last_year)],
+            "ratings": [str(self.min_ratings)] if self.min_ratings else [],
+        }
+        return {name: texts for name, texts in values.items() if texts}
+
+    @classmethod
+    def from_address(
+        cls, address: Mapping[str, Sequence[str]], known_genres: Sequence[str]
+    ) -> Filters:
+        """The filters of an address; what is no sensible value there sets none."""
+        genres = [each for each in address.get("genre", ()) if each in known_genres]
+        return cls(
+            tuple(dict.fromkeys(genres)),
+            whole(address.get("from"), FIRST_YEAR, LAST_YEAR),
+            whole(address.get("to"), FIRST_YEAR, LAST_YEAR),
+            whole(address.get("ratings"), 0, MOST_RATINGS) or 0,
+        )
+
+
+def whole(texts: Sequence[str] | None, least: int, most: int) -> int | None:
+    """The whole number that a parameter holds, if it lies within the limits."""
+    text = texts[-1] if texts else ""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        return None
+    return int(text) if least <= int(text) <= most else None
+
+
+def literal(text: str) -> str:
+    """A text as SQL that means the same on both engines.
+
+    A backslash means itself on one of them, and something with what follows on the
+    other.
+    """
+    quoted = text.replace("'", "''").replace("\\", "' || chr(92) || '")
+    return f"('{quoted}')"

@@ -1,0 +1,256 @@
+"""Serving: the one way in which dashboards and report read what is published.
+
+All that a page shows comes from one version. Nothing is held open between two reads,
+so that a run is never kept waiting and a replaced file never kept alive; what was read
+is remembered for as long as its version is the published one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import Settings
+
+Ask = Callable[[str], pd.DataFrame]
+
+PUBLICATION = "select version, published_at, load_id from serving.publication"
+# So often a read begins anew when something is published meanwhile.
+ATTEMPTS = 3
+KEPT_ANSWERS = 500
+
+
+class Place(Hashable, Protocol):
+    """Where the published tables are.
+
+    `look_seconds` is how long the version that was seen last is taken for the newest,
+    `watch_seconds` how often an open page looks for a new one.
+    """
+
+    @property
+    def look_seconds(self) -> float: ...
+
+    @property
+    def watch_seconds(self) -> float: ...
+
+    def opened(self) -> AbstractContextManager[Ask]:
+        """A way to ask, for a moment; ReelhouseError where nothing is published."""
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """The published file of a laptop."""
+
+    path: Path
+    look_seconds: float = 0
+    watch_seconds: float = 3
+
+    @contextmanager
+    def opened(self) -> Iterator[Ask]:
+        import duckdb
+
+        from reelhouse.query import open_published
+
+        with open_published(self.path) as connection:
+
+            def ask(sql: str) -> pd.DataFrame:
+                try:
+                    cursor = connection.execute(sql)
+                except duckdb.Error as error:
+                    raise ReelhouseError(
+                        f"{self.path} cannot be read as this version has it "
+                        f"({str(error).splitlines()[0]}): run `reelhouse run` again."
+                    ) from error
+                names = [column[0] for column in cursor.description or []]
+                return to_frame(names, cursor.fetchall())
+
+            yield ask
+
+
+@dataclass(frozen=True)
+class Account:
+    """SERVING of the account that the variables name, with a login for each read."""
+
+    look_seconds: float = 30
+    watch_seconds: float = 300
+
+    @contextmanager
+    def opened(self) -> Iterator[Ask]:
+        from reelhouse.engines.snowflake import open_warehouse
+        from reelhouse.engines.snowflake_run import Account as Schemas
+
+        with open_warehouse() as warehouse:
+            Schemas(warehouse.connection).published()
+
+            def ask(sql: str) -> pd.DataFrame:
+                cursor = warehouse.connection.cursor()
+                cursor.execute(sql)
+                names = [column.name.lower() for column in cursor.description]
+                return to_frame(names, cursor.fetchall())
+
+            yield ask
+
+
+@dataclass(frozen=True)
+class InSnowflake:
+    """SERVING of the database that an app runs in, or that `st.connection` names."""
+
+    name: str = "snowflake"
+    look_seconds: float = 30
+    watch_seconds: float = 300
+
+    @contextmanager
+    def opened(self) -> Iterator[Ask]:
+        import streamlit
+
+        connection = streamlit.connection(self.name)
+
+        def ask(sql: str) -> pd.DataFrame:
+            cursor = connection.cursor()
+            cursor.execute(sql)
+            names = [column[0].lower() for column in cursor.description]
+            return to_frame(names, cursor.fetchall())
+
+        yield ask
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Answers by name, all of one version, which was published at a moment (UTC)."""
+
+    version: str
+    published_at: pd.Timestamp
+    load_id: int
+    frames: Mapping[str, pd.DataFrame]
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self.frames[name]
+
+
+@dataclass
+class Serving:
+    """Reads from a place, and remembers the answers of the newest version alone."""
+
+    place: Place
+    seen: tuple[str, pd.Timestamp, int] | None = None
+    seen_at: float = 0
+    answers: dict[str, pd.DataFrame] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def version(self) -> str:
+        """The version that is published now, or was `look_seconds` ago."""
+        with self.lock:
+            if self.seen and self._is_fresh():
+                return self.seen[0]
+        with self.place.opened() as ask:
+            return self._look(ask)[0]
+
+    def read(self, questions: Mapping[str, str]) -> Reading:
+        """The answers to a page's questions, in SQL, by name.
+
+        Raises ReelhouseError where nothing is published, or is again and again while
+        it is read.
+        """
+        with self.lock:
+            seen = self.seen
+            if (
+                seen
+                and self._is_fresh()
+                and set(questions.values()) <= set(self.answers)
+            ):
+                return self._reading(seen, questions, self.answers)
+        with self.place.opened() as ask:
+            for _ in range(ATTEMPTS):
+                seen = self._look(ask)
+                with self.lock:
+                    known = dict(self.answers) if self.seen == seen else {}
+                asked = {
+                    sql: ask(sql) for sql in questions.values() if sql not in known
+                }
+                if not asked or self._look(ask) == seen:
+                    self._remember(seen, asked)
+                    return self._reading(seen, questions, known | asked)
+        raise ReelhouseError(
+            "Something was published again and again while this was read: reload it."
+        )
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self.seen_at < self.place.look_seconds
+
+    def _look(self, ask: Ask) -> tuple[str, pd.Timestamp, int]:
+        row = ask(PUBLICATION).iloc[0]
+        seen = (str(row["version"]), row["published_at"], int(row["load_id"]))
+        with self.lock:
+            if self.seen != seen:
+                self.seen, self.answers = seen, {}
+            self.seen_at = time.monotonic()
+        return seen
+
+    def _remember(
+        self, seen: tuple[str, pd.Timestamp, int], asked: dict[str, pd.DataFrame]
+    ) -> None:
+        with self.lock:
+            if self.seen == seen:
+                self.answers |= asked
+                while len(self.answers) > KEPT_ANSWERS:
+                    del self.answers[next(iter(self.answers))]
+
+    @staticmethod
+    def _reading(
+        seen: tuple[str, pd.Timestamp, int],
+        questions: Mapping[str, str],
+        answers: Mapping[str, pd.DataFrame],
+    ) -> Reading:
+        frames = {name: answers[sql] for name, sql in questions.items()}
+        return Reading(*seen, frames)
+
+
+def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """Rows as a frame that is the same whichever engine answered.
+
+    Decimals become doubles, dates and moments UTC moments; whole numbers with nulls
+    stay whole.
+    """
+    columns = {}
+    for index, name in enumerate(names):
+        values = [row[index] for row in rows]
+        columns[name] = _series(values)
+    return pd.DataFrame(columns)
+
+
+def _series(values: list[Any]) -> pd.Series[Any]:
+    first = next((value for value in values if value is not None), None)
+    match first:
+        case bool():
+            return pd.Series(values, dtype="boolean")
+        case int():
+            return pd.Series(values, dtype="Int64")
+        case float() | Decimal():
+            return pd.Series(
+                [None if value is None else float(value) for value in values],
+                dtype="float64",
+            )
+        case str() | None:
+            return pd.Series(values, dtype="object")
+    return pd.to_datetime(pd.Series(values), utc=True)
+
+
+@cache
+def serving_of(place: Place) -> Serving:
+    """What all readers of a place share."""
+    return Serving(place)
+
+
+def place_of(settings: Settings) -> Place:
+    """Where a target publishes."""
+    return Account() if settings.is_snowflake else LocalFile(settings.published)

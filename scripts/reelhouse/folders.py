@@ -1,0 +1,82 @@
+"""Folders that a command writes: whole or not at all, and only over its own files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from reelhouse.errors import ReelhouseError
+
+
+@contextmanager
+def written_whole(folder: Path, contents: str) -> Iterator[Path]:
+    """A folder to fill, which takes the place of `folder` when all has gone well.
+
+    What is filled in must have the file `contents`: a JSON object whose `files` name
+    every other file, each an object with `file` and, if a changed one is not to be
+    lost, `sha256`. By it the next time knows what it may replace.
+    Raises ReelhouseError where there is anything else, and leaves it alone.
+    """
+    folder = folder.resolve()
+    former_contents(folder, contents)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
+        made, former = Path(work) / "made", Path(work) / "former"
+        made.mkdir()
+        yield made
+        # It may have come in the meantime.
+        former_contents(folder, contents)
+        has_former = folder.exists()
+        if has_former:
+            folder.rename(former)
+        try:
+            made.rename(folder)
+        except BaseException:
+            if has_former:
+                former.rename(folder)
+            raise
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def former_contents(folder: Path, contents: str) -> dict[str, Any]:
+    """What an earlier time wrote into `contents`; empty where nothing is there.
+
+    Raises ReelhouseError for whatever is no file of that time.
+    """
+    if not folder.exists():
+        return {}
+    if not folder.is_dir():
+        raise ReelhouseError(f"{folder} is a file: name a folder to write to.")
+    listed: dict[str, str | None] = {contents: None}
+    found: dict[str, Any] = {}
+    try:
+        found = json.loads((folder / contents).read_text(encoding="utf-8"))
+        listed |= {each["file"]: each.get("sha256") for each in found["files"]}
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
+        found = {}
+    foreign = [
+        name
+        for path in sorted(folder.rglob("*"))
+        if not path.is_dir() or path.is_symlink()
+        if (name := path.relative_to(folder).as_posix()) not in listed
+        or not found
+        or (listed[name] and listed[name] != sha256(path))
+    ]
+    if foreign:
+        more = ", …" if len(foreign) > 3 else ""
+        raise ReelhouseError(
+            f"{folder} holds what was not written by this command, or was changed "
+            f"since ({', '.join(foreign[:3])}{more}): name another folder, or move "
+            f"that away."
+        )
+    return found
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

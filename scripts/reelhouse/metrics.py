@@ -1,0 +1,238 @@
+"""Metrics: the figures that dashboards, report and Power BI show, defined once.
+
+`models/_metrics.yml` defines them for dbt's semantic layer. This module reads the same
+file and writes each as SQL over the published tables, so that no dbt is needed where a
+figure is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import PROJECT
+
+DEFINITIONS = PROJECT / "models/_metrics.yml"
+
+# Aggregations that every reader of the definitions can write.
+AGGREGATIONS = ("count", "count_distinct", "sum")
+# A column, or a product of columns.
+PRODUCT = re.compile(r"[a-z_]\w*( \* [a-z_]\w*)*")
+FILTER = re.compile(
+    r"\{\{ Dimension\('(?P<entity>\w+)__(?P<name>\w+)'\) \}\} "
+    r"(?P<operator>=|>|>=|<|<=) (?P<number>\d+)"
+)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A comparison of a column with a whole number, such as months_since > 0."""
+
+    column: str
+    operator: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An aggregate of one published table.
+
+    `aggregation` is one of AGGREGATIONS, `columns` what it is of: one column, or for a
+    sum several that are multiplied. With `condition` only its rows count; with
+    `newest_by` only those of the greatest value of that column, a key of the table.
+    """
+
+    table: str
+    aggregation: str
+    columns: tuple[str, ...]
+    newest_by: str | None = None
+    condition: Condition | None = None
+
+    @property
+    def sql(self) -> str:
+        """The aggregate as an expression that DuckDB and Snowflake take."""
+        value = " * ".join(self.columns)
+        if self.condition:
+            each = self.condition
+            value = (
+                f"case when {each.column} {each.operator} {each.number} "
+                f"then {value} end"
+            )
+        if self.newest_by:
+            return f"max_by({value}, {self.newest_by})"
+        if self.aggregation == "count_distinct":
+            return f"count(distinct {value})"
+        return f"{self.aggregation}({value})"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure: a measure, or the ratio of two measures of the same table.
+
+    `digits` are those behind the point, of percents where the unit is "%". A metric
+    that is but a part of others has no `unit`.
+    """
+
+    name: str
+    label: str
+    description: str
+    unit: str | None
+    digits: int
+    numerator: Measure
+    denominator: Measure | None = None
+
+    @property
+    def table(self) -> str:
+        """The published table that it is computed from."""
+        return self.numerator.table
+
+    @property
+    def sql(self) -> str:
+        """An aggregate expression over `table`: a number, null where there is none."""
+        if not self.denominator:
+            return self.numerator.sql
+        return (
+            f"cast({self.numerator.sql} as double) "
+            f"/ nullif(cast({self.denominator.sql} as double), 0)"
+        )
+
+    @property
+    def question(self) -> str:
+        """The select that answers with one row and one column of this name."""
+        return f"select {self.sql} as {self.name} from serving.{self.table}"
+
+    @property
+    def is_share(self) -> bool:
+        return self.unit == "%"
+
+    def text(self, value: float | None) -> str:
+        """A value for a reader, with thousands parted and no unit but the percent."""
+        if value is None:
+            return "–"
+        if self.is_share:
+            return f"{value * 100:,.{self.digits}f} %"
+        return f"{value:,.{self.digits}f}"
+
+
+@cache
+def metrics(definitions: Path = DEFINITIONS) -> dict[str, Metric]:
+    """The metrics that are shown, by name, in the order of their definitions.
+
+    Raises ReelhouseError for a definition that cannot be written for every reader.
+    """
+    every = all_metrics(definitions)
+    return {name: metric for name, metric in every.items() if metric.unit}
+
+
+@cache
+def all_metrics(definitions: Path = DEFINITIONS) -> dict[str, Metric]:
+    """The same with those that are but parts of others."""
+    declared = yaml.safe_load(definitions.read_text(encoding="utf-8"))
+    measures: dict[str, tuple[Measure, dict[str, str]]] = {}
+    for model in declared["semantic_models"]:
+        columns = _columns(model)
+        for each in model.get("measures", []):
+            measures[each["name"]] = (_measure(model, each, columns), columns)
+    found: dict[str, Metric] = {}
+    # A ratio may stand before the metrics that it is made of.
+    for each in sorted(declared["metrics"], key=lambda each: each["type"] == "ratio"):
+        found[each["name"]] = _metric(each, measures, found)
+    return {each["name"]: found[each["name"]] for each in declared["metrics"]}
+
+
+def _columns(model: dict[str, Any]) -> dict[str, str]:
+    """The columns of the dimensions, by the names that filters give them."""
+    primary = model.get("primary_entity") or next(
+        each["name"] for each in model["entities"] if each["type"] == "primary"
+    )
+    return {
+        f"{primary}__{each['name']}": each.get("expr", each["name"])
+        for each in model.get("dimensions", [])
+    }
+
+
+def _measure(
+    model: dict[str, Any], each: dict[str, Any], columns: dict[str, str]
+) -> Measure:
+    expression = str(each.get("expr", each["name"]))
+    window = each.get("non_additive_dimension")
+    if each["agg"] not in AGGREGATIONS:
+        raise _not_understood(
+            each["name"], f"aggregation {each['agg']}", ", ".join(AGGREGATIONS)
+        )
+    if not PRODUCT.fullmatch(expression):
+        raise _not_understood(
+            each["name"], f"expression {expression}", "a column or a product of columns"
+        )
+    if window and (window["window_choice"] != "max" or each["agg"] != "sum"):
+        raise _not_understood(each["name"], "window", "the sum at the max alone")
+    newest_by = None
+    if window:
+        newest_by = next(
+            column
+            for name, column in columns.items()
+            if name.endswith(f"__{window['name']}")
+        )
+    return Measure(
+        table=model["model"].removeprefix("ref('").removesuffix("')"),
+        aggregation=each["agg"],
+        columns=tuple(expression.split(" * ")),
+        newest_by=newest_by,
+    )
+
+
+def _metric(
+    each: dict[str, Any],
+    measures: dict[str, tuple[Measure, dict[str, str]]],
+    found: dict[str, Metric],
+) -> Metric:
+    parameters = each["type_params"]
+    if each["type"] == "simple":
+        measure, columns = measures[parameters["measure"]]
+        if "filter" in each:
+            measure = replace(measure, condition=_condition(each, columns))
+        parts = [measure]
+    elif each["type"] == "ratio" and "filter" not in each:
+        parts = [
+            found[parameters[part]].numerator for part in ("numerator", "denominator")
+        ]
+        if parts[0].table != parts[1].table:
+            raise _not_understood(each["name"], "ratio", "parts of one table")
+    else:
+        raise _not_understood(
+            each["name"], f"type {each['type']}", "simple, or ratio without a filter"
+        )
+    meta = each.get("config", {}).get("meta", {})
+    return Metric(
+        each["name"],
+        each["label"],
+        " ".join(each["description"].split()),
+        meta.get("unit"),
+        meta.get("digits", 0),
+        *parts,
+    )
+
+
+def _condition(each: dict[str, Any], columns: dict[str, str]) -> Condition:
+    match = FILTER.fullmatch(each["filter"])
+    column = match and columns.get(f"{match['entity']}__{match['name']}")
+    if not match or not column:
+        raise _not_understood(
+            each["name"],
+            f"filter {each['filter']}",
+            "a dimension of the same table compared with a whole number",
+        )
+    return Condition(column, match["operator"], int(match["number"]))
+
+
+def _not_understood(name: str, what: str, instead: str) -> ReelhouseError:
+    return ReelhouseError(
+        f"The {what} of {name} in models/_metrics.yml cannot be written for every "
+        f"reader of metrics: use {instead}."
+    )

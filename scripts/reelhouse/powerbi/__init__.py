@@ -1,0 +1,119 @@
+"""Power BI: a project over the published tables in Snowflake, made from the dbt tree.
+
+Tables, descriptions, types and relations are those of the dbt manifest, measures those
+of `metrics`. The same tree gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from reelhouse.build import manifest_of
+from reelhouse.errors import ReelhouseError
+from reelhouse.folders import written_whole
+from reelhouse.metrics import metrics
+from reelhouse.powerbi.check import check_fields, check_schemas
+from reelhouse.powerbi.documents import NAME, as_json
+from reelhouse.powerbi.model import Model, model_files, model_of
+from reelhouse.powerbi.report import report_files
+from reelhouse.query import ask
+from reelhouse.settings import Settings
+
+# Names what is in the folder, and thereby what the next time may replace.
+CONTENTS = "reelhouse.json"
+
+Columns = set[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Project:
+    """What was written; `validated` files hold to Microsoft's schemas, None unasked."""
+
+    folder: Path
+    tables: int
+    relations: int
+    measures: int
+    validated: int | None
+
+
+def write_project(settings: Settings, folder: Path, schemas: Path | None) -> Project:
+    """Write the Power BI project into a folder, after its checks.
+
+    `schemas` is a copy of the folder fabric of Microsoft's JSON schemas.
+    Raises ReelhouseError where a column of the models is not published in the target,
+    where a file breaks its schema, and where the folder holds anything else.
+    """
+    with TemporaryDirectory() as parsing:
+        # Names and types are those of every target, and this one needs no variables.
+        manifest = manifest_of(replace(settings, target="dev", warehouse=Path(parsing)))
+    model = model_of(manifest, list(metrics().values()))
+    _check_published(model, published_columns(settings))
+    files = project_files(model)
+    check_fields(files)
+    validated = check_schemas(files, schemas) if schemas else None
+    with written_whole(folder, CONTENTS) as made:
+        for name, text in files.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+        (made / CONTENTS).write_text(_contents(files), encoding="utf-8", newline="")
+    return Project(
+        folder,
+        len(model.tables),
+        len(model.relationships),
+        len(model.metrics),
+        validated,
+    )
+
+
+def project_files(model: Model) -> dict[str, str]:
+    """Every file of the project by its path below the folder, in the order of paths."""
+    shortcut = {
+        "version": "1.0",
+        "artifacts": [{"report": {"path": f"{NAME}.Report"}}],
+        "settings": {"enableAutoRecovery": True},
+    }
+    files = {f"{NAME}.pbip": as_json("pbip/pbipProperties/1.0.0", shortcut)}
+    for kind, made in (
+        ("SemanticModel", model_files(model)),
+        ("Report", report_files()),
+    ):
+        files |= {f"{NAME}.{kind}/{path}": text for path, text in made.items()}
+    return dict(sorted(files.items()))
+
+
+def published_columns(settings: Settings) -> Columns:
+    """Table and column of everything in SERVING of the target, in lower case."""
+    _, rows = ask(
+        settings,
+        "select lower(table_name), lower(column_name) "
+        "from information_schema.columns where lower(table_schema) = 'serving'",
+    )
+    return {(str(table), str(column)) for table, column in rows}
+
+
+def _check_published(model: Model, columns: Columns) -> None:
+    missing = [
+        f"{table.name}.{column.name}"
+        for table in model.tables
+        for column in table.columns
+        if (table.name, column.name) not in columns
+    ]
+    if missing:
+        more = ", …" if len(missing) > 3 else ""
+        raise ReelhouseError(
+            f"The models have what is not published ({', '.join(missing[:3])}{more}): "
+            f"publish them first, by `reelhouse run`."
+        )
+
+
+def _contents(files: dict[str, str]) -> str:
+    listed = [
+        {"file": name, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+        for name, text in files.items()
+    ]
+    return json.dumps({"files": listed}, indent=2) + "\n"

@@ -1,0 +1,231 @@
+"""The app, page by page: what it shows, what filters do, what it says of nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+from tests.dashboard.conftest import Copy
+
+from reelhouse.csv_export import to_csv
+from reelhouse.dashboard.panels import TITLES
+from reelhouse.dashboard.start import APP
+from reelhouse.settings import Settings, environment
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "**bold** _and_ `code` [link](http://example.invalid/)",
+    ":red[red] :smile: $x^2$",
+    '=HYPERLINK("http://example.invalid")',
+    "</script><script>alert(1)</script>",
+    "\u202e right to left \u00a0",
+]
+
+
+@pytest.fixture
+def opened(sample: Settings) -> Iterator[AppTest]:
+    """The app on the published sample, before its first run."""
+    with environment(
+        {"REELHOUSE_WAREHOUSE": str(sample.warehouse), "DBT_TARGET": "dev"}
+    ):
+        yield AppTest.from_file(str(APP), default_timeout=60)
+
+
+def on(app: AppTest, page: str) -> AppTest:
+    """Go to a page and run it; no exception may be shown."""
+    app._page_hash = calc_hash(page)
+    app.run()
+    assert not app.exception
+    return app
+
+
+def html(app: AppTest) -> str:
+    """All HTML of our own that is shown."""
+    return "\n".join(each.proto.body for each in app.get("html"))
+
+
+def figures(app: AppTest) -> dict[str, str]:
+    """Figures by their names."""
+    parts = html(app).split('<div class="rh-name">')[1:]
+    found = {}
+    for part in parts:
+        name, _, rest = part.partition("</div>")
+        found[name] = rest.split('rh-value">')[1].split("</div>")[0]
+    return found
+
+
+@pytest.mark.parametrize("page", TITLES)
+def test_a_page_shows_its_charts_and_tables(page: str, opened: AppTest) -> None:
+    app = on(opened, page)
+    assert f"<h1>{TITLES[page]}</h1>" in html(app)
+    assert len(app.dataframe) >= 1
+    # Nothing was rejected in the sample, which is all that health draws.
+    charts = app.get("vega_lite_chart")
+    assert len(charts) >= (0 if page == "health" else 2)
+    for chart in charts:
+        spec = json.loads(chart.proto.spec)
+        assert spec["config"]["font"].startswith("'Source Sans'")
+    buttons = app.get("download_button")
+    assert len(buttons) == len(app.dataframe)
+    assert "Published" in app.sidebar.get("html")[-1].proto.body
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", TITLES)
+def test_a_page_without_data_says_so(page: str, emptied: Path, opened: AppTest) -> None:
+    with environment({"REELHOUSE_WAREHOUSE": str(emptied.parent)}):
+        app = on(opened, page)
+    assert "rh-empty" in html(app)
+    assert app.get("vega_lite_chart") == []
+
+
+def test_filters_act_and_stand_in_the_address(opened: AppTest) -> None:
+    app = on(opened, "overview")
+    before = figures(app)
+    app.multiselect(key="genres").set_value(["Drama"])
+    app.slider(key="years").set_value((1980, 1999))
+    app.number_input(key="min_ratings").set_value(30)
+    app.run()
+    after = figures(app)
+    assert app.query_params == {
+        "genre": "Drama",
+        "from": "1980",
+        "to": "1999",
+        "ratings": "30",
+    }
+    assert "Drama, released 1980 to 1999, at least 30 ratings" in html(app)
+    assert 0 < _number(after["Ratings"]) < _number(before["Ratings"])
+
+    carried = on(app, "catalogue")
+    assert carried.query_params["genre"] == "Drama"
+    assert "Drama, released 1980 to 1999, at least 30 ratings" in html(carried)
+
+    next(button for button in app.button if button.label == "Clear filters").click()
+    app.run()
+    assert app.query_params == {}
+    assert figures(on(app, "overview")) == before
+
+
+def test_an_address_sets_the_filters_and_the_movie(opened: AppTest) -> None:
+    opened.query_params["genre"] = ["Comedy", "no such genre"]
+    opened.query_params["from"] = "1990"
+    opened.query_params["ratings"] = "x"
+    opened.query_params["movie"] = "1"
+    app = on(opened, "catalogue")
+    assert app.multiselect(key="genres").value == ["Comedy"]
+    assert app.slider(key="years").value[0] == 1990
+    assert app.number_input(key="min_ratings").value == 0
+    assert app.selectbox(key="movie").value == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", ["catalogue", "recommendation"])
+def test_a_movie_can_be_found_and_picked(page: str, opened: AppTest) -> None:
+    app = on(opened, page)
+    first = app.selectbox(key="movie").value
+    app.text_input(key="movie_search").set_value("harbour").run()
+    options = app.selectbox(key="movie").options
+    assert 0 < len(options) < 100
+    assert all("harbour" in each.lower() for each in options)
+    picked = app.selectbox(key="movie")
+    picked.select_index(len(options) - 1).run()
+    assert not app.exception
+    assert app.selectbox(key="movie").value != first
+    assert app.query_params["movie"] == str(app.selectbox(key="movie").value)
+    app.text_input(key="movie_search").set_value("100% _ ' no such title").run()
+    assert not app.exception
+
+
+def test_filters_that_no_movie_fits_are_said_so(opened: AppTest) -> None:
+    app = on(opened, "catalogue")
+    app.number_input(key="min_ratings").set_value(1_000_000).run()
+    assert not app.exception
+    assert "No movie fits these filters." in html(app)
+    assert "No movie has this in its title and fits the filters." in html(app)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "catalogue",
+        *(
+            pytest.param(page, marks=pytest.mark.long)
+            for page in TITLES
+            if page != "catalogue"
+        ),
+    ],
+)
+def test_texts_of_the_data_are_shown_as_they_are(
+    page: str, changed: Copy, opened: AppTest
+) -> None:
+    """Whatever a title, a tag, a genre or a reason holds."""
+    texts = ", ".join("'" + text.replace("'", "''") + "'" for text in HOSTILE)
+    a_text = (
+        f"list_extract([{texts}], cast(1 + abs(hash({{}})) % {len(HOSTILE)} as int))"
+    )
+    statements = [
+        f"update {table} set {column} = {a_text.format(key)}"
+        for table, column, key in (
+            ("dim_movies", "title", "movie_id"),
+            ("mart_movie_performance", "title", "movie_id"),
+            ("mart_movie_momentum", "title", "movie_id"),
+            ("mart_movie_recommendations", "title", "movie_id"),
+            ("dim_movies_history", "title", "movie_id"),
+            ("mart_user_tags", "tag_normalised", "tag_normalised"),
+            ("fct_tags", "tag_normalised", "tag_normalised"),
+            ("dim_genome_tags", "tag", "tag_id"),
+            ("mart_tag_relevance", "tag", "tag_id"),
+            ("mart_tag_performance", "tag", "tag_id"),
+        )
+    ]
+    statements += [
+        f"insert into dim_genres values ('{HOSTILE[0]}', true)",
+        f"insert into health_rejects values ('a.csv', '{HOSTILE[0]}', 3)",
+        f"update dim_movies set genres = '{HOSTILE[0]}', imdb_url = 'javascript:1'",
+    ]
+    path = changed(*statements)
+    with environment({"REELHOUSE_WAREHOUSE": str(path.parent)}):
+        opened.query_params["genre"] = HOSTILE[0]
+        app = on(opened, page)
+    shown = html(app)
+    if page != "health":
+        assert "&lt;img src=x onerror=alert(1)&gt;" in shown
+    for raw in ("<img", "<script", "javascript:"):
+        assert raw not in shown
+    # Nothing of the data goes through Markdown.
+    for each in app.markdown:
+        assert not any(text in each.value for text in HOSTILE)
+
+
+def test_a_download_holds_no_formula(
+    changed: Copy, opened: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+
+    def kept(names: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+        made.append(to_csv(names, rows))
+        return made[-1]
+
+    monkeypatch.setattr("reelhouse.dashboard.screen.to_csv", kept)
+    path = changed("update mart_movie_performance set title = '=1+1, ' || title")
+    with environment({"REELHOUSE_WAREHOUSE": str(path.parent)}):
+        app = on(opened, "catalogue")
+    assert len(made) == len(app.get("download_button"))
+    lines = made[0].decode("utf-8-sig").splitlines()
+    assert len(lines) == 893
+    assert all(line.startswith("\"'=1+1, ") for line in lines[1:])
+
+
+def test_nothing_published_is_said_so(opened: AppTest, tmp_path: Path) -> None:
+    with environment({"REELHOUSE_WAREHOUSE": str(tmp_path)}):
+        opened.run()
+    assert not opened.exception
+    assert "nothing has been published yet" in html(opened)
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))

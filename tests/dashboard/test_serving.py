@@ -1,0 +1,241 @@
+"""The data layer: one version at a time, nothing held open, nothing asked twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.dashboard.conftest import Copy
+
+from reelhouse.dashboard.filters import Filters
+from reelhouse.dashboard.questions import PAGES, asked
+from reelhouse.dashboard.serving import (
+    Ask,
+    LocalFile,
+    Serving,
+    to_frame,
+)
+from reelhouse.errors import ReelhouseError
+from reelhouse.metrics import metrics
+from reelhouse.settings import Settings
+
+COUNT = "select count(*) as rows from serving.dim_movies"
+NEW_VERSION = "update publication set version = '{}'"
+
+
+@dataclass(eq=False)
+class Watched:
+    """A file, and every question that it was asked."""
+
+    path: Path
+    asked: list[str]
+    look_seconds: float = 0
+    watch_seconds: float = 1
+
+    @contextmanager
+    def opened(self) -> Iterator[Ask]:
+        with LocalFile(self.path).opened() as ask:
+
+            def watched(sql: str) -> pd.DataFrame:
+                self.asked.append(sql)
+                return ask(sql)
+
+            yield watched
+
+
+def open_files() -> set[str]:
+    return {
+        str(link.readlink())
+        for link in Path("/proc/self/fd").iterdir()
+        if link.is_symlink()
+    }
+
+
+def test_values_are_the_same_whichever_engine_answered() -> None:
+    frame = to_frame(
+        ["whole", "exact", "at", "on", "text", "is_so", "nothing"],
+        [
+            (
+                1,
+                Decimal("0.5"),
+                datetime(2020, 1, 2, 3),
+                date(2020, 1, 2),
+                "a",
+                True,
+                None,
+            ),
+            (None, None, None, None, None, None, None),
+        ],
+    )
+    assert frame["whole"].tolist() == [1, pd.NA]
+    assert frame["exact"][0] == 0.5
+    assert frame["at"][0] == datetime(2020, 1, 2, 3, tzinfo=UTC)
+    assert frame["on"][0] == datetime(2020, 1, 2, tzinfo=UTC)
+    assert frame["text"].tolist() == ["a", None]
+    assert frame["is_so"].tolist() == [True, pd.NA]
+    assert frame.loc[1].isna().all()
+    assert list(to_frame(["a", "b"], []).columns) == ["a", "b"]
+
+
+def test_what_was_read_is_remembered(changed: Copy) -> None:
+    place = Watched(changed(), [])
+    serving = Serving(place)
+    first = serving.read({"movies": COUNT})
+    again = serving.read({"films": COUNT})
+    assert first["movies"] is again["films"]
+    assert place.asked.count(COUNT) == 1
+
+
+def test_a_new_version_is_read_anew(changed: Copy) -> None:
+    path = changed()
+    serving = Serving(Watched(path, []))
+    before = serving.read({"movies": COUNT})
+    assert before["movies"]["rows"][0] == 900
+    changed(NEW_VERSION.format("next"), "delete from dim_movies", to=path)
+    assert serving.version() == "next"
+    after = serving.read({"movies": COUNT})
+    assert (before.version, after.version) != (after.version, before.version)
+    assert after["movies"]["rows"][0] == 0
+
+
+def test_a_page_is_of_one_version_though_another_comes_in_between(
+    changed: Copy,
+) -> None:
+    """The file is replaced after the first answer; the second is of the same one."""
+    path = changed()
+    other = path.with_name("other.duckdb")
+    changed(NEW_VERSION.format("next"), "delete from dim_movies", to=other)
+    place = LocalFile(path)
+    with place.opened() as ask:
+        assert ask(COUNT)["rows"][0] == 900
+        other.replace(path)
+        assert (
+            ask("select count(*) as rows from serving.dim_movies where true")["rows"][0]
+            == 900
+        )
+    assert Serving(place).read({"movies": COUNT})["movies"]["rows"][0] == 0
+
+
+def test_an_account_that_publishes_meanwhile_is_read_again() -> None:
+    """Between two answers of an account the version may change."""
+    versions = iter(["one", "two", "two", "two"])
+
+    class Changing:
+        look_seconds = 0.0
+        watch_seconds = 1.0
+
+        @contextmanager
+        def opened(self) -> Iterator[Ask]:
+            def ask(sql: str) -> pd.DataFrame:
+                if "publication" not in sql:
+                    return pd.DataFrame({"rows": [self.rows()]})
+                now = [(next(versions), datetime(2026, 1, 1), 1)]
+                return to_frame(["version", "published_at", "load_id"], now)
+
+            yield ask
+
+        def rows(self) -> int:
+            self.count = getattr(self, "count", 0) + 1
+            return self.count
+
+    reading = Serving(Changing()).read({"rows": "select 1"})
+    assert (reading.version, reading["rows"]["rows"][0]) == ("two", 2)
+
+
+def test_an_account_that_publishes_for_ever_is_told_of() -> None:
+    class Restless:
+        look_seconds = 0.0
+        watch_seconds = 1.0
+        count = 0
+
+        @contextmanager
+        def opened(self) -> Iterator[Ask]:
+            def ask(_: str) -> pd.DataFrame:
+                self.count += 1
+                now = [(str(self.count), datetime(2026, 1, 1), 1)]
+                return to_frame(["version", "published_at", "load_id"], now)
+
+            yield ask
+
+    with pytest.raises(ReelhouseError, match="again and again"):
+        Serving(Restless()).read({"rows": "select 1"})
+
+
+def test_no_old_file_is_kept_alive_by_readers_in_turns(changed: Copy) -> None:
+    """While one reader is at it, the next one sees what was published since."""
+    path = changed()
+    seen = []
+    for name in ("second", "third"):
+        with LocalFile(path).opened() as ask:
+            ask(COUNT)
+            changed(NEW_VERSION.format(name), to=path)
+            # Another thread, as sessions are; the first still has its file open.
+            reader = threading.Thread(
+                target=lambda: seen.append(Serving(LocalFile(path)).version())
+            )
+            reader.start()
+            reader.join()
+    assert seen == ["second", "third"]
+    assert not [name for name in open_files() if "published.duckdb" in name]
+
+
+def test_readers_reach_nothing_else(changed: Copy, tmp_path: Path) -> None:
+    with LocalFile(changed()).opened() as ask:
+        for sql in (
+            "select * from read_csv('/etc/hostname')",
+            f"attach '{tmp_path}/x.duckdb'",
+            f"copy (select 1) to '{tmp_path}/x.csv'",
+            "delete from serving.dim_movies",
+            "set enable_external_access = true",
+        ):
+            with pytest.raises(ReelhouseError, match="cannot be read"):
+                ask(sql)
+
+
+def test_nothing_published_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ReelhouseError, match=r"nothing has been published yet"):
+        Serving(LocalFile(tmp_path / "published.duckdb")).version()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_filters_that_mean_every_movie_change_no_figure(
+    page: str, sample: Settings
+) -> None:
+    """The marts answer without filters, the facts with them: the same."""
+    serving = Serving(LocalFile(sample.published))
+    whole = serving.read(asked(page)).frames
+    genres = serving.read({"genres": "select genre from serving.dim_genres"})
+    every = Filters(tuple(genres["genres"]["genre"]))
+    wide = serving.read(asked(page, every)).frames
+    for name, frame in whole.items():
+        if name not in {"offered"}:
+            pd.testing.assert_frame_equal(
+                wide[name], frame, check_dtype=False, obj=f"{page}.{name}"
+            )
+
+
+def test_figures_are_the_metrics(sample: Settings) -> None:
+    serving = Serving(LocalFile(sample.published))
+    totals = serving.read(asked("overview"))["totals"]
+    for name in totals:
+        question = metrics()[name].question
+        assert serving.read({"it": question})["it"][name][0] == totals[name][0]
+
+
+def test_filters_leave_the_movies_that_they_mean(sample: Settings) -> None:
+    serving = Serving(LocalFile(sample.published))
+    filters = Filters(("Drama",), 1980, 1999, 30)
+    titles = serving.read(asked("catalogue", filters))["titles"]
+    assert len(titles) > 5
+    assert titles["genres"].str.split("|").map(lambda each: "Drama" in each).all()
+    assert titles["release_year"].between(1980, 1999).all()
+    assert (titles["rating_count"] >= 30).all()
+    totals = serving.read(asked("overview", filters))["totals"]
+    assert totals["ratings"][0] == titles["rating_count"].sum()

@@ -1,0 +1,414 @@
+"""Power BI: the project says what the tree and the published tables say, no more."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reelhouse.build import manifest_of
+from reelhouse.cli import main
+from reelhouse.errors import ReelhouseError
+from reelhouse.metrics import metrics
+from reelhouse.powerbi import (
+    CONTENTS,
+    project_files,
+    published_columns,
+    write_project,
+)
+from reelhouse.powerbi.check import check_fields, check_schemas, names_in
+from reelhouse.powerbi.documents import SCHEMAS
+from reelhouse.powerbi.model import MEASURES, TYPES, Model, dax, model_of
+from reelhouse.query import query
+from reelhouse.settings import Settings, powerbi_schemas
+
+TABLES = "Reelhouse.SemanticModel/definition/tables"
+VISUALS = "Reelhouse.Report/definition/pages/overview/visuals"
+Files = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def manifest(sample: Settings) -> dict[str, Any]:
+    return manifest_of(sample)
+
+
+@pytest.fixture(scope="module")
+def model(manifest: dict[str, Any]) -> Model:
+    return model_of(manifest, metrics().values())
+
+
+@pytest.fixture(scope="module")
+def files(model: Model) -> Files:
+    return project_files(model)
+
+
+def call(sample: Settings, *arguments: object, **variables: str | None) -> Result:
+    variables["REELHOUSE_WAREHOUSE"] = str(sample.warehouse)
+    variables.setdefault("REELHOUSE_POWERBI_SCHEMAS", None)
+    return CliRunner().invoke(
+        main, ["powerbi", *map(str, arguments)], env={"DBT_TARGET": None} | variables
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+# --- what is in it
+
+
+def test_every_published_table_is_there_with_its_columns(
+    sample: Settings, files: Files
+) -> None:
+    names = names_in(files)
+    _, rows = query(
+        sample.published, "select name from published_tables where kind = 'table'"
+    )
+    assert {name for (name,) in rows} == set(names.columns) - {MEASURES}
+    published = published_columns(sample)
+    for table in set(names.columns) - {MEASURES}:
+        assert names.columns[table] == {
+            column for name, column in published if name == table
+        }
+
+
+def test_columns_have_the_kind_and_words_of_the_tree(
+    manifest: dict[str, Any], files: Files
+) -> None:
+    text = files[f"{TABLES}/fct_genome_scores.tmdl"]
+    described = manifest["nodes"]["model.reelhouse.fct_genome_scores"]
+    assert text.startswith(f"/// {' '.join(described['description'].split())}\n")
+    assert re.findall(r"^\tcolumn (\w+)\n\t\tdataType: (\w+)$", text, re.M) == [
+        ("movie_id", "int64"),
+        ("tag_id", "int64"),
+        ("relevance", "double"),
+    ]
+    words = " ".join(described["columns"]["relevance"]["description"].split())
+    assert f"\t/// {words}\n\tcolumn relevance\n" in text
+    assert re.findall("sourceColumn: (.*)", text) == ["MOVIE_ID", "TAG_ID", "RELEVANCE"]
+
+
+def test_relationships_are_the_tested_relations_of_published_tables(
+    manifest: dict[str, Any], model: Model
+) -> None:
+    tables = {table.name for table in model.tables}
+    tested = set()
+    for node in manifest["nodes"].values():
+        about = node.get("test_metadata") or {}
+        if about.get("name") == "relationships":
+            child = node["attached_node"].rpartition(".")[2]
+            parent = about["kwargs"]["to"].removeprefix("ref('").removesuffix("')")
+            if {child, parent} <= tables:
+                tested.add(
+                    (child, node["column_name"], parent, about["kwargs"]["field"])
+                )
+    made = [
+        (each.child, each.child_column, each.parent, each.parent_column)
+        for each in model.relationships
+    ]
+    assert len(made) > 20
+    assert sorted(tested) == sorted(made)
+
+
+def test_a_filter_finds_one_way_at_most(model: Model) -> None:
+    """Power BI refuses a model in which it finds two ways between two tables."""
+    active = [each for each in model.relationships if each.is_active]
+    children: dict[str, list[str]] = {}
+    for each in active:
+        children.setdefault(each.parent, []).append(each.child)
+
+    def reached(table: str) -> Iterator[str]:
+        for child in children.get(table, []):
+            yield child
+            yield from reached(child)
+
+    for table in children:
+        ways = Counter(reached(table))
+        assert not [name for name, count in ways.items() if count > 1]
+    (inactive,) = set(model.relationships) - set(active)
+    assert inactive.child_column == "neighbour_movie_id"
+
+
+def test_measures_are_the_metrics(files: Files) -> None:
+    names = names_in(files)
+    assert list(names.measures[MEASURES]) == [
+        metric.label for metric in metrics().values()
+    ]
+    assert not [table for table in names.measures if names.measures[table]][1:]
+
+
+def test_averages_are_sums_over_counts() -> None:
+    made = {name: dax(metric) for name, metric in metrics().items()}
+    assert made["average_rating"] == (
+        "DIVIDE(SUM('fct_ratings'[rating]), COUNTA('fct_ratings'[movie_id]))"
+    )
+    genres = "'mart_genre_ratings'"
+    assert made["weighted_average_rating"] == (
+        f"DIVIDE(SUMX({genres}, {genres}[weighted_average_rating] "
+        f"* {genres}[weighted_rating_count]), SUM({genres}[weighted_rating_count]))"
+    )
+    later = "KEEPFILTERS('mart_user_cohorts'[months_since] > 0)"
+    assert made["retention"] == (
+        f"DIVIDE(CALCULATE(SUM('mart_user_cohorts'[active_users]), {later}), "
+        f"CALCULATE(SUM('mart_user_cohorts'[cohort_users]), {later}))"
+    )
+    month = "'mart_monthly_trends'[month]"
+    assert made["active_users"] == (
+        f"VAR newest = MAX({month}) RETURN CALCULATE("
+        f"SUM('mart_monthly_trends'[active_users]), {month} = newest)"
+    )
+    assert not [name for name, text in made.items() if "AVERAGE" in text]
+
+
+def test_measures_read_what_the_sql_reads() -> None:
+    for metric in metrics().values():
+        tables = set(re.findall(r"'(\w+)'", dax(metric)))
+        columns = set(re.findall(r"\[(\w+)\]", dax(metric)))
+        assert tables == {metric.table}
+        measures = [metric.numerator, metric.denominator or metric.numerator]
+        assert columns == {
+            name
+            for each in measures
+            for name in (
+                *each.columns,
+                *([each.newest_by] if each.newest_by else []),
+                *([each.condition.column] if each.condition else []),
+            )
+        }
+
+
+def test_snowflake_is_named_by_four_parameters(files: Files) -> None:
+    text = files["Reelhouse.SemanticModel/definition/expressions.tmdl"]
+    assert re.findall(r"^expression (\w+) = ", text, re.M) == [
+        "Server",
+        "Warehouse",
+        "Role",
+        "Database",
+    ]
+    source = files[f"{TABLES}/dim_movies.tmdl"]
+    assert "Snowflake.Databases(Server, Warehouse, [Role = Role])" in source
+    assert '[Name = "DIM_MOVIES", Kind = "Table"]' in source
+
+
+def test_tmdl_is_indented_by_tabs_one_level_at_a_time(files: Files) -> None:
+    for path, text in files.items():
+        if path.endswith(".tmdl"):
+            assert text.endswith("\n")
+            depth, before = 0, ""
+            for line in filter(None, text.splitlines()):
+                tabs = len(line) - len(line.lstrip("\t"))
+                # What is assigned stands two levels deeper.
+                assert tabs <= depth + (2 if before.endswith(" =") else 1), line
+                assert line == line.rstrip()
+                depth, before = tabs, line
+
+
+def test_every_visual_lies_on_the_page_and_none_on_another(files: Files) -> None:
+    page = json.loads(files[VISUALS.replace("visuals", "page.json")])
+    boxes = [
+        json.loads(text)["position"]
+        for path, text in files.items()
+        if path.endswith("visual.json")
+    ]
+    assert len(boxes) > 8
+    for number, one in enumerate(boxes):
+        assert 0 <= one["x"] <= page["width"] - one["width"]
+        assert 0 <= one["y"] <= page["height"] - one["height"]
+        for other in boxes[:number]:
+            assert (
+                one["x"] + one["width"] <= other["x"]
+                or other["x"] + other["width"] <= one["x"]
+                or one["y"] + one["height"] <= other["y"]
+                or other["y"] + other["height"] <= one["y"]
+            )
+
+
+# --- what is refused
+
+
+PLANTED = {
+    "a measure of a visual": (
+        f"{VISUALS}/card_ratings/visual.json",
+        '"Property": "Ratings"',
+        '"Property": "Rating"',
+        r"Measure Metrics\[Rating\]",
+    ),
+    "a column of a visual": (
+        f"{VISUALS}/ratings_by_month/visual.json",
+        '"Property": "month_start"',
+        '"Property": "month_end"',
+        r"Column dim_dates\[month_end\]",
+    ),
+    "a column of a sort": (
+        f"{VISUALS}/movies_by_ratings/visual.json",
+        '"sort": [',
+        '"sort": [{"field": {"Column": {"Expression": {"SourceRef": '
+        '{"Entity": "dim_movies"}}, "Property": "name"}}},',
+        r"Column dim_movies\[name\]",
+    ),
+    "a column of a measure": (
+        f"{TABLES}/Metrics.tmdl",
+        "SUM('fct_ratings'[rating])",
+        "SUM('fct_ratings'[stars])",
+        r"fct_ratings\[stars\] in measure Average rating",
+    ),
+    "a table of a measure": (
+        f"{TABLES}/Metrics.tmdl",
+        "SUMX('mart_genre_ratings',",
+        "SUMX('mart_genres',",
+        "mart_genres in measure Weighted average rating",
+    ),
+    "a measure of a measure": (
+        f"{TABLES}/Metrics.tmdl",
+        "= SUM('mart_release_trends'[movies_released])",
+        "= DIVIDE([Tags], [Users])",
+        r"\[Users\] in measure Movies released",
+    ),
+    "a column of a relationship": (
+        "Reelhouse.SemanticModel/definition/relationships.tmdl",
+        "toColumn: dim_dates.date_day",
+        "toColumn: dim_dates.day",
+        r"dim_dates\[day\]",
+    ),
+    "a table that is not listed": (
+        "Reelhouse.SemanticModel/definition/model.tmdl",
+        "ref table dim_users\n",
+        "",
+        "refers to other tables",
+    ),
+    "a measure with the name of a column": (
+        f"{TABLES}/Metrics.tmdl",
+        "measure 'Tags'",
+        "measure 'Nothing'",
+        "two things named nothing in Metrics",
+    ),
+}
+
+
+def test_the_fields_are_there(files: Files) -> None:
+    check_fields(files)
+
+
+@pytest.mark.parametrize(("path", "old", "new", "words"), PLANTED.values(), ids=PLANTED)
+def test_a_name_that_is_not_there_is_found(
+    files: Files, path: str, old: str, new: str, words: str
+) -> None:
+    assert old in files[path]
+    with pytest.raises(ReelhouseError, match=words):
+        check_fields(files | {path: files[path].replace(old, new)})
+
+
+def test_a_type_without_a_word_is_named(manifest: dict[str, Any]) -> None:
+    name = "model.reelhouse.dim_genres"
+    node = manifest["nodes"][name]
+    columns = {"genre": node["columns"]["genre"] | {"data_type": "json"}}
+    changed = manifest | {
+        "nodes": manifest["nodes"] | {name: node | {"columns": columns}}
+    }
+    with pytest.raises(ReelhouseError, match=r"dim_genres\.genre is of type json"):
+        model_of(changed, [])
+    assert "json" not in TYPES
+
+
+def test_a_column_that_is_not_published_is_named(
+    sample: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = published_columns(sample) - {("dim_users", "tag_count")}
+    monkeypatch.setattr("reelhouse.powerbi.published_columns", lambda _: there)
+    with pytest.raises(ReelhouseError, match=r"not published \(dim_users\.tag_count\)"):
+        write_project(sample, tmp_path / "project", None)
+    assert not (tmp_path / "project").exists()
+
+
+# --- Microsoft's schemas
+
+
+def test_every_file_holds_to_the_published_schemas(files: Files) -> None:
+    schemas = powerbi_schemas()
+    if not schemas:
+        pytest.skip("REELHOUSE_POWERBI_SCHEMAS names no copy of Microsoft's schemas")
+    documents = [path for path in files if not path.endswith(".tmdl")]
+    assert check_schemas(files, schemas) == len(documents)
+    path = f"{VISUALS}/card_ratings/visual.json"
+    for old, new, words in (
+        ('"visualType"', '"visualKind"', "visualKind"),
+        ('"queryState"', '"state"', "visual/query"),
+        ('"x": 24', '"x": "24"', "position/x"),
+    ):
+        assert old in files[path]
+        with pytest.raises(ReelhouseError, match=words) as refused:
+            check_schemas(files | {path: files[path].replace(old, new)}, schemas)
+        assert path in str(refused.value)
+
+
+def test_schemas_refer_to_each_other_and_are_all_needed(
+    files: Files, tmp_path: Path
+) -> None:
+    """With a folder of the same form, which this test makes."""
+    for text in files.values():
+        if text.startswith("{"):
+            address = json.loads(text)["$schema"]
+            path = tmp_path / address.removeprefix(SCHEMAS)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            schema: dict[str, Any] = {"$id": address, "type": "object"}
+            if "/page/" in address:
+                name = {"$ref": "../../names/1.0.0/schema.json#/definitions/Name"}
+                schema["properties"] = {"displayName": name}
+            path.write_text(json.dumps(schema), encoding="utf-8")
+    with pytest.raises(ReelhouseError, match=r"does not hold .*names/1\.0\.0"):
+        check_schemas(files, tmp_path)
+    names = tmp_path / "item/report/definition/names/1.0.0/schema.json"
+    names.parent.mkdir(parents=True)
+    names.write_text('{"definitions": {"Name": {"maxLength": 20}}}', encoding="utf-8")
+    assert check_schemas(files, tmp_path) > 10
+    names.write_text('{"definitions": {"Name": {"maxLength": 2}}}', encoding="utf-8")
+    with pytest.raises(ReelhouseError, match=r"page\.json breaks .* at displayName"):
+        check_schemas(files, tmp_path)
+
+
+# --- the command
+
+
+def test_the_same_tree_gives_the_same_bytes(sample: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    first = call(sample, "--out", folder)
+    assert first.exit_code == 0, first.output
+    assert "11 measures written" in first.output
+    assert "Not validated against Microsoft's schemas" in first.output
+    made = contents(folder)
+    assert b"\r" not in b"".join(made.values())
+    assert call(sample, "--out", folder).exit_code == 0
+    assert contents(folder) == made
+    listed = json.loads(made[CONTENTS])["files"]
+    assert sorted([CONTENTS, *(each["file"] for each in listed)]) == sorted(made)
+
+
+def test_what_a_person_changed_is_left_alone(sample: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    assert call(sample, "--out", folder).exit_code == 0
+    (folder / f"{TABLES}/Metrics.tmdl").write_text("mine", encoding="utf-8")
+    before = contents(folder)
+    result = call(sample, "--out", folder)
+    assert result.exit_code == 1
+    assert f"({TABLES}/Metrics.tmdl)" in result.stderr.replace("\n", "")
+    assert contents(folder) == before
+
+
+def test_schemas_that_are_no_folder_are_named(sample: Settings, tmp_path: Path) -> None:
+    result = call(
+        sample,
+        *("--out", tmp_path / "project"),
+        REELHOUSE_POWERBI_SCHEMAS=str(tmp_path / "none"),
+    )
+    assert result.exit_code == 1
+    assert "REELHOUSE_POWERBI_SCHEMAS" in result.stderr
