@@ -1,0 +1,155 @@
+"""Two deliveries, a run of each, and copies of what the first has left."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pytest
+from tests.delivery import client, csv
+from tests.faults import tally, warm
+from tests.faults.warm import Started
+
+from reelhouse.bucket import environment as aws_variables
+from reelhouse.query import open_published
+from reelhouse.s3 import S3Settings, upload
+
+MOVIES = [
+    "1,Lantern (1994),Drama|Comedy",
+    '2,"Harbour, The (1999)",Drama',
+    "3,Salt (2001),Comedy",
+    "4,Unseen (2003),War",
+]
+RATINGS = [
+    f"{user},{movie},{(user * movie) % 10 / 2 + 0.5},{1_000_000_000 + user * 86_400}"
+    for user in range(1, 13)
+    for movie in range(1, 4)
+]
+TAGS = ["1,1,Quiet,1100000000", "9,2,loud,1100000001"]
+FIRST = {
+    "movies.csv": csv("movies", MOVIES),
+    "ratings.csv": csv("ratings", RATINGS),
+    "tags.csv": csv("tags", TAGS),
+}
+# A changed title, a rating that is gone, one that is changed and one of a new user.
+SECOND = {
+    "movies.csv": csv("movies", ["1,Lanterns (1994),Drama|Comedy", *MOVIES[1:]]),
+    "ratings.csv": csv(
+        "ratings", [*RATINGS[1:-1], "12,3,0.5,1300000000", "20,4,2.5,1300000002"]
+    ),
+    "tags.csv": csv("tags", TAGS[:1]),
+}
+# What a run leaves, and nothing else.
+FILES = {".lock", "dbt", "published.duckdb", "reelhouse.duckdb"}
+
+
+@dataclass
+class Desk:
+    """A warehouse after a run of the first delivery; the bucket has the second."""
+
+    s3: S3Settings
+    bucket: str
+    warehouse: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    disk: int | None = None
+
+    @property
+    def published(self) -> Path:
+        return self.warehouse / "published.duckdb"
+
+    @property
+    def database(self) -> Path:
+        return self.warehouse / "reelhouse.duckdb"
+
+    def put(self, files: dict[str, bytes]) -> None:
+        for key, body in files.items():
+            client(self.s3).put_object(
+                Bucket=self.bucket, Key=f"source/{key}", Body=body
+            )
+
+    def start(self, *arguments: str, day: int = 2, **variables: str) -> Started:
+        """Start a command in a process of its own; a run, where none is named."""
+        moment = {"REELHOUSE_MOMENT": f"2026-01-{day:02}", "REELHOUSE_MAX_SHRINK": "1"}
+        places = {
+            "REELHOUSE_WAREHOUSE": str(self.warehouse),
+            "REELHOUSE_SOURCE": f"s3://{self.bucket}/source",
+        }
+        settings = aws_variables(self.s3) | moment | places | self.variables
+        said = self.warehouse.with_name(f"said-{time.monotonic_ns()}")
+        return warm.start(list(arguments or ["run"]), settings | variables, said, self.disk)
+
+    def run(self, day: int = 2, **variables: str) -> str:
+        """A run that must go well; what it said."""
+        started = self.start(day=day, **variables)
+        assert started.wait() == 0, started.said
+        return started.said
+
+    def prints(self) -> list[bytes]:
+        return [file.read_bytes() for file in (self.database, self.published)]
+
+
+@dataclass
+class Desks:
+    """Makes desks, and knows how a run of the second delivery ends."""
+
+    first: Desk
+    unharmed: Path = Path()
+    seconds: float = 0.0
+
+    def copy(self, warehouse: Path) -> Desk:
+        """Another desk, as it is before the run of the second delivery."""
+        shutil.copytree(self.first.warehouse, warehouse)
+        return Desk(self.first.s3, self.first.bucket, warehouse)
+
+    def check(self, published: Path) -> None:
+        """Every published table, history too, is that of a run without any fault."""
+        comparison = tally.published(published, self.unharmed)
+        differing = [table.name for table in comparison.tables if not table.is_equal]
+        assert differing == []
+        assert len(comparison.tables) > 30
+
+    def check_desk(self, desk: Desk) -> None:
+        """The same, and nothing else is left in the folder."""
+        self.check(desk.published)
+        assert {path.name for path in desk.warehouse.iterdir()} == FILES
+
+
+@pytest.fixture(scope="session")
+def desks(
+    s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desks]:
+    folder = tmp_path_factory.mktemp("faults")
+    bucket = "faults-bucket"
+    upload(s3_server, [], f"s3://{bucket}")
+    desks = Desks(Desk(s3_server, bucket, folder / "first"))
+    desks.first.put(FIRST)
+    desks.first.run(day=1)
+    desks.first.put(SECOND)
+    unharmed = desks.copy(folder / "unharmed")
+    began = time.monotonic()
+    unharmed.run()
+    desks.seconds = time.monotonic() - began
+    desks.unharmed = unharmed.published
+    yield desks
+
+
+@pytest.fixture
+def desk(desks: Desks, tmp_path: Path) -> Desk:
+    """A desk of the test's own."""
+    return desks.copy(tmp_path / "warehouse")
+
+
+def read_whole(published: Path) -> str:
+    """Read every row that is published; the version. An error where any is missing."""
+    with open_published(published) as connection:
+        ((version,),) = connection.execute("select version from publication").fetchall()
+        for name, count in connection.execute(
+            "select name, row_count from published_tables"
+        ).fetchall():
+            relation = connection.sql(f'select * from serving."{name}"')
+            assert len(relation.fetchall()) == count, name
+    return str(version)
