@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import pytest
 from tests.delivery import client, csv
 from tests.faults import tally, warm
@@ -80,13 +80,23 @@ class Desk:
         }
         settings = aws_variables(self.s3) | moment | places | self.variables
         said = self.warehouse.with_name(f"said-{time.monotonic_ns()}")
-        return warm.start(list(arguments or ["run"]), settings | variables, said, self.disk)
+        return warm.start(
+            list(arguments or ["run"]), settings | variables, said, self.disk
+        )
 
     def run(self, day: int = 2, **variables: str) -> str:
         """A run that must go well; what it said."""
         started = self.start(day=day, **variables)
         assert started.wait() == 0, started.said
         return started.said
+
+    def check_message(self, started: Started, pattern: str) -> None:
+        """It said one sentence, and left no temporary file."""
+        (line,) = started.said.splitlines()
+        assert line.startswith("reelhouse: ")
+        assert line.endswith(".")
+        assert re.search(pattern, line), line
+        assert {path.name for path in self.warehouse.iterdir()} <= FILES
 
     def prints(self) -> list[bytes]:
         return [file.read_bytes() for file in (self.database, self.published)]
@@ -134,7 +144,7 @@ def desks(
     unharmed.run()
     desks.seconds = time.monotonic() - began
     desks.unharmed = unharmed.published
-    yield desks
+    return desks
 
 
 @pytest.fixture

@@ -161,7 +161,9 @@ def verdict(tried: list[Case]) -> str:
 
 def printed(cases: Cases) -> str:
     """The table for a terminal, a line for each fault."""
-    lines = [f"{'':>3}  {'cases':>5}  {'rows compared':>13}  {'lost':>5}  fault: outcome"]
+    lines = [
+        f"{'':>3}  {'cases':>5}  {'rows compared':>13}  {'lost':>5}  fault: outcome"
+    ]
     for fault in faults():
         tried = _of(fault, cases)
         lines.append(
