@@ -6,7 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -49,21 +49,30 @@ FILES = {".lock", "dbt", "published.duckdb", "reelhouse.duckdb"}
 
 @dataclass
 class Desk:
-    """A warehouse after a run of the first delivery; the bucket has the second."""
+    """A warehouse after a run of the first delivery; the bucket has the second.
+
+    `disk` is the process that has mounted the disk it lies on, if that is one of its
+    own.
+    """
 
     s3: S3Settings
     bucket: str
     warehouse: Path
-    variables: dict[str, str] = field(default_factory=dict)
     disk: int | None = None
 
     @property
+    def seen(self) -> Path:
+        """The warehouse as it is seen from here."""
+        root = Path(f"/proc/{self.disk}/root") if self.disk else Path("/")
+        return root / self.warehouse.relative_to("/")
+
+    @property
     def published(self) -> Path:
-        return self.warehouse / "published.duckdb"
+        return self.seen / "published.duckdb"
 
     @property
     def database(self) -> Path:
-        return self.warehouse / "reelhouse.duckdb"
+        return self.seen / "reelhouse.duckdb"
 
     def put(self, files: dict[str, bytes]) -> None:
         for key, body in files.items():
@@ -71,17 +80,23 @@ class Desk:
                 Bucket=self.bucket, Key=f"source/{key}", Body=body
             )
 
-    def start(self, *arguments: str, day: int = 2, **variables: str) -> Started:
-        """Start a command in a process of its own; a run, where none is named."""
-        moment = {"REELHOUSE_MOMENT": f"2026-01-{day:02}", "REELHOUSE_MAX_SHRINK": "1"}
-        places = {
+    def environment(self, day: int) -> dict[str, str]:
+        """The variables of a command on a day."""
+        own = {
+            "REELHOUSE_MOMENT": f"2026-01-{day:02}",
+            "REELHOUSE_MAX_SHRINK": "1",
             "REELHOUSE_WAREHOUSE": str(self.warehouse),
             "REELHOUSE_SOURCE": f"s3://{self.bucket}/source",
         }
-        settings = aws_variables(self.s3) | moment | places | self.variables
-        said = self.warehouse.with_name(f"said-{time.monotonic_ns()}")
+        return aws_variables(self.s3) | own
+
+    def start(self, *arguments: str, day: int = 2, **variables: str) -> Started:
+        """Start a command in a process of its own; a run, where none is named."""
         return warm.start(
-            list(arguments or ["run"]), settings | variables, said, self.disk
+            list(arguments or ["run"]),
+            self.environment(day) | variables,
+            self.warehouse.with_name(f"said-{time.monotonic_ns()}"),
+            self.disk,
         )
 
     def run(self, day: int = 2, **variables: str) -> str:
@@ -96,7 +111,10 @@ class Desk:
         assert line.startswith("reelhouse: ")
         assert line.endswith(".")
         assert re.search(pattern, line), line
-        assert {path.name for path in self.warehouse.iterdir()} <= FILES
+        assert self.names() <= FILES
+
+    def names(self) -> set[str]:
+        return {path.name for path in self.seen.iterdir()}
 
     def prints(self) -> list[bytes]:
         return [file.read_bytes() for file in (self.database, self.published)]
@@ -125,7 +143,7 @@ class Desks:
     def check_desk(self, desk: Desk) -> None:
         """The same, and nothing else is left in the folder."""
         self.check(desk.published)
-        assert {path.name for path in desk.warehouse.iterdir()} == FILES
+        assert desk.names() == FILES
 
 
 @pytest.fixture(scope="session")

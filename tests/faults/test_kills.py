@@ -16,6 +16,7 @@ from tests.faults.conftest import Desk, Desks, read_whole
 pytestmark = pytest.mark.fault("1")
 
 STEPS = ("load", "build", "publish")
+IN_A_ROW = 4
 
 
 def kill(desk: Desk, desks: Desks, seconds: float, step: str | None = None) -> str:
@@ -55,7 +56,11 @@ def test_three_kills_in_a_row_leave_no_trace(desks: Desks, desk: Desk) -> None:
 def test_kills_at_random_moments_leave_no_trace(
     desks: Desks, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    """After each kill a run that is not killed, from the very files that were left."""
+    """Runs that are killed, some one after the other, and then one that is not.
+
+    That comes at once where a kill has changed a file that lasts, and after
+    IN_A_ROW kills at the latest.
+    """
     count = pytestconfig.getoption("kills")
     seed = pytestconfig.getoption("kill_seed") or random.randrange(10**6)
     print(f"{count} kills, --kill-seed {seed}")
@@ -64,25 +69,36 @@ def test_kills_at_random_moments_leave_no_trace(
     hit: Counter[str] = Counter()
     lock = threading.Lock()
 
-    def lane(name: str) -> None:
-        folder = tmp_path / name
-        while True:
+    def row(desk: Desk) -> int:
+        """Kills in a row, and a run to the end; how many kills."""
+        before = desk.prints()
+        kills = 0
+        while kills < IN_A_ROW and desk.prints() == before:
             with lock:
-                if hit.total() >= count:
-                    return
                 share = next(moments)
-            desk = desks.copy(folder)
             step = kill(desk, desks, share * desks.seconds)
-            if step:
-                desk.run()
-                desks.check_desk(desk)
-                with lock:
-                    hit[step] += 1
-            shutil.rmtree(folder)
+            if not step:
+                break
+            kills += 1
+            with lock:
+                hit[step] += 1
+        desk.run()
+        desks.check_desk(desk)
+        return kills
+
+    def lane(name: str) -> int:
+        rows = 0
+        while hit.total() < count:
+            desk = desks.copy(tmp_path / name)
+            rows += bool(row(desk))
+            shutil.rmtree(desk.warehouse)
+        return rows
 
     with ThreadPoolExecutor() as pool:
-        for ended in [pool.submit(lane, name) for name in ("one", "two")]:
-            ended.result()
+        rows = sum(pool.map(lane, ("one", "two")))
     steps = ", ".join(f"{number} in {step}" for step, number in sorted(hit.items()))
-    tally.remark(f"{hit.total()} kills at random moments ({steps}; seed {seed})")
+    tally.remark(
+        f"{hit.total()} kills at random moments ({steps}; seed {seed}), "
+        f"with {rows} runs to the end after them"
+    )
     assert hit.total() >= count

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -117,13 +118,16 @@ def _run(
     @contextmanager
     def steps() -> Iterator[Callable[[str, int, int], None]]:
         last = ""
+        lock = threading.Lock()
 
         def tell(name: str, _done: int, _total: int) -> None:
             nonlocal last
             step = name.split()[0]
-            if step != last:
-                pipe.send(step)
-            last = step
+            # dbt tells of its nodes from several threads.
+            with lock:
+                if step != last:
+                    pipe.send(step)
+                last = step
 
         yield tell
 
