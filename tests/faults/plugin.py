@@ -242,8 +242,8 @@ def _names(fault: Fault, cases: Cases) -> list[str]:
             function, _, values = name.partition("[")
             groups.setdefault((file, function), []).append(values.removesuffix("]"))
     lines = []
-    for (file, function), values in groups.items():
+    for (file, function), each in groups.items():
         words = re.sub("^test_", "", function).replace("_", " ")
-        count = f" ({len(values)} cases)" if len(values) > 1 else ""
+        count = f" ({len(each)} cases)" if len(each) > 1 else ""
         lines.append(f"{words}{count}: `{file}`")
     return lines

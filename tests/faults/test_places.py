@@ -14,7 +14,8 @@ ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8"}
 
 @pytest.mark.fault("21")
 def test_a_run_elsewhere_publishes_the_same(desk: Desk, desks: Desks) -> None:
-    desk.run(**ELSEWHERE)
+    run = desk.start(**ELSEWHERE)
+    assert run.wait() == 0, run.said
     desks.check_desk(desk)
 
 
@@ -25,12 +26,7 @@ def test_a_machine_without_any_utf8_publishes_the_same(
     desk: Desk, desks: Desks, zone: str
 ) -> None:
     """Python has taken its encoding from the locale before any of our code runs."""
-    variables = {
-        "TZ": zone,
-        "LC_ALL": "C",
-        "PYTHONUTF8": "0",
-        "PYTHONCOERCECLOCALE": "0",
-    }
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     subprocess.run(
         [sys.executable, "-m", "reelhouse", "run"],
         env=os.environ | desk.environment(2) | ascii_alone | {"TZ": zone},
