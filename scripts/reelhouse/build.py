@@ -127,6 +127,8 @@ def _dbt(
             *("--target-path", str(folder / settings.target)),
         ]
     )
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
     if outcome.exception:
         raise ReelhouseError(
             f"dbt did not {command[0]} ({_first_line(outcome.exception)}): "

@@ -6,6 +6,7 @@ become those of conftest.py.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Generator
@@ -60,6 +61,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="print the table of faults, and write it into this page",
     )
     group.addoption(
+        "--fault-cases",
+        metavar="FILE",
+        help="count what former sessions kept in this file too, and keep it there",
+    )
+    group.addoption(
         "--kills",
         type=int,
         default=20,
@@ -78,6 +84,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "fault(*numbers): tries these rows of tests/faults/faults.yml"
     )
+    kept = config.getoption("fault_cases")
+    if kept and Path(kept).exists():
+        found = json.loads(Path(kept).read_text(encoding="utf-8"))
+        cases.update({node: Case(**each) for node, each in found.items()})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,7 +133,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     page = session.config.getoption("fault_page")
-    if page and not hasattr(session.config, "workerinput"):
+    kept = session.config.getoption("fault_cases")
+    if hasattr(session.config, "workerinput"):
+        return
+    if kept:
+        found = {node: asdict(each) for node, each in cases.items()}
+        Path(kept).write_text(json.dumps(found), encoding="utf-8")
+    if page:
         write_page(Path(page), cases)
         if untried(cases) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -54,7 +54,7 @@ def test_a_fault_that_is_not_tried_is_known() -> None:
 
 
 def test_a_verdict_hides_no_failure() -> None:
-    good, skipped = case("1"), case("1", outcome="skipped", reason="no disk")
+    good, skipped = case("1"), case("1", outcome="skipped", why="no disk")
     assert verdict([good, good]) == "as it must"
     assert verdict([good, skipped]) == "as it must, 1 skipped"
     assert verdict([skipped, skipped]) == "not tried: no disk"

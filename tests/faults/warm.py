@@ -7,6 +7,7 @@ here. The fork is a process like any other: it can be killed, stopped and waited
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -36,7 +37,7 @@ class Started:
     process: ForkServerProcess
     said_in: Path
     pipe: Connection
-    steps: list[str] = field(default_factory=lambda: ["start"])
+    steps: list[str] = field(default_factory=lambda: ["fork"])
 
     @property
     def pid(self) -> int:
@@ -133,6 +134,7 @@ def _run(
 
     vars(show)["steps"] = steps
     sys.argv = ["reelhouse", *arguments]
+    pipe.send("start")
     main(arguments)
 
 
@@ -152,6 +154,8 @@ def _enter(process: int) -> None:
 def _parse() -> None:
     with TemporaryDirectory() as folder, environment({"REELHOUSE_WAREHOUSE": folder}):
         build._manifest(read_settings(target="dev"))
+    # What every fork shares is not looked through for garbage again and again.
+    gc.freeze()
 
 
 if os.environ.pop(PARENT, None) and not build._manifests:
