@@ -57,13 +57,7 @@ def test_a_run_and_its_server_stop(desk: Desk) -> None:
 
 
 # A step, and the share of a run's time after which Ctrl-C comes.
-MOMENTS = [
-    ("start", 0.0),
-    ("load", 0.0),
-    ("build", 0.0),
-    ("build", 0.3),
-    ("publish", 0.0),
-]
+MOMENTS = [("load", 0.0), ("build", 0.0), ("build", 0.3), ("publish", 0.0)]
 
 
 @pytest.mark.long

@@ -28,6 +28,8 @@ from reelhouse.settings import PROJECT, environment, read_settings
 
 LIMIT_SECONDS = 300.0
 PARENT = "REELHOUSE_TEST_PARSED"
+# From linux/prctl.h.
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -107,6 +109,8 @@ def _run(
     disk: int | None,
 ) -> None:
     """In the fork: become a command of reelhouse."""
+    # A run ends with the tests, however these end.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
     os.environ.update(variables)
     time.tzset()
