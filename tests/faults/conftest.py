@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,11 +92,13 @@ class Desk:
         }
         return aws_variables(self.s3) | own
 
-    def start(self, *arguments: str, day: int = 2, **variables: str) -> Started:
+    def start(
+        self, *arguments: str, day: int = 2, variables: Mapping[str, str] | None = None
+    ) -> Started:
         """Start a command in a process of its own; a run, where none is named."""
         return warm.start(
             list(arguments or ["run"]),
-            self.environment(day) | variables,
+            self.environment(day) | dict(variables or {}),
             self.warehouse.with_name(f"said-{time.monotonic_ns()}"),
             self.disk,
         )

@@ -14,7 +14,7 @@ ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8"}
 
 @pytest.mark.fault("21")
 def test_a_run_elsewhere_publishes_the_same(desk: Desk, desks: Desks) -> None:
-    run = desk.start(**ELSEWHERE)
+    run = desk.start(variables=ELSEWHERE)
     assert run.wait() == 0, run.said
     desks.check_desk(desk)
 

@@ -225,6 +225,10 @@ def test_an_object_that_is_removed_before_it_is_read_is_not_missed(
     check(raw(delivery), raw(other))
 
 
+def endpoint(url: str) -> dict[str, str]:
+    return {"AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_S3": url}
+
+
 RUNS = {
     "busy": (error(503, "SlowDown"), r"kept answering 503 \(SlowDown\).*ratings\.csv"),
     "cut": (cut, r"ratings\.csv could not be read after 4 tries"),
@@ -247,9 +251,7 @@ def test_a_run_that_cannot_read_leaves_everything_as_it_was(
 ) -> None:
     before = desk.prints()
     proxy.will(fault, READ)
-    run = desk.start(
-        AWS_ENDPOINT_URL=proxy.endpoint, AWS_ENDPOINT_URL_S3=proxy.endpoint
-    )
+    run = desk.start(variables=endpoint(proxy.endpoint))
     assert run.wait() == 1
     desk.check_message(run, message)
     assert desk.prints() == before
@@ -258,8 +260,7 @@ def test_a_run_that_cannot_read_leaves_everything_as_it_was(
 @pytest.mark.fault("6")
 def test_a_run_without_an_endpoint_leaves_everything_as_it_was(desk: Desk) -> None:
     before = desk.prints()
-    nobody = "http://127.0.0.1:9"
-    run = desk.start(AWS_ENDPOINT_URL=nobody, AWS_ENDPOINT_URL_S3=nobody)
+    run = desk.start(variables=endpoint("http://127.0.0.1:9"))
     assert run.wait() == 1
     desk.check_message(run, r"127\.0\.0\.1:9 cannot be reached to list")
     assert desk.prints() == before
