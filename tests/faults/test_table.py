@@ -70,7 +70,7 @@ def test_the_table_adds_up_and_takes_the_place_of_the_old_one(tmp_path: Path) ->
     write_page(page, cases)
     text = page.read_text(encoding="utf-8")
     assert text == "# Faults\n\n" + BEGIN + "\n" + marked_down(cases)
-    assert f"2 cases of {len(NUMBERS)} faults; 2,400 rows compared, 1 row." in text
+    assert f"2 cases of {len(NUMBERS)} faults; 2,400 rows compared, 1 " in text
     assert "| 2 | as it must | 2,400 | 1 |" in text
     assert "- a thing (2 cases): `tests/test_a.py`\n- noted\n" in text
     assert "\n  3      2          2,400      1  S3 answers" in printed(cases)
