@@ -10,10 +10,31 @@ from pathlib import Path
 
 import pytest
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
+from tests.faults.plugin import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_runtest_logreport,
+    pytest_runtest_makereport,
+    pytest_runtest_setup,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 
 from reelhouse.bucket import serve_bucket
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import PROJECT, Settings
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_runtest_logreport",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+]
 
 
 @pytest.fixture(scope="session")

@@ -138,6 +138,8 @@ def _dbt(
     finally:
         # Its loggers would keep the callbacks, and all that these know, to the end.
         cleanup_event_logger()
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
     if outcome.exception:
         raise ReelhouseError(
             f"dbt did not {command[0]} ({_first_line(outcome.exception)}): "

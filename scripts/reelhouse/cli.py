@@ -28,6 +28,8 @@ from reelhouse.settings import (
 LOOK_SECONDS = 2.0
 STOP_SECONDS = 5.0
 
+STOPPED = "Stopped. What was there before is untouched; run it again."
+
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
@@ -62,13 +64,15 @@ def _command(function: Callable[..., Any], failure: int = 1) -> Callable[..., An
         except ReelhouseError as error:
             raise told(error, debug) from error
         except KeyboardInterrupt as error:
-            why = "Stopped. What was there before is untouched; run it again."
-            raise told(why, debug, 130) from error
+            raise told(STOPPED, debug, 130) from error
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             why = f"{error.strerror or error}{where}: --debug shows more."
             raise told(why, debug) from error
         except Exception as error:
+            # What DuckDB makes of Ctrl-C.
+            if str(error) == "Query interrupted":
+                raise told(STOPPED, debug, 130) from error
             first = (str(error).strip().splitlines() or ["no message"])[0]
             why = (
                 f"Something went wrong that should not ({type(error).__name__}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sys
@@ -16,7 +17,8 @@ from reelhouse.errors import ReelhouseError
 def writing(warehouse: Path) -> Iterator[None]:
     """Hold the folder's lock; ReelhouseError names the holder where it is taken.
 
-    The lock belongs to the process: however that ends, the lock is free again.
+    The lock belongs to the process: however that ends, the lock is free again. An
+    error that comes of a full disk becomes a ReelhouseError that says so.
     """
     try:
         warehouse.mkdir(parents=True, exist_ok=True)
@@ -35,9 +37,26 @@ def writing(warehouse: Path) -> Iterator[None]:
             raise ReelhouseError(
                 f"{warehouse} is in use by {holder}: wait for it to end, or end it."
             ) from None
-        file.seek(0)
-        file.truncate()
-        command = " ".join(["reelhouse", *sys.argv[1:2]])
-        file.write(f"process {os.getpid()} ({command})")
-        file.flush()
-        yield
+        try:
+            file.seek(0)
+            file.truncate()
+            command = " ".join(["reelhouse", *sys.argv[1:2]])
+            file.write(f"process {os.getpid()} ({command})")
+            file.flush()
+            yield
+        except Exception as error:
+            if is_of_full_disk(str(error)):
+                raise full_disk(warehouse) from error
+            raise
+
+
+def is_of_full_disk(message: str) -> bool:
+    """Whether an error, of whatever library, has come of a disk without room."""
+    return any(os.strerror(code) in message for code in (errno.ENOSPC, errno.EDQUOT))
+
+
+def full_disk(warehouse: Path) -> ReelhouseError:
+    return ReelhouseError(
+        f"The disk of {warehouse} is full: make room on it, or set REELHOUSE_WAREHOUSE "
+        f"to a folder on another one; what was there before is untouched."
+    )

@@ -25,7 +25,7 @@ from reelhouse.engines.snowflake_run import Account
 from reelhouse.engines.warehouse import Warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.load import LoadReport, OnError, load
-from reelhouse.locking import writing
+from reelhouse.locking import full_disk, is_of_full_disk, writing
 from reelhouse.publish import Publication, prepare, put_in_place
 from reelhouse.settings import Settings
 from reelhouse.source import open_source
@@ -116,6 +116,8 @@ def run(
             ),
         )
         watch.lap("build")
+        if any(is_of_full_disk(each.message) for each in report.built.failures):
+            raise full_disk(settings.warehouse)
         if report.built.failures:
             raise BuildFailed(report.built, attempt.keep_failed())
         tell("publish", 0, 1)

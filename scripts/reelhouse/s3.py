@@ -449,8 +449,8 @@ def _written(to: Path) -> Iterator[Callable[[bytes], object]]:
 
 def _unwritten(to: Path, error: OSError) -> ReelhouseError:
     return ReelhouseError(
-        f"{to} cannot be written ({error.strerror}): make room on its disk or "
-        f"set TMPDIR to a folder that can be written."
+        f"{to} cannot be written ({error.strerror}): check its folder's permissions "
+        f"and the room on its disk."
     )
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from tests.delivery import Delivery
+from tests.faults import tally
 
 from reelhouse import snowflake_setup
-from reelhouse.compare import compare
 from reelhouse.emulator import EmulatorSettings, serve_emulator
 from reelhouse.emulator import environment as account_variables
 from reelhouse.engines.snowflake import open_warehouse
@@ -117,6 +117,7 @@ main(["run", "--target", "prod"])
 """
 
 
+@pytest.mark.fault("23")
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("step", ["load ratings.csv", "build", "publish"])
 def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
@@ -184,6 +185,7 @@ UNDER_WAY = {
 }
 
 
+@pytest.mark.fault("1", "23")
 @pytest.mark.usefixtures("emulator")
 def test_kills_leave_no_trace_in_the_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -211,7 +213,9 @@ def test_kills_leave_no_trace_in_the_account(
         runs.whole(database, 3)
         monkeypatch.setenv("SNOWFLAKE_DATABASE", database)
         fetch_serving(tmp_path / f"{database}.duckdb")
-    comparison = compare(tmp_path / "KILLED.duckdb", tmp_path / "UNHARMED.duckdb")
+    comparison = tally.published(
+        tmp_path / "KILLED.duckdb", tmp_path / "UNHARMED.duckdb"
+    )
     assert [table.name for table in comparison.tables if not table.is_equal] == []
     assert len(comparison.tables) > 30
     monkeypatch.setenv("SNOWFLAKE_DATABASE", "KILLED")

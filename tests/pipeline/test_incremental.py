@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.delivery import MOVIES, UNTESTED, Delivery, csv
+from tests.faults import tally
 
 from reelhouse.s3 import S3Settings, upload
 
@@ -145,7 +146,10 @@ def play(delivery: Delivery, sequence: list[Step]) -> None:
             assert found(delivery) == expected(bucket)
     grown = tables(delivery)
     assert not delivery.build(*SELECTED, "--full-refresh").failures
-    assert tables(delivery) == grown
+    refreshed = tables(delivery)
+    for name, rows in refreshed.items():
+        tally.rows(rows, grown[name])
+    assert refreshed == grown
 
 
 @pytest.fixture(scope="module")
@@ -168,10 +172,12 @@ def new(
     return delivery
 
 
+@pytest.mark.fault("13", "14")
 def test_incremental_equals_full_refresh(new: Callable[[], Delivery]) -> None:
     play(new(), STORY)
 
 
+@pytest.mark.fault("13", "14")
 @pytest.mark.long
 @given(sequence=sequences)
 @settings(max_examples=25, deadline=None, database=None, print_blob=True)

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 import yaml
 from tests.delivery import UNTESTED, Delivery, csv
+from tests.faults import tally
 
-from reelhouse.compare import compare
 from reelhouse.diagram import PAGE
 from reelhouse.errors import ReelhouseError
 from reelhouse.publish import prepare
@@ -69,6 +70,7 @@ TITLES = (
     "order by version_number"
 )
 Desk = Callable[[str], Delivery]
+State = dict[str, list[tuple[Any, ...]]]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,13 @@ def ask(delivery: Delivery, question: str) -> object:
     """The one value that answers a question to the published tables."""
     ((value,),) = query(delivery.settings.published, question)[1]
     return value
+
+
+def same(found: State, expected: State) -> None:
+    """The same rows in the same tables."""
+    for name, rows in expected.items():
+        tally.rows(rows, found.get(name, []))
+    assert found == expected
 
 
 def prints(*files: Path) -> list[str]:
@@ -161,12 +170,13 @@ def test_the_published_file_names_the_key_of_every_table(grown: Delivery) -> Non
     assert all(keys.values())
 
 
+@pytest.mark.fault("11", "12")
 def test_a_run_that_loads_nothing_changes_no_published_row(grown: Delivery) -> None:
     assert ask(grown, "select count(*) from serving.fct_genome_scores") == 0
     before = grown.warehouse / "before.duckdb"
     before.write_bytes(grown.settings.published.read_bytes())
     assert grown.run().loaded.load_id is None
-    comparison = compare(before, grown.settings.published)
+    comparison = tally.published(grown.settings.published, before)
     assert comparison.is_equal
     assert len(comparison.tables) > 10
 
@@ -201,6 +211,7 @@ def test_a_build_without_one_test_does_not_qualify(
         prepare(grown.settings.database, tmp_path / "published.duckdb")
 
 
+@pytest.mark.fault("12a", "13", "14")
 def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) -> None:
     grown.put(BETWEEN)
     grown.load()
@@ -231,7 +242,7 @@ def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) ->
     fresh.load()
     fresh.build(*UNTESTED)
     expected = fresh.state()
-    assert grown.state() == expected
+    same(grown.state(), expected)
 
     # The same ratings in many objects, in another order, loaded one after the other.
     lines = SECOND[:]
@@ -246,9 +257,10 @@ def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) ->
         if key.endswith(("-2.csv", "-6.csv")):
             grown.load()
     grown.build(*UNTESTED)
-    assert grown.state() == expected
+    same(grown.state(), expected)
 
 
+@pytest.mark.fault("17")
 def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> None:
     # A row that vanished without a trace: the reconciliation must not add up.
     grown.close()
@@ -266,6 +278,7 @@ def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> N
     assert not (grown.warehouse / "work").exists()
 
 
+@pytest.mark.fault("12")
 @pytest.mark.long
 def test_another_source_starts_a_fresh_warehouse(grown: Delivery) -> None:
     grown.folder = "elsewhere"

@@ -109,6 +109,7 @@ def test_two_buckets_know_nothing_of_each_other(s3_server: S3Settings) -> None:
         list_objects(other, "s3://only-here")
 
 
+@pytest.mark.fault("1", "24")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_it_stops_however_the_parent_ends(how: signal.Signals) -> None:
     parent, port = _start_parent("time.sleep(60)")

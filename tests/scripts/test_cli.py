@@ -78,6 +78,7 @@ BAD_FOLDERS: dict[str, tuple[Files, tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.fault("9", "11")
 @pytest.mark.parametrize(("files", "words"), BAD_FOLDERS.values(), ids=BAD_FOLDERS)
 def test_a_bad_folder_is_named(
     tmp_path: Path, files: Files, words: tuple[str, ...]
@@ -102,6 +103,7 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     said(call("run", "--source", "s3://x"), "is not a bucket name")
 
 
+@pytest.mark.fault("6")
 def test_a_bucket_that_is_not_there(
     s3_server: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +264,7 @@ BAD_LOGINS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.fault("23")
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize(("variables", "words"), BAD_LOGINS.values(), ids=BAD_LOGINS)
 def test_a_login_that_cannot_work_is_named(
@@ -275,6 +278,7 @@ def test_a_login_that_cannot_work_is_named(
         assert secret not in result.output
 
 
+@pytest.mark.fault("23")
 @pytest.mark.usefixtures("keys")
 def test_an_account_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as closed:
@@ -320,6 +324,7 @@ def test_what_nobody_thought_of_is_told_in_one_sentence(
     said(result, "should not (RuntimeError: first line)", "--debug")
 
 
+@pytest.mark.fault("15")
 def test_a_warehouse_in_use_by_another_run(tmp_path: Path) -> None:
     source = folder(tmp_path, GOOD)
     with writing(tmp_path / "warehouse"):
@@ -339,6 +344,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.fault("15")
 def test_a_warehouse_file_in_use(tmp_path: Path) -> None:
     (tmp_path / "warehouse").mkdir()
     file = tmp_path / "warehouse/reelhouse.duckdb"
@@ -356,6 +362,7 @@ def test_a_warehouse_file_in_use(tmp_path: Path) -> None:
         holder.stdin.close()
 
 
+@pytest.mark.fault("20")
 def test_a_damaged_warehouse_file(tmp_path: Path) -> None:
     (tmp_path / "warehouse").mkdir()
     file = tmp_path / "warehouse/reelhouse.duckdb"
@@ -373,6 +380,7 @@ def test_load_validate_reports_and_loads_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "warehouse/reelhouse.duckdb").exists()
 
 
+@pytest.mark.fault("11")
 def test_load_says_what_it_did_and_what_is_missing(tmp_path: Path) -> None:
     source = folder(tmp_path, GOOD | {"notes.txt": b"mine"})
     result = call("load", "--source", source)

@@ -189,6 +189,7 @@ def test_what_broke_off_goes_on_in_the_same_run(shelf: Shelf, tmp_path: Path) ->
     assert_complete(tmp_path)
 
 
+@pytest.mark.fault("1")
 def test_what_broke_off_goes_on_in_the_next_run(shelf: Shelf, tmp_path: Path) -> None:
     shelf.cuts = [100_000, 0, 0, 0]
     with pytest.raises(DownloadError, match="goes on where it stopped"):
@@ -355,6 +356,7 @@ def test_without_a_network_it_says_so(shelf: Shelf, tmp_path: Path) -> None:
         fetch(shelf, tmp_path)
 
 
+@pytest.mark.fault("2")
 @pytest.mark.parametrize("share", [0.5, 1.5], ids=["archive", "unpacked file"])
 def test_a_full_disk_leaves_nothing_half_and_goes_on(
     shelf: Shelf, tmp_path: Path, share: float

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
+from tests.faults import tally
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES
@@ -27,6 +28,7 @@ def balance(delivery: Delivery) -> None:
         "join raw.load_objects as entry using (file, load_id) "
         "where entry.status <> 'refused'"
     ):
+        tally.number(records, loaded + rejected)
         assert records == loaded + rejected
         name = file.replace("'", "''")
         live = f"where file = '{name}' and removed_load_id is null"
@@ -116,6 +118,7 @@ REJECTED = {
 }
 
 
+@pytest.mark.fault("8")
 @pytest.mark.parametrize(("line", "reason"), REJECTED.values(), ids=REJECTED)
 def test_a_bad_record_is_kept_aside_alone(
     delivery: Delivery, line: str, reason: str
@@ -130,6 +133,7 @@ def test_a_bad_record_is_kept_aside_alone(
     balance(delivery)
 
 
+@pytest.mark.fault("8")
 def test_text_that_is_not_utf8_is_rejected_and_kept(delivery: Delivery) -> None:
     body = csv("movies", MOVIES) + b"9,Caf\xe9 (1990),Drama\r\n"
     delivery.put({"movies.csv": body})
@@ -140,6 +144,7 @@ def test_text_that_is_not_utf8_is_rejected_and_kept(delivery: Delivery) -> None:
     balance(delivery)
 
 
+@pytest.mark.fault("8")
 def test_an_open_quote_swallows_no_neighbour(delivery: Delivery) -> None:
     lines = [MOVIES[0], '8,"Open (1990),Drama', MOVIES[1], '9,Shut" (1991),Drama']
     delivery.put({"movies.csv": csv("movies", [*lines, MOVIES[2]])})
@@ -152,6 +157,7 @@ def test_an_open_quote_swallows_no_neighbour(delivery: Delivery) -> None:
     balance(delivery)
 
 
+@pytest.mark.fault("8")
 def test_every_kind_of_bad_record_at_once(delivery: Delivery) -> None:
     lines = [line for line, _ in REJECTED.values()]
     mixed = [each for line in lines for each in (line, GOOD)]
@@ -164,6 +170,7 @@ def test_every_kind_of_bad_record_at_once(delivery: Delivery) -> None:
     balance(delivery)
 
 
+@pytest.mark.fault("8")
 @pytest.mark.parametrize(
     ("offset", "rejected"), [(timedelta(hours=23), 0), (timedelta(hours=25), 1)]
 )
@@ -175,6 +182,7 @@ def test_the_future_begins_a_day_after_the_object(
     assert delivery.load().rejected == rejected
 
 
+@pytest.mark.fault("10")
 def test_line_ends_bom_and_a_missing_last_one_change_nothing(
     delivery: Delivery,
 ) -> None:
@@ -208,6 +216,7 @@ CUTS = {
 }
 
 
+@pytest.mark.fault("7")
 @pytest.mark.parametrize("end", CUTS.values(), ids=CUTS)
 def test_a_cut_last_line_is_never_a_row(delivery: Delivery, end: bytes) -> None:
     delivery.put({"ratings.csv": csv("ratings", RATINGS[1:]) + end})
@@ -217,6 +226,7 @@ def test_a_cut_last_line_is_never_a_row(delivery: Delivery, end: bytes) -> None:
     balance(delivery)
 
 
+@pytest.mark.fault("7")
 def test_a_cut_genre_is_known_by_its_oddness(delivery: Delivery) -> None:
     whole = csv("movies", [*MOVIES, "4,Whole (2002),Comedy|Drama"]).rstrip()
     delivery.put({"movies.csv": whole})
@@ -227,6 +237,7 @@ def test_a_cut_genre_is_known_by_its_oddness(delivery: Delivery) -> None:
     assert delivery.load().rejected == 0
 
 
+@pytest.mark.fault("7")
 def test_a_cut_link_is_not_taken(delivery: Delivery) -> None:
     delivery.put({"links.csv": csv("links", ["1,0114709,862", "2,0113497,8844"])[:-3]})
     assert delivery.load().rejected == 1
@@ -239,6 +250,7 @@ STUMPS = {
 }
 
 
+@pytest.mark.fault("7")
 @pytest.mark.parametrize("end", STUMPS.values(), ids=STUMPS)
 def test_an_empty_last_value_may_be_cut(delivery: Delivery, end: bytes) -> None:
     movies = csv("movies", [*MOVIES, "8,No genre (2002),"])
@@ -247,12 +259,14 @@ def test_an_empty_last_value_may_be_cut(delivery: Delivery, end: bytes) -> None:
     assert [row[0] for row in delivery.live("movies")] == [1, 2, 3, 8]
 
 
+@pytest.mark.fault("7")
 def test_a_last_number_of_any_length_is_no_time(delivery: Delivery) -> None:
     delivery.put({"ratings.csv": csv("ratings", RATINGS) + b"1,1,4.0," + b"9" * 5000})
     assert delivery.load().rejected == 1
     balance(delivery)
 
 
+@pytest.mark.fault("8")
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("first", ["1", '"1"'], ids=["plain", "quoted"])
 def test_a_line_as_long_as_may_be_is_a_row(
@@ -282,6 +296,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.fault("9", "10")
 @pytest.mark.parametrize(("body", "word"), REFUSED.values(), ids=REFUSED)
 def test_an_unreadable_file_stops_the_load(
     delivery: Delivery, body: bytes, word: str
@@ -296,6 +311,7 @@ def test_an_unreadable_file_stops_the_load(
     assert not delivery.rows("select * from information_schema.tables")
 
 
+@pytest.mark.fault("10")
 def test_header_only_is_no_row_and_a_warning(delivery: Delivery) -> None:
     delivery.put({"tags.csv": csv("tags", [])})
     report = delivery.load()
@@ -304,6 +320,7 @@ def test_header_only_is_no_row_and_a_warning(delivery: Delivery) -> None:
     balance(delivery)
 
 
+@pytest.mark.fault("11")
 @pytest.mark.parametrize("missing", ["ratings.csv", "movies.csv"])
 def test_a_missing_file_is_named_before_anything_is_touched(
     delivery: Delivery, missing: str
@@ -314,6 +331,7 @@ def test_a_missing_file_is_named_before_anything_is_touched(
     assert not delivery.rows("select * from information_schema.tables")
 
 
+@pytest.mark.fault("13")
 def test_an_empty_listing_is_an_error_and_removes_nothing(delivery: Delivery) -> None:
     delivery.load()
     delivery.remove("movies.csv", "ratings.csv")
@@ -331,6 +349,7 @@ HINTS = {
 }
 
 
+@pytest.mark.fault("9")
 @pytest.mark.parametrize(("key", "hint"), HINTS.items(), ids=HINTS)
 def test_a_likely_mistake_is_named(delivery: Delivery, key: str, hint: str) -> None:
     delivery.put({key: b"x", "notes.txt": b"x"})
@@ -341,6 +360,7 @@ def test_a_likely_mistake_is_named(delivery: Delivery, key: str, hint: str) -> N
     assert hint in found
 
 
+@pytest.mark.fault("12")
 def test_the_second_load_of_the_same_loads_nothing(delivery: Delivery) -> None:
     delivery.load()
     before = delivery.rows("from raw.load_objects") + delivery.rows("from raw.ratings")
@@ -352,6 +372,7 @@ def test_the_second_load_of_the_same_loads_nothing(delivery: Delivery) -> None:
     assert after == before
 
 
+@pytest.mark.fault("12")
 def test_a_new_etag_of_the_same_bytes_is_no_change(delivery: Delivery) -> None:
     delivery.load()
     upload = delivery.client.create_multipart_upload(
@@ -375,6 +396,7 @@ def test_a_new_etag_of_the_same_bytes_is_no_change(delivery: Delivery) -> None:
     assert etag[0][0].endswith("-1")
 
 
+@pytest.mark.fault("13")
 def test_a_replaced_file_keeps_what_stayed(delivery: Delivery) -> None:
     delivery.load()
     late, changed = "3,1,2.0,900000000", "1,2,1.0,1104982703"
@@ -424,6 +446,7 @@ def test_a_row_that_only_moved_keeps_its_load(delivery: Delivery) -> None:
     ) == [(9, 1, 2), (1, 2, 1), (2, 3, 1), (3, 4, 1)]
 
 
+@pytest.mark.fault("13")
 def test_rows_of_an_object_that_left_are_removed(delivery: Delivery) -> None:
     delivery.put({"ratings/more.csv": csv("ratings", [GOOD, "x,1,4.0,1"])})
     delivery.load()
@@ -438,6 +461,7 @@ def test_rows_of_an_object_that_left_are_removed(delivery: Delivery) -> None:
     assert len(delivery.live("ratings")) == len(RATINGS) + 1
 
 
+@pytest.mark.fault("13")
 def test_rejects_follow_the_object(delivery: Delivery) -> None:
     delivery.put(ratings(*RATINGS, "x,1,4.0,1", "7,1,4.0"))
     delivery.load()
@@ -447,6 +471,7 @@ def test_rejects_follow_the_object(delivery: Delivery) -> None:
     balance(delivery)
 
 
+@pytest.mark.fault("13")
 def test_any_split_into_objects_gives_the_same_rows(delivery: Delivery) -> None:
     lines = [
         f"{u},{m},{(u + m) % 10 / 2 + 0.5},{9 * 10**8 + u}"
@@ -466,6 +491,7 @@ def test_any_split_into_objects_gives_the_same_rows(delivery: Delivery) -> None:
     balance(delivery)
 
 
+@pytest.mark.fault("12")
 def test_the_same_bytes_under_two_keys_are_reported(delivery: Delivery) -> None:
     delivery.put({"ratings/copy.csv": csv("ratings", RATINGS)})
     report = delivery.load()
@@ -482,6 +508,7 @@ STRANGE_KEYS = [
 ]
 
 
+@pytest.mark.fault("18")
 def test_keys_are_data(delivery: Delivery) -> None:
     for number, key in enumerate(STRANGE_KEYS):
         delivery.put({key: csv("ratings", [f"{number + 50},1,4.0,964982703"])})
@@ -491,6 +518,37 @@ def test_keys_are_data(delivery: Delivery) -> None:
     balance(delivery)
 
 
+TEXTS = [
+    "'; drop table raw.tags; --",
+    "{{ env_var('HOME') }}{% raw %}",
+    "<script>alert(1)</script><b>&amp;",
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "$(id) `id` \\ %s $1 ?",
+    "[bold]red[/bold]",
+]
+
+
+@pytest.mark.fault("19")
+def test_texts_are_data(delivery: Delivery) -> None:
+    delivery.put(
+        {
+            "tags.csv": csv("tags", [f"1,1,{text},1" for text in TEXTS]),
+            "movies.csv": csv(
+                "movies", [f"{n},{text},Drama" for n, text in enumerate(TEXTS, 1)]
+            ),
+        }
+    )
+    assert delivery.load().rejected == 0
+    for table, column in (("tags", "tag"), ("movies", "title")):
+        found = [text for (text,) in delivery.rows(f"select {column} from raw.{table}")]
+        tally.rows(TEXTS, found)
+        assert sorted(found) == sorted(TEXTS)
+
+
+@pytest.mark.fault("8")
 def test_abort_loads_nothing(delivery: Delivery) -> None:
     delivery.put(ratings(*RATINGS, "x,1,4.0,1"))
     with pytest.raises(ReelhouseError, match="record 5: userId: not a whole number"):
@@ -498,6 +556,7 @@ def test_abort_loads_nothing(delivery: Delivery) -> None:
     assert not delivery.rows("select * from information_schema.tables")
 
 
+@pytest.mark.fault("8")
 def test_skip_file_refuses_the_file_and_takes_the_rest(delivery: Delivery) -> None:
     delivery.put({"ratings/bad.csv": csv("ratings", [GOOD, "x,1,4.0,1"])})
     report = delivery.load(on_error="skip-file")
@@ -514,6 +573,7 @@ def test_skip_file_refuses_the_file_and_takes_the_rest(delivery: Delivery) -> No
     balance(delivery)
 
 
+@pytest.mark.fault("8")
 def test_skip_file_keeps_what_a_refused_delivery_would_replace(
     delivery: Delivery,
 ) -> None:
@@ -526,6 +586,7 @@ def test_skip_file_keeps_what_a_refused_delivery_would_replace(
     assert delivery.rows("select refused_sha256 from raw.objects") == [(None,)] * 2
 
 
+@pytest.mark.fault("8")
 def test_skip_file_cannot_do_without_a_required_file(delivery: Delivery) -> None:
     delivery.put({"movies.csv": b"nonsense\n"})
     with pytest.raises(ReelhouseError, match="Every movies file was refused"):
@@ -541,6 +602,7 @@ def test_validate_says_all_and_changes_nothing(delivery: Delivery) -> None:
     assert not delivery.rows("select * from information_schema.tables")
 
 
+@pytest.mark.fault("13")
 def test_a_shrink_waits_to_be_accepted(delivery: Delivery) -> None:
     delivery.max_shrink = 0.1
     delivery.load()
@@ -553,6 +615,7 @@ def test_a_shrink_waits_to_be_accepted(delivery: Delivery) -> None:
     assert len(delivery.live("ratings")) == 2
 
 
+@pytest.mark.fault("12")
 def test_a_warehouse_belongs_to_one_source(delivery: Delivery) -> None:
     delivery.load()
     delivery.folder = "elsewhere"

@@ -201,6 +201,7 @@ def test_a_stage_of_another_bucket_is_refused(
         load_prod(delivery, "raw.bucket")
 
 
+@pytest.mark.fault("5", "23")
 def test_an_object_replaced_after_its_check_is_not_loaded(
     delivery: Delivery,
     database: str,  # noqa: ARG001

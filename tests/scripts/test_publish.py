@@ -154,6 +154,7 @@ UNFIT = {
 }
 
 
+@pytest.mark.fault("17")
 @pytest.mark.parametrize(("state", "message"), UNFIT.values(), ids=UNFIT)
 def test_what_did_not_pass_is_not_published(
     make: Make, tmp_path: Path, state: dict[str, object], message: str
@@ -179,6 +180,7 @@ def test_a_view_over_unpublished_tables_is_refused(make: Make, tmp_path: Path) -
         publish(make(extra=leak), tmp_path / "published.duckdb")
 
 
+@pytest.mark.fault("16")
 def test_readers_are_never_disturbed(make: Make, tmp_path: Path) -> None:
     published = tmp_path / "published.duckdb"
     database = make()
@@ -212,6 +214,7 @@ def test_readers_are_never_disturbed(make: Make, tmp_path: Path) -> None:
     assert reads
 
 
+@pytest.mark.fault("16")
 def test_who_holds_the_old_file_goes_on_reading_it(make: Make, tmp_path: Path) -> None:
     published = tmp_path / "published.duckdb"
     publish(make(), published)

@@ -70,6 +70,7 @@ def _keys(settings: S3Settings, url: str) -> list[str]:
 # --- against moto
 
 
+@pytest.mark.fault("18")
 def test_any_key_goes_there_and_back(
     s3_server: S3Settings, bucket: str, tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_an_empty_object_makes_an_empty_file(
     assert (tmp_path / "out").read_bytes() == b""
 
 
+@pytest.mark.fault("5")
 def test_a_replaced_object_is_never_read(
     s3_server: S3Settings, bucket: str, tmp_path: Path
 ) -> None:
@@ -223,6 +225,7 @@ def test_a_replaced_object_is_never_read(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.fault("5")
 def test_a_removed_object_is_told(
     s3_server: S3Settings, bucket: str, tmp_path: Path
 ) -> None:
@@ -232,6 +235,7 @@ def test_a_removed_object_is_told(
     assert raised.value.is_removed
 
 
+@pytest.mark.fault("6")
 def test_a_missing_bucket_is_named(s3_server: S3Settings, tmp_path: Path) -> None:
     message = "There is no bucket 'not-there' at 127.0.0.1:[0-9]+: check the name"
     with pytest.raises(ReelhouseError, match=message):
@@ -264,6 +268,7 @@ def test_a_place_that_cannot_be_written_is_named(
         )
 
 
+@pytest.mark.fault("2")
 def test_a_full_disk_is_told(
     s3_server: S3Settings, bucket: str, tmp_path: Path
 ) -> None:
@@ -436,6 +441,7 @@ def _fetch(settings: S3Settings, folder: Path) -> bytes:
     return (folder / "out").read_bytes()
 
 
+@pytest.mark.fault("3", "4")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -476,6 +482,7 @@ def test_a_passing_fault_is_tried_again(
     assert len(server.asked) == 2
 
 
+@pytest.mark.fault("3")
 def test_each_pause_is_longer_than_the_one_before(
     server: Server, tmp_path: Path
 ) -> None:
@@ -487,6 +494,7 @@ def test_each_pause_is_longer_than_the_one_before(
     assert time.monotonic() - before >= 0.3
 
 
+@pytest.mark.fault("3", "4", "6")
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -523,6 +531,7 @@ def test_a_lasting_fault_is_told_with_the_object(
         assert "s3://movies/in/ratings.csv" in str(raised.value)
 
 
+@pytest.mark.fault("3", "6")
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -540,6 +549,7 @@ def test_a_listing_that_fails_is_told(
         list_objects(server.will(fault), "s3://movies/in")
 
 
+@pytest.mark.fault("3", "6")
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -557,6 +567,7 @@ def test_an_upload_that_fails_is_told(
         upload(server.will(fault), [(path, "ratings.csv")], "s3://movies/in")
 
 
+@pytest.mark.fault("6")
 def test_an_endpoint_that_is_down_is_named() -> None:
     down = S3Settings("http://127.0.0.1:9", "key", "canary", "us-east-1", patience=ONCE)
     with pytest.raises(
@@ -587,6 +598,7 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, str(tmp_path / "none"))
 
 
+@pytest.mark.fault("6")
 @pytest.mark.usefixtures("no_credentials")
 def test_missing_credentials_are_told() -> None:
     nobody = S3Settings("http://127.0.0.1:9", patience=ONCE)
@@ -594,6 +606,7 @@ def test_missing_credentials_are_told() -> None:
         list_objects(nobody, "s3://movies/in")
 
 
+@pytest.mark.fault("6")
 @pytest.mark.usefixtures("no_credentials")
 def test_an_unknown_profile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")

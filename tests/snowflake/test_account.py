@@ -143,6 +143,7 @@ def test_a_first_and_a_later_run_are_equal_to_local_ones(desk: Desk) -> None:
     desk.proved("late, re-rated and removed rows, snapshots, 32 tables as on DuckDB")
 
 
+@pytest.mark.fault("17", "23")
 def test_a_failed_run_leaves_no_trace(desk: Desk) -> None:
     looks = (
         "select version from serving.publication",

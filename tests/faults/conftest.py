@@ -1,0 +1,194 @@
+"""Two deliveries, a run of each, and copies of what the first has left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.delivery import client, csv
+from tests.faults import tally, warm
+from tests.faults.warm import Started
+
+from reelhouse.bucket import environment as aws_variables
+from reelhouse.query import open_published
+from reelhouse.s3 import S3Settings, upload
+
+MOVIES = [
+    "1,Lantern (1994),Drama|Comedy",
+    '2,"Harbour, The (1999)",Drama',
+    "3,Salt (2001),Comedy",
+    "4,Unseen (2003),War",
+]
+RATINGS = [
+    f"{user},{movie},{(user * movie) % 10 / 2 + 0.5},{1_000_000_000 + user * 86_400}"
+    for user in range(1, 13)
+    for movie in range(1, 4)
+]
+TAGS = ["1,1,Quiet,1100000000", "9,2,loud,1100000001"]
+FIRST = {
+    "movies.csv": csv("movies", MOVIES),
+    "ratings.csv": csv("ratings", RATINGS),
+    "tags.csv": csv("tags", TAGS),
+}
+# A changed title, a rating that is gone, one that is changed and one of a new user.
+SECOND = {
+    "movies.csv": csv("movies", ["1,Lanterns (1994),Drama|Comedy", *MOVIES[1:]]),
+    "ratings.csv": csv(
+        "ratings", [*RATINGS[1:-1], "12,3,0.5,1300000000", "20,4,2.5,1300000002"]
+    ),
+    "tags.csv": csv("tags", TAGS[:1]),
+}
+# What a run leaves, and nothing else.
+FILES = {".lock", "dbt", "published.duckdb", "reelhouse.duckdb"}
+
+
+@dataclass
+class Desk:
+    """A warehouse after a run of the first delivery; the bucket has the second.
+
+    `disk` is the process that has mounted the disk it lies on, if that is one of its
+    own.
+    """
+
+    s3: S3Settings
+    bucket: str
+    warehouse: Path
+    disk: int | None = None
+
+    @property
+    def seen(self) -> Path:
+        """The warehouse as it is seen from here."""
+        root = Path(f"/proc/{self.disk}/root") if self.disk else Path("/")
+        return root / self.warehouse.relative_to("/")
+
+    @property
+    def published(self) -> Path:
+        return self.seen / "published.duckdb"
+
+    @property
+    def database(self) -> Path:
+        return self.seen / "reelhouse.duckdb"
+
+    def put(self, files: dict[str, bytes]) -> None:
+        for key, body in files.items():
+            client(self.s3).put_object(
+                Bucket=self.bucket, Key=f"source/{key}", Body=body
+            )
+
+    def environment(self, day: int) -> dict[str, str]:
+        """The variables of a command on a day."""
+        own = {
+            "REELHOUSE_MOMENT": f"2026-01-{day:02}",
+            "REELHOUSE_MAX_SHRINK": "1",
+            "REELHOUSE_WAREHOUSE": str(self.warehouse),
+            "REELHOUSE_SOURCE": f"s3://{self.bucket}/source",
+        }
+        return aws_variables(self.s3) | own
+
+    def start(
+        self, *arguments: str, day: int = 2, variables: Mapping[str, str] | None = None
+    ) -> Started:
+        """Start a command in a process of its own; a run, where none is named."""
+        return warm.start(
+            list(arguments or ["run"]),
+            self.environment(day) | dict(variables or {}),
+            self.warehouse.with_name(f"said-{time.monotonic_ns()}"),
+            self.disk,
+        )
+
+    def run(self, day: int = 2) -> None:
+        """A run that must go well."""
+        started = self.start(day=day)
+        assert started.wait() == 0, started.said
+
+    def check_message(self, started: Started, pattern: str) -> None:
+        """It said one sentence, and left no temporary file."""
+        (line,) = started.said.splitlines()
+        assert line.startswith("reelhouse: ")
+        assert line.endswith(".")
+        assert re.search(pattern, line), line
+        assert self.names() <= FILES
+
+    def names(self) -> set[str]:
+        return {path.name for path in self.seen.iterdir()}
+
+    def prints(self) -> list[bytes]:
+        return [file.read_bytes() for file in (self.database, self.published)]
+
+
+@dataclass
+class Desks:
+    """Makes desks, and knows how a run of the second delivery ends."""
+
+    first: Desk
+    unharmed: Path
+    seconds: float = 0.0
+
+    def copy(self, warehouse: Path) -> Desk:
+        """Another desk, as it is before the run of the second delivery."""
+        shutil.copytree(self.first.warehouse, warehouse)
+        return Desk(self.first.s3, self.first.bucket, warehouse)
+
+    def check(self, published: Path) -> None:
+        """Every published table, history too, is that of a run without any fault."""
+        comparison = tally.published(published, self.unharmed)
+        differing = [table.name for table in comparison.tables if not table.is_equal]
+        assert differing == []
+        assert len(comparison.tables) > 30
+
+    def check_desk(self, desk: Desk) -> None:
+        """The same, and nothing else is left in the folder."""
+        self.check(desk.published)
+        assert desk.names() == FILES
+
+
+@pytest.fixture(scope="session")
+def desks(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Desks:
+    """Made once for all workers of a session, each of which has an S3 of its own."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    upload(s3_server, [], "s3://faults-bucket")
+    desks = Desks(
+        Desk(s3_server, "faults-bucket", folder / "first"), folder / "unharmed"
+    )
+    with (folder / "desks").open("a+") as seconds:
+        fcntl.flock(seconds, fcntl.LOCK_EX)
+        if not desks.unharmed.exists():
+            desks.first.put(FIRST)
+            desks.first.run(day=1)
+            desks.first.put(SECOND)
+            unharmed = desks.copy(folder / "run")
+            began = time.monotonic()
+            unharmed.run()
+            seconds.write(str(time.monotonic() - began))
+            unharmed.published.replace(desks.unharmed)
+        seconds.seek(0)
+        desks.seconds = float(seconds.read())
+    desks.first.put(SECOND)
+    return desks
+
+
+@pytest.fixture
+def desk(desks: Desks, tmp_path: Path) -> Desk:
+    """A desk of the test's own."""
+    return desks.copy(tmp_path / "warehouse")
+
+
+def read_whole(published: Path) -> str:
+    """Read every row that is published; the version. An error where any is missing."""
+    with open_published(published) as connection:
+        ((version,),) = connection.execute("select version from publication").fetchall()
+        for name, count in connection.execute(
+            "select name, row_count from published_tables"
+        ).fetchall():
+            relation = connection.sql(f'select * from serving."{name}"')
+            assert len(relation.fetchall()) == count, name
+    return str(version)

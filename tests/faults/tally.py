@@ -1,0 +1,65 @@
+"""What the case that is running has compared, for the table of faults.
+
+A case says here how many rows it compared with those of an unharmed run, or with
+those that were delivered, and how many of these it did not find.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reelhouse.compare import Comparison, TableComparison, compare
+
+
+@dataclass
+class Tally:
+    """Rows that should be there, those of them that are not, and remarks."""
+
+    compared: int = 0
+    lost: int = 0
+    remarks: list[str] = field(default_factory=list)
+
+
+current = Tally()
+
+
+def reset() -> None:
+    global current
+    current = Tally()
+
+
+def rows(expected: Iterable[object], found: Iterable[object]) -> None:
+    """Count rows that should be there, and those that are not."""
+    wanted = Counter(map(repr, expected))
+    current.compared += wanted.total()
+    current.lost += (wanted - Counter(map(repr, found))).total()
+
+
+def number(expected: int, found: int) -> None:
+    """The same for rows that were counted already."""
+    current.compared += expected
+    current.lost += max(expected - found, 0)
+
+
+def published(found: Path, expected: Path) -> Comparison:
+    """Compare two published files, and count the rows of the expected one."""
+    comparison = compare(found, expected)
+    for table in comparison.tables:
+        current.compared += table.right_rows or 0
+        current.lost += _lost(table)
+    return comparison
+
+
+def remark(text: str) -> None:
+    """Something that the table says of this case."""
+    current.remarks.append(text)
+
+
+def _lost(table: TableComparison) -> int:
+    """Rows of the right side that the left one does not have as they are."""
+    if table.method == "none":
+        return table.right_rows or 0
+    return table.only_right + table.changed
