@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect, literal
+from reelhouse.engines.duckdb import connect, literal, telling_damage
 from reelhouse.errors import ReelhouseError
 
 # Readers as old as DuckDB 1.1 open a file of this version.
@@ -72,22 +72,23 @@ def prepare(database: Path, to: Path) -> Publication:
     connect(database, read_only=True).close()
     connection = connect(Path(":memory:"))
     try:
-        _attach(connection, database, to)
-        connection.execute("use reelhouse")
-        version, load_id, relations = qualified_build(
-            lambda question: connection.execute(question).fetchall()
-        )
-        connection.execute("create schema published.serving")
-        for relation in relations:
-            if relation.kind == "table":
-                _copy_table(connection, relation.name)
-            else:
-                _copy_view(connection, relation.name)
-            _copy_comments(connection, relation)
-        rows = _describe(connection, relations, version, load_id)
-        connection.execute("use memory")
-        connection.execute("checkpoint published")
-        connection.execute("detach published")
+        with telling_damage(database):
+            _attach(connection, database, to)
+            connection.execute("use reelhouse")
+            version, load_id, relations = qualified_build(
+                lambda question: connection.execute(question).fetchall()
+            )
+            connection.execute("create schema published.serving")
+            for relation in relations:
+                if relation.kind == "table":
+                    _copy_table(connection, relation.name)
+                else:
+                    _copy_view(connection, relation.name)
+                _copy_comments(connection, relation)
+            rows = _describe(connection, relations, version, load_id)
+            connection.execute("use memory")
+            connection.execute("checkpoint published")
+            connection.execute("detach published")
     except BaseException:
         connection.close()
         to.unlink(missing_ok=True)

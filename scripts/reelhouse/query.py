@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect
+from reelhouse.engines.duckdb import (
+    UnreadableWarehouse,
+    connect,
+    is_damage,
+    telling_damage,
+)
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
@@ -37,14 +42,19 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"{published} is not there: nothing has been published yet; "
             f"run `reelhouse run` first."
         )
-    connection = connect(published, read_only=True)
     try:
-        connection.execute("use serving")
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
-        yield connection
-    finally:
-        connection.close()
+        with (
+            closing(connect(published, read_only=True)) as connection,
+            telling_damage(published),
+        ):
+            connection.execute("use serving")
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
+            yield connection
+    except UnreadableWarehouse as error:
+        raise ReelhouseError(
+            f"{published} {error.problem}: make it anew with `reelhouse publish`."
+        ) from error
 
 
 def query(published: Path, question: str) -> tuple[list[str], list[tuple[object, ...]]]:
@@ -58,6 +68,8 @@ def query(published: Path, question: str) -> tuple[list[str], list[tuple[object,
             names = [column[0] for column in cursor.description or []]
             return names, cursor.fetchall()
         except duckdb.Error as error:
+            if is_damage(str(error)):
+                raise
             first = str(error).strip().splitlines()[0]
             raise ReelhouseError(
                 f"The question cannot be answered ({first}): the tables are those "

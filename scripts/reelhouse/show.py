@@ -196,13 +196,8 @@ def failures(report: BuildReport, failed: Path | None) -> None:
 def run(settings: Settings, report: RunReport) -> None:
     """The closing summary of a run."""
     out.rule(f"[bold]Reelhouse[/] · {escape(settings.source_name)}", style="dim")
-    if report.aside:
-        why = (
-            f"belonged to {report.former_source}"
-            if report.former_source
-            else "could not be read, so that history begins anew"
-        )
-        note(f"The warehouse {why}: its files are now in {_short(report.aside)}.")
+    for message in _recovered(report):
+        note(message)
     load(report.loaded)
     built, rows = report.built, report.loaded.live_rows
     out.print(
@@ -234,6 +229,29 @@ def run(settings: Settings, report: RunReport) -> None:
     ):
         out.print(f"  {command} {words + target:<42} [dim]{purpose}[/]")
     out.print(f"[dim]All tables: {_place(settings)}, schema serving[/]")
+
+
+def _recovered(report: RunReport) -> Iterator[str]:
+    """What became of files that the run could not build upon, and what was kept."""
+    where = f": its files are now in {_short(report.aside)}" if report.aside else ""
+    recovery = report.recovery
+    if report.former_source:
+        yield f"The warehouse belonged to {report.former_source}{where}."
+    elif recovery and not recovery.is_whole and (report.aside or recovery.written_at):
+        backup = f"from the backup of {recovery.written_at} UTC"
+        places = {"file": "from the damaged file", "backup": backup}
+        raw = places[recovery.raw] if recovery.raw else "read anew from the source"
+        history = (
+            places[recovery.history]
+            if recovery.history
+            else "recorded again from them"
+            if recovery.raw
+            else "begun anew"
+        )
+        yield f"The warehouse is gone or damaged{where}."
+        yield f"Its raw rows are {raw}, its history is {history}."
+    elif report.aside:
+        yield f"There was a backup of another warehouse{where}."
 
 
 def _best(settings: Settings) -> None:

@@ -62,4 +62,4 @@ def test_kills_leave_no_trace(start: Start, tmp_path: Path) -> None:
     differing = {table.name for table in comparison.tables if not table.is_equal}
     assert differing <= HISTORY
     left = {path.name for path in (tmp_path / "killed").iterdir()}
-    assert left == {".lock", "dbt", "published.duckdb", "reelhouse.duckdb"}
+    assert left == {".lock", "backup", "dbt", "published.duckdb", "reelhouse.duckdb"}
