@@ -108,8 +108,8 @@ _accept_shrink = click.option(
 @click.option(
     "--rebuild",
     is_flag=True,
-    help="Make all but the raw tables anew, history from their kept changes; from "
-    "the source alone where the warehouse cannot be read.",
+    help="Make all but the raw tables anew, history from their kept changes; the raw "
+    "tables from the backup where the warehouse cannot be read.",
 )
 @_command
 def run(
