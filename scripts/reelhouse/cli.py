@@ -440,7 +440,10 @@ def _serve(
         try:
             process = subprocess.Popen(command)
         except FileNotFoundError:
-            raise ReelhouseError(f"There is no command '{command[0]}'.") from None
+            raise ReelhouseError(
+                f"There is no command '{command[0]}': write one after --, as a shell "
+                f"would run it."
+            ) from None
         with process:
             try:
                 status = _wait_for(process, port)

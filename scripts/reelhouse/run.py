@@ -53,7 +53,8 @@ class BuildFailed(ReelhouseError):
         kept = f"the failed one is kept in {failed}" if failed else "so is its history"
         super().__init__(
             f"{report.failures[0].name}{' and others' if count > 1 else ''} failed, so "
-            f"nothing is published and the warehouse is as it was; {kept}."
+            f"nothing is published and the warehouse is as it was; {kept}: mend what "
+            f"is listed above, then run again."
         )
 
 

@@ -199,7 +199,7 @@ def render(setup: Setup, part: str) -> str:
     or needs a value that is not set.
     """
     if fault := _wrong_database(setup.database, part):
-        raise ReelhouseError(f"Nothing was run: {fault}.")
+        raise ReelhouseError(f"No part of the set-up was run: {fault}.")
     template = _environment().get_template(_part(part).file)
     try:
         return template.render(_values(setup))

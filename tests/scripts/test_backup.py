@@ -311,7 +311,10 @@ def test_a_published_file_that_is_damaged(lost: Delivery) -> None:
 
 
 READ_ONLY = {
-    "the folder": ("warehouse", ("warehouse cannot be written", "permissions")),
+    "the folder": (
+        "warehouse",
+        ("warehouse cannot be written", "check its permissions, or set"),
+    ),
     "the file": (
         "warehouse/reelhouse.duckdb",
         ("reelhouse.duckdb cannot be opened", "permissions"),
