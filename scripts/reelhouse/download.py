@@ -170,7 +170,8 @@ def _check_folder(out: Path, name: str) -> None:
     if foreign := sorted(found - ours):
         raise DownloadError(
             f"{out} holds other files ({', '.join(foreign[:3])}"
-            f"{', …' if len(foreign) > 3 else ''}): name an empty folder for the release."
+            f"{', …' if len(foreign) > 3 else ''}): name an empty folder for the "
+            f"release."
         )
     held = _record(out).get("release")
     if held not in (None, name):

@@ -263,8 +263,8 @@ def connect() -> SnowflakeConnection:
     missing = [n for n in settings.missing_login(environ | login) if n not in login]
     if missing:
         raise ReelhouseError(
-            f"Set {' and '.join(missing)} to log in to Snowflake, or print the SQL "
-            f"with --print and run it in a worksheet."
+            f"Nobody is named to log in to Snowflake: set {' and '.join(missing)}, or "
+            f"print the SQL with --print and run it in a worksheet."
         )
     settings.check_login(environ)
     with settings.environment(login):

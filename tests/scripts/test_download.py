@@ -304,9 +304,7 @@ def test_no_path_of_an_archive_is_trusted(
 
 
 def test_a_name_that_is_no_release_is_answered_with_the_names(tmp_path: Path) -> None:
-    with pytest.raises(
-        DownloadError, match=r"There is no release.*small, ml-20m, ml-25m"
-    ):
+    with pytest.raises(DownloadError, match=r"There is no release.*ml-20m, ml-25m"):
         fetch(Shelf(), tmp_path, "ml-1m")
 
 

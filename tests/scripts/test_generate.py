@@ -774,7 +774,7 @@ def test_smallest_set_takes_all_faults(tmp_path: Path, seed: int) -> None:
             999,
             1,
             RatingsOutOfRangeError,
-            "999 ratings cannot be generated: ask for 1,000 to",
+            "ratings cannot be generated: ask for 1,000 to",
         ),
         (-5, 1, RatingsOutOfRangeError, "ask for"),
         (100_000_001, 1, RatingsOutOfRangeError, "to 100,000,000"),
@@ -803,9 +803,7 @@ def test_out_is_a_file(tmp_path: Path) -> None:
 def test_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "README.txt").write_text("terms")
     (tmp_path / "ratings.csv").write_text("real")
-    with pytest.raises(
-        ForeignFilesError, match=r"\(README\.txt\).* or one that `generate`"
-    ):
+    with pytest.raises(ForeignFilesError, match=r"\(README\.txt\).* or one that"):
         generate(tmp_path, SMALL, 1)
     assert (tmp_path / "ratings.csv").read_text() == "real"
 

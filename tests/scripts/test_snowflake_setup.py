@@ -719,7 +719,7 @@ def test_a_login_without_a_name_says_how_to_do_without(
 ) -> None:
     for name in [name for name in os.environ if name.startswith("SNOWFLAKE_")]:
         monkeypatch.delenv(name)
-    with pytest.raises(ReelhouseError, match="to log in to Snowflake, or print"):
+    with pytest.raises(ReelhouseError, match="Nobody is named to log in to Snowflake"):
         snowflake_setup.connect()
 
 
