@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
@@ -46,6 +46,7 @@ SHOWN_REASONS = 8
 # Whatever Markdown or a forge may act on; an underscore inside a word is none.
 MARKUP = re.compile(r"[^\w ,:()–-]|:(?! )|(?<![^\W_])_|_(?![^\W_])")
 COUNTED = ("left rows", "right rows", "only left", "only right", "changed rows")
+NEWEST = "select max(last_rated_at) from serving.mart_movie_performance"
 BEST = """
     select title, average_rating, rating_count
     from serving.mart_movie_performance
@@ -218,6 +219,7 @@ def run(settings: Settings, report: RunReport) -> None:
     times = " · ".join(f"{step} {took:.1f} s" for step, took in report.seconds.items())
     total = sum(report.seconds.values())
     out.print(f"[dim]{times} · in all {total:.1f} s[/]")
+    _newest(settings)
     _best(settings)
     command = "reelhouse" if which("reelhouse") else ".venv/bin/reelhouse"
     target = " --target prod" if settings.is_snowflake else ""
@@ -252,6 +254,15 @@ def _recovered(report: RunReport) -> Iterator[str]:
         yield f"Its raw rows are {raw}, its history is {history}."
     elif report.aside:
         yield f"There was a backup of another warehouse{where}."
+
+
+def _newest(settings: Settings) -> None:
+    """How old the data itself is, which no delivery can be blamed for."""
+    ((newest,),) = ask(settings, NEWEST)[1]
+    if isinstance(newest, datetime):
+        days = (settings.now() - newest).days
+        age = f"{_count(days, 'day')} before this run" if days > 0 else "of today"
+        out.print(f"The newest rating is of {newest:%Y-%m-%d}, {age}.")
 
 
 def _best(settings: Settings) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -247,6 +248,24 @@ def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) ->
             grown.load()
     grown.build(*UNTESTED)
     assert grown.state() == expected
+
+
+def test_the_last_listing_tells_how_fresh_the_source_is(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = desk("listed")
+    fresh.moment = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=7, hours=1)
+    fresh.load()
+    assert not fresh.is_fresh()
+    fresh.moment += timedelta(hours=2)
+    # Nothing new is no reason to be stale.
+    assert fresh.load().load_id is None
+    for zone in ("Pacific/Auckland", "America/Los_Angeles"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert fresh.is_fresh()
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> None:

@@ -162,10 +162,10 @@ def test_only_what_changed_is_written_again(lost: Delivery) -> None:
     save(lost)
     after = set(parts(lost))
     assert sorted(path.name.split(".")[1] for path in after - set(before)) == [
-        *("load_objects", "loads", "objects", "ratings"),
+        *("listings", "load_objects", "loads", "objects", "ratings"),
     ]
     assert sorted(path.name.split(".")[1] for path in set(before) - after) == [
-        *("load_objects", "loads", "objects"),
+        *("listings", "load_objects", "loads", "objects"),
     ]
 
 

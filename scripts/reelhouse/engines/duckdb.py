@@ -325,6 +325,14 @@ class Warehouse:
             [load_id, source, loaded_at],
         )
 
+    def record_listing(self, listed_at: datetime, objects: int) -> None:
+        """Write down when the source was last listed, and how many objects it had."""
+        self.connection.execute("delete from raw.listings")
+        self.connection.execute(
+            "insert into raw.listings (listed_at, objects) values (?, ?)",
+            [listed_at, objects],
+        )
+
     def keep_raw_alone(self) -> list[int]:
         """Drop every schema but raw; the loads that raw knows, in their order."""
         schemas = self.connection.execute(
