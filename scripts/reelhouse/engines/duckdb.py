@@ -341,7 +341,7 @@ class Warehouse:
         ).fetchall()
         for (schema,) in schemas:
             if schema != "raw":
-                self.connection.execute(f'drop schema "{schema}" cascade')
+                self.connection.execute(f"drop schema {identifier(schema)} cascade")
         loads = self.connection.execute(
             "select load_id from raw.loads order by load_id"
         ).fetchall()
