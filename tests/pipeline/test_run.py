@@ -254,6 +254,10 @@ def test_the_last_listing_tells_how_fresh_the_source_is(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = desk("listed")
+    fresh.folder = "listed"
+    fresh.put(
+        {"movies.csv": csv("movies", MOVIES), "ratings.csv": csv("ratings", RATINGS)}
+    )
     fresh.moment = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=7, hours=1)
     fresh.load()
     assert not fresh.is_fresh()
