@@ -121,6 +121,12 @@ class Delivery:
         self.close()
         return build(self.settings, self.warehouse, None, arguments, command)
 
+    def is_fresh(self) -> bool:
+        """Whether dbt finds the last listing recent enough."""
+        report = self.build("freshness", command="source")
+        assert report.counts["source"] + len(report.failures) == 1
+        return not report.failures
+
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
         """Rows of every state table in marts, without the columns to ignore."""
         newest = "select published from marts.builds order by started_at desc limit 1"

@@ -117,8 +117,8 @@ _accept_shrink = click.option(
 @click.option(
     "--rebuild",
     is_flag=True,
-    help="Make all but the raw tables anew, history from their kept changes; from "
-    "the source alone where the warehouse cannot be read.",
+    help="Make all but the raw tables anew, history from their kept changes; the raw "
+    "tables from the backup where the warehouse cannot be read.",
 )
 @_command
 def run(
@@ -553,7 +553,10 @@ def _serve(
         try:
             process = subprocess.Popen(command)
         except FileNotFoundError:
-            raise ReelhouseError(f"There is no command '{command[0]}'.") from None
+            raise ReelhouseError(
+                f"There is no command '{command[0]}': write one after --, as a shell "
+                f"would run it."
+            ) from None
         with process:
             try:
                 status = _wait_for(process, port)

@@ -170,7 +170,8 @@ def _check_folder(out: Path, name: str) -> None:
     if foreign := sorted(found - ours):
         raise DownloadError(
             f"{out} holds other files ({', '.join(foreign[:3])}"
-            f"{', …' if len(foreign) > 3 else ''}): name an empty folder."
+            f"{', …' if len(foreign) > 3 else ''}): name an empty folder for the "
+            f"release."
         )
     held = _record(out).get("release")
     if held not in (None, name):
@@ -453,7 +454,10 @@ def _explained(url: str) -> Iterator[None]:
             f"need a proxy), then run the command again."
         ) from error
     except requests.exceptions.RequestException as error:
-        raise DownloadError(f"{url} cannot be read ({error}).") from error
+        raise DownloadError(
+            f"{url} cannot be read ({error}): run the command again, or look at the "
+            f"address in a browser."
+        ) from error
 
 
 def _is_expired(error: BaseException | None) -> bool:

@@ -176,6 +176,8 @@ class _Load:
                     f"Every {entity.file} file was refused: mend them or load with "
                     f"--on-error continue. " + " ".join(self.report.refused)
                 )
+        read = sum(map(len, listing.by_entity.values()))
+        self.warehouse.record_listing(self.settings.now(), read)
         if self.report.entries:
             self.report.load_id = self.load_id
             self.warehouse.record_load(

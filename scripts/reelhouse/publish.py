@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect, literal
+from reelhouse.engines.duckdb import connect, literal, telling_damage
 from reelhouse.errors import ReelhouseError
 
 # Readers as old as DuckDB 1.1 open a file of this version.
@@ -83,22 +83,23 @@ def prepare(database: Path, to: Path) -> Publication:
     connect(database, read_only=True).close()
     connection = connect(Path(":memory:"))
     try:
-        _attach(connection, database, to)
-        connection.execute("use reelhouse")
-        build = qualified_build(
-            lambda question: connection.execute(question).fetchall()
-        )
-        connection.execute("create schema published.serving")
-        for relation in build.relations:
-            if relation.kind == "table":
-                _copy_table(connection, relation.name)
-            else:
-                _copy_view(connection, relation.name)
-            _copy_comments(connection, relation)
-        rows = _describe(connection, build)
-        connection.execute("use memory")
-        connection.execute("checkpoint published")
-        connection.execute("detach published")
+        with telling_damage(database):
+            _attach(connection, database, to)
+            connection.execute("use reelhouse")
+            build = qualified_build(
+                lambda question: connection.execute(question).fetchall()
+            )
+            connection.execute("create schema published.serving")
+            for relation in build.relations:
+                if relation.kind == "table":
+                    _copy_table(connection, relation.name)
+                else:
+                    _copy_view(connection, relation.name)
+                _copy_comments(connection, relation)
+            rows = _describe(connection, build)
+            connection.execute("use memory")
+            connection.execute("checkpoint published")
+            connection.execute("detach published")
     except BaseException:
         connection.close()
         to.unlink(missing_ok=True)

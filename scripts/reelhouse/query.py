@@ -8,7 +8,12 @@ from pathlib import Path
 
 import duckdb
 
-from reelhouse.engines.duckdb import attached
+from reelhouse.engines.duckdb import (
+    UnreadableWarehouse,
+    attached,
+    is_damage,
+    telling_damage,
+)
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
@@ -46,9 +51,14 @@ def attach_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"{published} is not there: nothing has been published yet; "
             f"run `reelhouse run` first."
         )
-    with closing(attached(published)) as connection:
-        connection.execute("use published.serving")
-        yield connection
+    try:
+        with closing(attached(published)) as connection, telling_damage(published):
+            connection.execute("use published.serving")
+            yield connection
+    except UnreadableWarehouse as error:
+        raise ReelhouseError(
+            f"{published} {error.problem}: make it anew with `reelhouse publish`."
+        ) from error
 
 
 def query(published: Path, question: str) -> tuple[list[str], list[tuple[object, ...]]]:
@@ -62,6 +72,8 @@ def query(published: Path, question: str) -> tuple[list[str], list[tuple[object,
             names = [column[0] for column in cursor.description or []]
             return names, cursor.fetchall()
         except duckdb.Error as error:
+            if is_damage(str(error)):
+                raise
             first = str(error).strip().splitlines()[0]
             raise ReelhouseError(
                 f"The question cannot be answered ({first}): the tables are those "

@@ -121,7 +121,8 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
         line = file.readline(MAX_LINE_BYTES)
     if not line:
         raise RefusedObject(f"{name} is empty (0 bytes): deliver it again.")
-    found = line.removeprefix(BOM).rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+    line = line.removeprefix(BOM).removesuffix(b"\n").removesuffix(b"\r")
+    found = line.decode("utf-8", "backslashreplace")
     if found == entity.header:
         return
     if found.startswith('"') and found.replace('"', "") == entity.header:

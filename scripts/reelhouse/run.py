@@ -12,15 +12,22 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from reelhouse import backup
+from reelhouse.backup import Backup, Recovery
 from reelhouse.build import BuildReport, build, lasting_tables
 from reelhouse.engines import snowflake
-from reelhouse.engines.duckdb import UnreadableWarehouse, connect, open_warehouse
+from reelhouse.engines.duckdb import (
+    UnreadableWarehouse,
+    connect,
+    is_damage,
+    open_warehouse,
+)
 from reelhouse.engines.snowflake_run import Account
 from reelhouse.engines.warehouse import Warehouse
 from reelhouse.errors import ReelhouseError
@@ -46,7 +53,8 @@ class BuildFailed(ReelhouseError):
         kept = f"the failed one is kept in {failed}" if failed else "so is its history"
         super().__init__(
             f"{report.failures[0].name}{' and others' if count > 1 else ''} failed, so "
-            f"nothing is published and the warehouse is as it was; {kept}."
+            f"nothing is published and the warehouse is as it was; {kept}: mend what "
+            f"is listed above, then run again."
         )
 
 
@@ -54,7 +62,8 @@ class BuildFailed(ReelhouseError):
 class RunReport:
     """What a run did; `aside` is where files went that it could not build upon.
 
-    They are those of `former_source` or, where that is None, could not be read.
+    They are those of `former_source` or, where that is None, could not be read;
+    `recovery` tells what was kept of them.
     """
 
     loaded: LoadReport = field(default_factory=LoadReport)
@@ -62,6 +71,7 @@ class RunReport:
     published: Publication | None = None
     aside: Path | None = None
     former_source: str | None = None
+    recovery: Recovery | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -76,6 +86,8 @@ def run(
 ) -> RunReport:
     """Upload (a folder), load, build and publish; all of it, or nothing.
 
+    With `rebuild`, or where the local warehouse is gone, what the bucket does not hold
+    comes from the warehouse or, where that cannot be read, from the backup.
     `build_arguments` go to `dbt build`; what is left out by them keeps the build
     from being published, but for unit tests.
     Raises ReelhouseError; BuildFailed where models or tests failed.
@@ -85,7 +97,8 @@ def run(
     watch = _Watch(report.seconds)
     with writing(settings.warehouse), _attempt(settings, rebuild) as attempt:
         report.former_source = attempt.former_source
-        if rebuild and attempt.has_history:
+        report.recovery = attempt.recovery
+        if attempt.lacks_history:
             load_ids = attempt.drop_history()
             failed = record_history_again(settings, attempt.folder, load_ids, tell)
             if failed:
@@ -120,6 +133,8 @@ def run(
             raise full_disk(settings.warehouse)
         if report.built.failures:
             raise BuildFailed(report.built, attempt.keep_failed())
+        if attempt.back_up():
+            watch.lap("backup")
         tell("publish", 0, 1)
         report.published = attempt.publish()
         report.aside = attempt.aside
@@ -161,13 +176,14 @@ def _fresh_folder(folder: Path) -> Path:
 class Attempt(Protocol):
     """Where a run works, so that nothing has happened until its last step.
 
-    `folder` is what dbt takes for the warehouse's, `has_history` tells whether there
-    was a warehouse that is built upon. `former_source` and `aside` are the report's.
+    `folder` is what dbt takes for the warehouse's, `lacks_history` tells whether it is
+    to be recorded from the raw rows. The others are the report's.
     """
 
     folder: Path
-    has_history: bool
+    lacks_history: bool
     former_source: str | None
+    recovery: Recovery | None
     aside: Path | None
 
     def open(self) -> AbstractContextManager[Warehouse]:
@@ -179,13 +195,16 @@ class Attempt(Protocol):
     def keep_failed(self) -> Path | None:
         """Keep what has failed for a look at it; where, if anywhere."""
 
+    def back_up(self) -> bool:
+        """Write a backup, which counts when the work stands; whether there is one."""
+
     def publish(self) -> Publication:
         """Publish the build, and let the work stand."""
 
 
 def _attempt(settings: Settings, rebuild: bool) -> AbstractContextManager[Attempt]:
     if settings.is_snowflake:
-        return _in_account(settings)
+        return _in_account(settings, rebuild)
     return _in_copy(settings, rebuild)
 
 
@@ -194,6 +213,13 @@ def _in_copy(settings: Settings, rebuild: bool) -> Iterator[Attempt]:
     work = _fresh_folder(settings.warehouse / "work")
     try:
         yield _InCopy(settings, work, rebuild)
+    except UnreadableWarehouse as error:
+        # The copy is no better than what it is a copy of.
+        raise UnreadableWarehouse(settings.database, error.problem) from error
+    except BuildFailed as failed:
+        if any(is_damage(each.message) for each in failed.report.failures):
+            raise UnreadableWarehouse(settings.database) from failed
+        raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -201,7 +227,7 @@ def _in_copy(settings: Settings, rebuild: bool) -> Iterator[Attempt]:
 class _InCopy:
     """An attempt in a copy of the local files, which takes their place at the end.
 
-    There is none of another source's, or of files that cannot be read.
+    There is no copy of another source's files, nor of those that cannot be read.
     """
 
     def __init__(self, settings: Settings, folder: Path, rebuild: bool) -> None:
@@ -209,27 +235,34 @@ class _InCopy:
         self.folder = folder
         self.database = folder / settings.database.name
         self.former_source: str | None = None
+        self.recovery: Recovery | None = None
         self.aside: Path | None = None
-        self.has_history = self._copy(rebuild)
+        self.backup: Backup | None = None
+        self.is_successor = self._copy(rebuild)
+        self.lacks_history = bool(self.recovery and self.recovery.lacks_history)
 
     def _copy(self, rebuild: bool) -> bool:
-        if not self.settings.database.exists():
-            return False
+        """Make the copy; whether all that the files hold is in it."""
+        is_there = self.settings.database.exists()
         try:
             self.former_source = other_source(self.settings)
-            if self.former_source:
-                return False
-            # While it is open for reading, nobody writes.
-            reader = connect(self.settings.database, read_only=True)
         except UnreadableWarehouse:
-            if rebuild:
-                return False
-            raise
-        try:
-            shutil.copyfile(self.settings.database, self.database)
-        finally:
-            reader.close()
-        return True
+            if not rebuild:
+                raise
+        if self.former_source:
+            return False
+        if is_there and not rebuild:
+            # While it is open for reading, nobody writes.
+            with closing(connect(self.settings.database, read_only=True)):
+                shutil.copyfile(self.settings.database, self.database)
+            return True
+        self.recovery = backup.recover(
+            self.settings.database,
+            self.settings.backup,
+            self.settings.source_name,
+            self.database,
+        )
+        return self.recovery.is_whole
 
     def open(self) -> AbstractContextManager[Warehouse]:
         return open_warehouse(self.database)
@@ -243,22 +276,27 @@ class _InCopy:
         self.database.replace(failed / self.database.name)
         return failed
 
+    def back_up(self) -> bool:
+        self.backup = backup.write(self.database, self.settings.backup)
+        return True
+
     def publish(self) -> Publication:
         prepared = self.folder / self.settings.published.name
         publication = prepare(self.database, prepared)
-        if self.has_history:
+        if self.is_successor:
             # Whoever has opened it for writing since would work for nothing.
             connect(self.settings.database, read_only=True).close()
-        else:
-            self.aside = _put_aside(self.settings)
+        self.aside = _put_aside(self.settings, self.is_successor, self.backup)
         _finish(self.settings, self.database, prepared)
+        if self.backup:
+            backup.commit(self.backup, self.settings.backup)
         return publication
 
 
 @contextmanager
-def _in_account(settings: Settings) -> Iterator[Attempt]:
+def _in_account(settings: Settings, rebuild: bool) -> Iterator[Attempt]:
     with snowflake.open_warehouse(settings) as warehouse:
-        attempt = _InAccount(settings, warehouse)
+        attempt = _InAccount(settings, warehouse, rebuild)
         try:
             yield attempt
         except BaseException as error:
@@ -272,15 +310,18 @@ class _InAccount:
     A killed one is undone by the next.
     """
 
-    def __init__(self, settings: Settings, warehouse: snowflake.Warehouse) -> None:
+    def __init__(
+        self, settings: Settings, warehouse: snowflake.Warehouse, rebuild: bool
+    ) -> None:
         self.former_source: str | None = None
+        self.recovery: Recovery | None = None
         self.aside: Path | None = None
         self.folder = settings.warehouse
         self.warehouse = warehouse
         self.account = Account(warehouse.connection)
         self.tables = lasting_tables(settings)
         self.account.keep(name for names in self.tables.values() for name in names)
-        self.has_history = warehouse.has_loads()
+        self.lacks_history = rebuild and warehouse.has_loads()
 
     @contextmanager
     def open(self) -> Iterator[Warehouse]:
@@ -291,6 +332,10 @@ class _InAccount:
 
     def keep_failed(self) -> None:
         return None
+
+    def back_up(self) -> bool:
+        """Time Travel and Fail-safe are the account's own."""
+        return False
 
     def undo(self, error: BaseException) -> None:
         """Put everything back; ReelhouseError where the account does not let us."""
@@ -338,16 +383,27 @@ def record_history_again(
     return None
 
 
-def _put_aside(settings: Settings) -> Path | None:
-    """Give the files that a run does not build upon another place; None without any."""
-    if not settings.database.exists():
-        return None
+def _put_aside(
+    settings: Settings, is_built_upon: bool, new_backup: Backup | None
+) -> Path | None:
+    """Give what a run does not build upon another place; None where that is nothing.
+
+    A backup that is not of the same warehouse as the new one is put aside, too.
+    """
     files = [path for path in (settings.database, settings.published) if path.exists()]
+    if is_built_upon or settings.database not in files:
+        files = []
+    known = backup.read(settings.backup)
+    is_other = bool(known and new_backup and not known.is_of(new_backup))
+    if not files and not is_other:
+        return None
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     aside = _fresh_folder(settings.warehouse / f"aside-{stamp}")
     for path in files:
         # A second name, so that readers are never without the first.
         os.link(path, aside / path.name)
+    if is_other:
+        backup.put_aside(settings.backup, aside / settings.backup.name)
     return aside
 
 

@@ -80,6 +80,10 @@ class Settings:
     def published(self) -> Path:
         return self.warehouse / "published.duckdb"
 
+    @property
+    def backup(self) -> Path:
+        return self.warehouse / "backup"
+
     def now(self) -> datetime:
         """The moment that a load records: UTC, without zone."""
         return self.moment or datetime.now(UTC).replace(tzinfo=None, microsecond=0)

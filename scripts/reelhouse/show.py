@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
@@ -48,6 +48,7 @@ SHOWN_REASONS = 8
 # Whatever Markdown or a forge may act on; an underscore inside a word is none.
 MARKUP = re.compile(r"[^\w ,:()–-]|:(?! )|(?<![^\W_])_|_(?![^\W_])")
 COUNTED = ("left rows", "right rows", "only left", "only right", "changed rows")
+NEWEST = "select max(last_rated_at) from serving.mart_movie_performance"
 BEST = """
     select title, average_rating, rating_count
     from serving.mart_movie_performance
@@ -198,13 +199,8 @@ def failures(report: BuildReport, failed: Path | None) -> None:
 def run(settings: Settings, report: RunReport) -> None:
     """The closing summary of a run."""
     out.rule(f"[bold]Reelhouse[/] · {escape(settings.source_name)}", style="dim")
-    if report.aside:
-        why = (
-            f"belonged to {report.former_source}"
-            if report.former_source
-            else "could not be read, so that history begins anew"
-        )
-        note(f"The warehouse {why}: its files are now in {_short(report.aside)}.")
+    for message in _recovered(report):
+        note(message)
     load(report.loaded)
     built, rows = report.built, report.loaded.live_rows
     out.print(
@@ -225,6 +221,7 @@ def run(settings: Settings, report: RunReport) -> None:
     times = " · ".join(f"{step} {took:.1f} s" for step, took in report.seconds.items())
     total = sum(report.seconds.values())
     out.print(f"[dim]{times} · in all {total:.1f} s[/]")
+    _newest(settings)
     _best(settings)
     command = "reelhouse" if which("reelhouse") else ".venv/bin/reelhouse"
     target = " --target prod" if settings.is_snowflake else ""
@@ -237,6 +234,38 @@ def run(settings: Settings, report: RunReport) -> None:
     ):
         out.print(f"  {command} {words + target:<42} [dim]{purpose}[/]")
     out.print(f"[dim]All tables: {_place(settings)}, schema serving[/]")
+
+
+def _recovered(report: RunReport) -> Iterator[str]:
+    """What became of files that the run could not build upon, and what was kept."""
+    where = f": its files are now in {_short(report.aside)}" if report.aside else ""
+    recovery = report.recovery
+    if report.former_source:
+        yield f"The warehouse belonged to {report.former_source}{where}."
+    elif recovery and not recovery.is_whole and (report.aside or recovery.written_at):
+        backup = f"from the backup of {recovery.written_at} UTC"
+        places = {"file": "from the damaged file", "backup": backup}
+        raw = places[recovery.raw] if recovery.raw else "read anew from the source"
+        history = (
+            places[recovery.history]
+            if recovery.history
+            else "recorded again from them"
+            if recovery.raw
+            else "begun anew"
+        )
+        yield f"The warehouse is gone or damaged{where}."
+        yield f"Its raw rows are {raw}, its history is {history}."
+    elif report.aside:
+        yield f"There was a backup of another warehouse{where}."
+
+
+def _newest(settings: Settings) -> None:
+    """How old the data itself is, which no delivery can be blamed for."""
+    ((newest,),) = ask(settings, NEWEST)[1]
+    if isinstance(newest, datetime):
+        days = (settings.now() - newest).days
+        age = f"{_count(days, 'day')} before this run" if days > 0 else "of today"
+        out.print(f"The newest rating is of {newest:%Y-%m-%d}, {age}.")
 
 
 def _best(settings: Settings) -> None:

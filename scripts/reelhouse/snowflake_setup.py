@@ -199,7 +199,7 @@ def render(setup: Setup, part: str) -> str:
     or needs a value that is not set.
     """
     if fault := _wrong_database(setup.database, part):
-        raise ReelhouseError(f"Nothing was run: {fault}.")
+        raise ReelhouseError(f"No part of the set-up was run: {fault}.")
     template = _environment().get_template(_part(part).file)
     try:
         return template.render(_values(setup))
@@ -263,8 +263,8 @@ def connect() -> SnowflakeConnection:
     missing = [n for n in settings.missing_login(environ | login) if n not in login]
     if missing:
         raise ReelhouseError(
-            f"Set {' and '.join(missing)} to log in to Snowflake, or print the SQL "
-            f"with --print and run it in a worksheet."
+            f"Nobody is named to log in to Snowflake: set {' and '.join(missing)}, or "
+            f"print the SQL with --print and run it in a worksheet."
         )
     settings.check_login(environ)
     with settings.environment(login):

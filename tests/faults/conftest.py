@@ -46,7 +46,7 @@ SECOND = {
     "tags.csv": csv("tags", TAGS[:1]),
 }
 # What a run leaves, and nothing else.
-FILES = {".lock", "dbt", "published.duckdb", "reelhouse.duckdb"}
+FILES = {".lock", "backup", "dbt", "published.duckdb", "reelhouse.duckdb"}
 
 
 @dataclass

@@ -18,7 +18,8 @@ from reelhouse import snowflake_setup
 from reelhouse.emulator import EmulatorSettings, serve_emulator
 from reelhouse.emulator import environment as account_variables
 from reelhouse.engines.snowflake import open_warehouse
-from reelhouse.engines.snowflake_run import Account, fetch_serving
+from reelhouse.engines.snowflake_run import Account, ask_serving, fetch_serving
+from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT
 
 pytestmark = [
@@ -93,6 +94,17 @@ def server() -> int:
         and f"PPid:\t{os.getpid()}\n" in (path.parent / "status").read_text()
     )
     return found
+
+
+@pytest.mark.usefixtures("emulator")
+def test_an_account_says_what_it_lacks_and_what_it_refuses() -> None:
+    with pytest.raises(ReelhouseError, match="account has no published tables yet"):
+        ask_serving("select 1")
+    with (
+        pytest.raises(ReelhouseError, match=r"refused what it was told \(.*NOWHERE"),
+        open_warehouse() as warehouse,
+    ):
+        warehouse.connection.cursor().execute("select * from nowhere")
 
 
 LOSE = """

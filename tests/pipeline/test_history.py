@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from tests.delivery import UNTESTED, Delivery, csv
 
+from reelhouse import backup
+from reelhouse.compare import compare
 from reelhouse.engines.duckdb import open_warehouse
+from reelhouse.errors import ReelhouseError
 from reelhouse.run import BuildFailed, record_history_again
 from reelhouse.s3 import S3Settings, upload
 
@@ -223,3 +226,67 @@ def test_an_unreadable_warehouse_is_put_aside_and_made_anew(
     assert report.aside
     assert (report.aside / "reelhouse.duckdb").read_bytes() == b"no database " * 1000
     assert history(copy, 4) == history(told, 4)
+
+
+@pytest.mark.long
+def test_a_lost_warehouse_comes_back_from_its_backup(
+    told: Delivery, tmp_path: Path
+) -> None:
+    copy = replace(told, warehouse=tmp_path / "copy", looking=None)
+    told.close()
+    shutil.copytree(told.warehouse, tmp_path / "copy")
+    assert "backup" in copy.run().seconds
+    recorded, published = contents(copy), copy.settings.published.read_bytes()
+    (tmp_path / "before.duckdb").write_bytes(published)
+    copy.close()
+
+    copy.settings.database.write_bytes(b"no database " * 1000)
+    with pytest.raises(ReelhouseError, match=r"damaged.*run --rebuild"):
+        copy.run()
+    assert copy.settings.published.read_bytes() == published
+    report = copy.run(rebuild=True)
+    assert report.aside
+    assert {path.name for path in report.aside.iterdir()} == {
+        *("published.duckdb", "reelhouse.duckdb"),
+    }
+    for loss in ("damaged", "gone"):
+        assert report.recovery, loss
+        assert (report.recovery.raw, report.recovery.history) == ("backup", "backup")
+        assert report.loaded.load_id is None
+        assert contents(copy) == recorded
+        copy.close()
+        again = compare(tmp_path / "before.duckdb", copy.settings.published)
+        assert again.is_equal
+        if loss == "damaged":
+            copy.settings.database.unlink()
+            report = copy.run()
+
+
+@pytest.mark.long
+def test_a_backup_of_another_warehouse_is_put_aside(
+    told: Delivery, tmp_path: Path
+) -> None:
+    copy = replace(told, warehouse=tmp_path / "copy", looking=None, moment=day(9))
+    told.close()
+    shutil.copytree(told.warehouse, tmp_path / "copy")
+    backup.commit(
+        backup.write(copy.settings.database, copy.settings.backup), copy.settings.backup
+    )
+    kept = {path.name: path.read_bytes() for path in copy.settings.backup.iterdir()}
+    copy.settings.database.unlink()
+    copy.load()
+    report = copy.run()
+    assert report.aside
+    aside = report.aside / "backup"
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == kept
+
+
+def contents(delivery: Delivery) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of raw and of the snapshots."""
+    names = delivery.rows(
+        "select schema_name || '.' || table_name from duckdb_tables() "
+        "where schema_name in ('raw', 'snapshots')"
+    )
+    return {
+        name: delivery.rows(f"from {name} order by all") for (name,) in sorted(names)
+    }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,28 @@ def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) ->
     same(grown.state(), expected)
 
 
+def test_the_last_listing_tells_how_fresh_the_source_is(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = desk("listed")
+    fresh.folder = "listed"
+    fresh.put(
+        {"movies.csv": csv("movies", MOVIES), "ratings.csv": csv("ratings", RATINGS)}
+    )
+    fresh.moment = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=7, hours=1)
+    fresh.load()
+    assert not fresh.is_fresh()
+    fresh.moment += timedelta(hours=2)
+    # Nothing new is no reason to be stale.
+    assert fresh.load().load_id is None
+    for zone in ("Pacific/Auckland", "America/Los_Angeles"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert fresh.is_fresh()
+    monkeypatch.undo()
+    time.tzset()
+
+
 @pytest.mark.fault("17")
 def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> None:
     # A row that vanished without a trace: the reconciliation must not add up.
@@ -268,7 +291,9 @@ def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> N
         connection.execute("delete from raw.ratings where user_id = 7 and movie_id = 1")
     files = (grown.settings.database, grown.settings.published)
     before = prints(*files)
-    with pytest.raises(BuildFailed, match="nothing is published") as caught:
+    with pytest.raises(
+        BuildFailed, match="nothing is published and the warehouse is as"
+    ) as caught:
         grown.run()
     assert prints(*files) == before
     names = [failure.name for failure in caught.value.report.failures]

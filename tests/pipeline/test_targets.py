@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -363,6 +364,14 @@ def test_the_unit_tests_pass_in_the_account(built: Both) -> None:
     report = built.prod.build("--select", "test_type:unit", command="test")
     assert report.failures == []
     assert report.counts["unit_test"] > 80
+
+
+@pytest.mark.long
+def test_the_account_knows_how_fresh_the_source_is(built: Both) -> None:
+    assert not built.prod.is_fresh()
+    with open_warehouse() as warehouse, warehouse.transaction():
+        warehouse.record_listing(datetime.now(UTC).replace(tzinfo=None), 6)
+    assert built.prod.is_fresh()
 
 
 @pytest.mark.fault("23")

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.delivery import MOVIES, RATINGS, csv
 
 from reelhouse.cli import main
+from reelhouse.engines.snowflake_run import ask_serving
+from reelhouse.errors import ReelhouseError
 from reelhouse.locking import writing
 
 Files = dict[str, bytes]
@@ -336,6 +338,11 @@ def test_a_warehouse_in_use_by_another_run(tmp_path: Path) -> None:
             )
 
 
+def test_a_question_that_is_no_sql_does_not_reach_the_account() -> None:
+    with pytest.raises(ReelhouseError, match="not SQL that can be read"):
+        ask_serving("select (")
+
+
 HOLD = """
 import duckdb, sys
 connection = duckdb.connect(sys.argv[1])
@@ -395,6 +402,7 @@ def test_load_says_what_it_did_and_what_is_missing(tmp_path: Path) -> None:
 def test_publish_and_query_before_anything() -> None:
     said(call("publish"), "reelhouse.duckdb is not there", "reelhouse run")
     said(call("query", "select 1"), "nothing has been published yet")
+    said(call("publish"), "so there is nothing to publish")
     result = call("compare", "dev", "ci")
     assert result.exit_code == 2
     assert "published.duckdb is not there" in result.stderr

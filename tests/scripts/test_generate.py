@@ -770,7 +770,12 @@ def test_smallest_set_takes_all_faults(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize(
     ("ratings_", "seed", "error", "message"),
     [
-        (999, 1, RatingsOutOfRangeError, "999 ratings .* ask for 1,000 to"),
+        (
+            999,
+            1,
+            RatingsOutOfRangeError,
+            "ratings cannot be generated: ask for 1,000 to",
+        ),
         (-5, 1, RatingsOutOfRangeError, "ask for"),
         (100_000_001, 1, RatingsOutOfRangeError, "to 100,000,000"),
         (1_000, -1, SeedError, "-1 is out of range"),
@@ -798,7 +803,7 @@ def test_out_is_a_file(tmp_path: Path) -> None:
 def test_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "README.txt").write_text("terms")
     (tmp_path / "ratings.csv").write_text("real")
-    with pytest.raises(ForeignFilesError, match=r"other files \(README\.txt\)"):
+    with pytest.raises(ForeignFilesError, match=r"\(README\.txt\).* or one that"):
         generate(tmp_path, SMALL, 1)
     assert (tmp_path / "ratings.csv").read_text() == "real"
 

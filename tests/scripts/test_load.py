@@ -10,6 +10,7 @@ import pytest
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 from tests.faults import tally
 
+from reelhouse.engines.duckdb import Warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES
 
@@ -548,10 +549,21 @@ def test_texts_are_data(delivery: Delivery) -> None:
         assert sorted(found) == sorted(TEXTS)
 
 
+def test_counts_that_do_not_add_up_stop_the_load(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.put(ratings(*RATINGS, "x,1,4.0,1"))
+    monkeypatch.setattr(Warehouse, "bad_records", lambda *_: [])
+    with pytest.raises(ReelhouseError, match=r"4 rows and 0 rejects were made of them"):
+        delivery.load()
+    assert not delivery.rows("select * from information_schema.tables")
+
+
 @pytest.mark.fault("8")
 def test_abort_loads_nothing(delivery: Delivery) -> None:
     delivery.put(ratings(*RATINGS, "x,1,4.0,1"))
-    with pytest.raises(ReelhouseError, match="record 5: userId: not a whole number"):
+    words = "1 bad record among 5 .*record 5: userId: not a whole number"
+    with pytest.raises(ReelhouseError, match=words):
         delivery.load(on_error="abort")
     assert not delivery.rows("select * from information_schema.tables")
 

@@ -143,7 +143,10 @@ def test_the_file_is_of_a_version_that_old_readers_open(
 
 
 UNFIT = {
-    "failed or partial": ({"is_complete": False, "reason": "not run: dim_x"}, "dim_x"),
+    "failed or partial": (
+        {"is_complete": False, "reason": "not run: dim_x"},
+        r"does not qualify for publishing \(not run: dim_x\)",
+    ),
     "killed": ({"is_complete": False}, "did not come to its end"),
     "a later load": (
         {"extra": "insert into raw.loads values (2, 'here', '2026-01-02')"},
@@ -244,6 +247,15 @@ def test_a_question_can_only_read(make: Make, tmp_path: Path) -> None:
         with pytest.raises(ReelhouseError):
             query(published, question)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_rows_that_did_not_all_arrive_are_not_published(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelhouse.publish._count", lambda *_: 7)
+    with pytest.raises(ReelhouseError, match="has 7 rows, but 2 were copied: nothing"):
+        prepare(make(), tmp_path / "published.duckdb")
+    assert not (tmp_path / "published.duckdb").exists()
 
 
 def test_a_question_before_the_first_publish(tmp_path: Path) -> None:

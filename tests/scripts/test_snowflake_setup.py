@@ -513,6 +513,7 @@ def test_one_message_lists_all_that_is_wrong() -> None:
         )
     message = str(refusal.value)
     for fault in (
+        "docs/snowflake.md lists the variables",
         "SNOWFLAKE_DATABASE must be a name",
         "REELHOUSE_SETUP_CREDITS must be a whole number",
         "REELHOUSE_SETUP_BUCKET is missing",
@@ -529,14 +530,14 @@ def test_parts_and_databases_of_pull_requests_belong_together(part: str) -> None
     typed = {"SNOWFLAKE_DATABASE": wrong, "REELHOUSE_SETUP_TEARDOWN": wrong}
     with pytest.raises(ReelhouseError, match=f"part {part}"):
         setup_for(part, **typed)
-    with pytest.raises(ReelhouseError, match=f"part {part}"):
+    with pytest.raises(ReelhouseError, match=f"of the set-up was run.*part {part}"):
         render(variables({**FULL, **typed}), part)
 
 
 @pytest.mark.parametrize("part", [name for name, part in PARTS.items() if part.needs])
 def test_parts_without_their_values_are_not_rendered(part: str) -> None:
     setup = variables({})
-    with pytest.raises(ReelhouseError, match=f"Part {part} needs REELHOUSE_SETUP_"):
+    with pytest.raises(ReelhouseError, match=f"Part {part} needs .*set what is blank"):
         render(setup, part)
 
 
@@ -711,6 +712,15 @@ def test_the_command_logs_in_and_runs(
     expected |= {"account": "org-one", "user": "me", "role": None, "database": None}
     assert {name: options.get(name) for name in expected} == expected
     assert desk.told == statements(variables({}), "whole-run")
+
+
+def test_a_login_without_a_name_says_how_to_do_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in os.environ if name.startswith("SNOWFLAKE_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(ReelhouseError, match="Nobody is named to log in to Snowflake"):
+        snowflake_setup.connect()
 
 
 def test_a_refused_login_is_one_sentence_without_secrets(

@@ -22,10 +22,19 @@ from reelhouse.rules import Rule, exact_line
 BUFFER_BYTES = 32 << 20
 # What a record number, its comma and a line end add to a line of a numbered file.
 NUMBER_BYTES = 32
+DAMAGE = re.compile("Corrupt database|Could not read enough bytes|invalidated because")
 
 
 class UnreadableWarehouse(ReelhouseError):
-    """The file is there, but no DuckDB file that this engine can read."""
+    """The file is there, but it cannot be read, at least not all of it."""
+
+    def __init__(self, path: Path, problem: str = "is damaged") -> None:
+        self.problem = problem
+        super().__init__(
+            f"{path} {problem}: make a new one with `reelhouse run --rebuild`, which "
+            f"puts it aside and keeps what it or the backup holds, or set "
+            f"REELHOUSE_WAREHOUSE to another folder."
+        )
 
 
 class Dialect:
@@ -92,7 +101,7 @@ class Warehouse:
         """
         pattern = literal(exact_line(entity))
         found = self._count(
-            f"select count(*) from read_csv({_path_literal(path)}, "
+            f"select count(*) from read_csv({path_literal(path)}, "
             f"delim = '\x01', columns = {{line: 'varchar'}}, {_reading('', 1)}) "
             f"where regexp_full_match(line, {pattern})"
         )
@@ -267,7 +276,7 @@ class Warehouse:
         )
         self.connection.execute(
             f"insert into raw.rejects select {values} from read_csv("
-            f"{_path_literal(scratch)}, auto_detect = false, header = false, "
+            f"{path_literal(scratch)}, auto_detect = false, header = false, "
             f"delim = ',', quote = '\"', escape = '\"', columns = "
             f"{{record_number: 'bigint', reason: 'varchar', text: 'varchar'}})"
         )
@@ -316,6 +325,14 @@ class Warehouse:
             [load_id, source, loaded_at],
         )
 
+    def record_listing(self, listed_at: datetime, objects: int) -> None:
+        """Write down when the source was last listed, and how many objects it had."""
+        self.connection.execute("delete from raw.listings")
+        self.connection.execute(
+            "insert into raw.listings (listed_at, objects) values (?, ?)",
+            [listed_at, objects],
+        )
+
     def keep_raw_alone(self) -> list[int]:
         """Drop every schema but raw; the loads that raw knows, in their order."""
         schemas = self.connection.execute(
@@ -324,7 +341,7 @@ class Warehouse:
         ).fetchall()
         for (schema,) in schemas:
             if schema != "raw":
-                self.connection.execute(f'drop schema "{schema}" cascade')
+                self.connection.execute(f"drop schema {identifier(schema)} cascade")
         loads = self.connection.execute(
             "select load_id from raw.loads order by load_id"
         ).fetchall()
@@ -377,7 +394,7 @@ def _select(csv_file: CsvFile, entity: Entity, numbered: bool = False) -> str:
     columns = ", ".join(f"{name}: '{types[name]}'" for name in types)
     reading = _reading('"', 0) if csv_file.is_numbered else _reading("", 1)
     return (
-        f"select {values}{number} from read_csv({_path_literal(csv_file.path)}, "
+        f"select {values}{number} from read_csv({path_literal(csv_file.path)}, "
         f"delim = ',', columns = {{{columns}}}, {reading})"
     )
 
@@ -412,7 +429,8 @@ def open_warehouse(path: Path) -> Iterator[Warehouse]:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = connect(path)
     try:
-        yield Warehouse(connection)
+        with telling_damage(path):
+            yield Warehouse(connection)
     finally:
         connection.close()
 
@@ -450,6 +468,22 @@ def attached(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@contextmanager
+def telling_damage(path: Path) -> Iterator[None]:
+    """Turn what DuckDB says of a damaged block into UnreadableWarehouse."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if is_damage(str(error)):
+            raise UnreadableWarehouse(path) from error
+        raise
+
+
+def is_damage(message: str) -> bool:
+    """Whether a message of DuckDB says that the file is not as it was written."""
+    return bool(DAMAGE.search(message))
+
+
 def _cannot_open(path: Path, message: str) -> ReelhouseError:
     if "Could not set lock" in message:
         holder = re.search(r"\(PID (\d+)\)", message)
@@ -461,14 +495,9 @@ def _cannot_open(path: Path, message: str) -> ReelhouseError:
         return ReelhouseError(
             f"{path} cannot be opened: check its permissions and its folder's."
         )
-    if "storage version" in message or "newer version" in message:
-        problem = "was written by a newer DuckDB"
-    else:
-        problem = "is not a DuckDB file that can be read"
-    return UnreadableWarehouse(
-        f"{path} {problem}: make a new one with `reelhouse run --rebuild`, which puts "
-        f"it aside, or set REELHOUSE_WAREHOUSE to another folder."
-    )
+    if "with a newer version" in message:
+        return UnreadableWarehouse(path, "was written by a newer DuckDB")
+    return UnreadableWarehouse(path)
 
 
 def _typed(column: Column) -> str:
@@ -494,6 +523,11 @@ def literal(value: object) -> str:
     )
 
 
-def _path_literal(path: Path) -> str:
+def identifier(name: str) -> str:
+    """A name in quotes, as SQL takes any name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def path_literal(path: Path) -> str:
     """A path as a literal in which nothing acts as a glob."""
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))

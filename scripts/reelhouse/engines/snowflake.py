@@ -448,6 +448,14 @@ class Warehouse:
             f"coalesce(dateadd('second', 1, max(loaded_at)), {moment})) from raw.loads"
         )
 
+    def record_listing(self, listed_at: datetime, objects: int) -> None:
+        """Write down when the source was last listed, and how many objects it had."""
+        moment = f"cast({literal(listed_at.isoformat(sep=' '))} as timestamp_ntz)"
+        self._change("delete from raw.listings")
+        self._change(
+            f"insert into raw.listings (listed_at, objects) select {moment}, {objects}"
+        )
+
     def note_etag(self, file: str, etag: str) -> None:
         self._change(
             f"update raw.objects set etag = {literal(etag)} "

@@ -261,7 +261,8 @@ def _check_is_question(question: str) -> None:
         statements = sqlglot.parse(question, dialect="snowflake")
     except sqlglot.ParseError as error:
         raise ReelhouseError(
-            f"The question is not SQL that can be read ({first_line(error)})."
+            f"The question is not SQL that can be read ({first_line(error)}): write "
+            f"one select."
         ) from error
     if len(statements) != 1 or not isinstance(statements[0], sqlglot.exp.Query):
         raise ReelhouseError("Ask one question at a time: write one select.")

@@ -145,5 +145,8 @@ class Warehouse(Protocol):
     def record_load(self, load_id: int, source: str, loaded_at: datetime) -> None:
         """Write down a load; its moment is a second after the last one at least."""
 
+    def record_listing(self, listed_at: datetime, objects: int) -> None:
+        """Write down when the source was last listed, and how many objects it had."""
+
     def note_etag(self, file: str, etag: str) -> None:
         """Remember a new entity tag of unchanged bytes, to spare the next download."""
