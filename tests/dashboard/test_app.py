@@ -69,11 +69,12 @@ def test_a_page_shows_its_charts_and_tables(page: str, opened: AppTest) -> None:
     for chart in charts:
         spec = json.loads(chart.proto.spec)
         assert spec["config"]["font"].startswith("'Source Sans'")
-    buttons = [button.label for button in app.get("download_button")]
+    buttons = app.get("download_button")
     assert len(buttons) == len(app.dataframe)
     assert "Published" in app.sidebar.get("html")[-1].proto.body
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", TITLES)
 def test_a_page_without_data_says_so(page: str, emptied: Path, opened: AppTest) -> None:
     with environment({"REELHOUSE_WAREHOUSE": str(emptied.parent)}):
@@ -121,6 +122,7 @@ def test_an_address_sets_the_filters_and_the_movie(opened: AppTest) -> None:
     assert app.selectbox(key="movie").value == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", ["catalogue", "recommendation"])
 def test_a_movie_can_be_found_and_picked(page: str, opened: AppTest) -> None:
     app = on(opened, page)
@@ -146,7 +148,17 @@ def test_filters_that_no_movie_fits_are_said_so(opened: AppTest) -> None:
     assert "No movie has this in its title and fits the filters." in html(app)
 
 
-@pytest.mark.parametrize("page", TITLES)
+@pytest.mark.parametrize(
+    "page",
+    [
+        "catalogue",
+        *(
+            pytest.param(page, marks=pytest.mark.long)
+            for page in TITLES
+            if page != "catalogue"
+        ),
+    ],
+)
 def test_texts_of_the_data_are_shown_as_they_are(
     page: str, changed: Copy, opened: AppTest
 ) -> None:

@@ -47,7 +47,9 @@ def test_an_exposure_depends_on_what_its_page_reads(page: str) -> None:
 def test_an_exposure_says_whose_it_is_and_where(page: str) -> None:
     exposure = DECLARED[page]
     assert exposure["label"] == TITLES[page]
-    assert exposure["url"] == f"http://127.0.0.1:{USUAL_PORT}/{page}"
+    # The first page has no path of its own.
+    path = "" if page == "overview" else f"/{page}"
+    assert exposure["url"] == f"http://127.0.0.1:{USUAL_PORT}{path}"
     assert exposure["owner"]["name"]
     assert exposure["owner"]["email"].endswith("@example.com")
 

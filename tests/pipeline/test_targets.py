@@ -13,13 +13,21 @@ from typing import Any
 
 import duckdb
 import pytest
+from pandas.testing import assert_frame_equal
+from streamlit.testing.v1 import AppTest
 from tests.delivery import Delivery, csv
 
 from reelhouse.bucket import environment as aws_variables
 from reelhouse.compare import Comparison, compare
 from reelhouse.contract import entities
+from reelhouse.dashboard.filters import Filters
+from reelhouse.dashboard.questions import PAGES, Choice, asked
+from reelhouse.dashboard.serving import Account as DashboardAccount
+from reelhouse.dashboard.serving import LocalFile, Serving
+from reelhouse.dashboard.start import APP
+from reelhouse.emulator import EmulatorSettings, serve_emulator
+from reelhouse.emulator import connection as account_connection
 from reelhouse.emulator import environment as account_variables
-from reelhouse.emulator import serve_emulator
 from reelhouse.engines.snowflake import limits, literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account, fetch_serving
 from reelhouse.errors import ReelhouseError
@@ -37,6 +45,7 @@ from reelhouse.settings import PROJECT, environment
 pytestmark = pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning")
 
 SAMPLE = PROJECT / "data/sample"
+SOME_MOVIES = Filters(("Drama", "Comedy"), 1980, 2005, 10)
 # Texts that engines have been known to read, fold or order each in its own way.
 TEXTS = [
     "\u00a0no-break\u00a0space\u00a0",
@@ -69,6 +78,7 @@ class Both:
     dev: Delivery
     prod: Delivery
     folder: Path
+    emulator: EmulatorSettings
     day: int = 0
 
     def run(self) -> tuple[RunReport, RunReport]:
@@ -102,7 +112,8 @@ def both(
                 for entity in entities().values()
             }
         )
-        yield Both(dev, replace(dev, warehouse=folder / "prod", target="prod"), folder)
+        prod = replace(dev, warehouse=folder / "prod", target="prod")
+        yield Both(dev, prod, folder, emulator)
         dev.close()
 
 
@@ -427,3 +438,45 @@ def test_a_build_ends_when_the_account_is_gone(
         pytest.raises(ReelhouseError, match="dbt did not build"),
     ):
         both.prod.build()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("filters", [Filters(), SOME_MOVIES], ids=["all", "some"])
+def test_dashboards_have_the_same_answers_on_both(
+    built: Both, filters: Filters
+) -> None:
+    dev = Serving(LocalFile(built.dev.settings.published))
+    prod = Serving(DashboardAccount())
+    for page in PAGES:
+        questions = asked(page, filters, Choice(1, "a"))
+        here, there = dev.read(questions), prod.read(questions)
+        for name in questions:
+            assert_frame_equal(
+                there[name], here[name], check_dtype=False, obj=f"{page}.{name}"
+            )
+
+
+@pytest.mark.long
+def test_the_app_shows_the_same_figures_on_both(
+    built: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run by its command's target, and as it is deployed inside Snowflake."""
+
+    def figures(app: AppTest) -> list[str]:
+        app.run()
+        assert not app.exception
+        shown = "".join(each.proto.body for each in app.get("html"))
+        return re.findall(r'rh-value">([^<]+)<', shown)
+
+    monkeypatch.setenv("DBT_TARGET", "dev")
+    monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(built.dev.warehouse))
+    here = figures(AppTest.from_file(str(APP), default_timeout=120))
+    assert len(here) == 6
+    monkeypatch.setenv("DBT_TARGET", "prod")
+    assert figures(AppTest.from_file(str(APP), default_timeout=120)) == here
+    inside = AppTest.from_file(
+        str(PROJECT / "scripts/snowflake/dashboard/streamlit_app.py"),
+        default_timeout=120,
+    )
+    inside.secrets["connections"] = {"snowflake": account_connection(built.emulator)}
+    assert figures(inside) == here

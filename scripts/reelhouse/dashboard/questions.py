@@ -574,7 +574,13 @@ def health(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG001
         "reconciliation": """
             select entity, layer, reason, row_count
             from serving.health_reconciliation
-            order by entity, layer, reason
+            order by
+                entity,
+                case layer
+                    when 'file' then 1 when 'raw' then 2 when 'staging' then 3 else 4
+                end,
+                layer,
+                reason
         """,
         "tables": """
             select name, kind, row_count

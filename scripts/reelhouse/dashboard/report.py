@@ -26,6 +26,7 @@ PICTURES = {
     "most_rated": "title-against-number-of-ratings",
 }
 PICTURE_WIDTH = 640
+PICTURE_LABELS = 260
 PICTURE_SCALE = 1.5
 PICTURE_COLOURS = 48
 # What a machine without the app's fonts has in its place.
@@ -90,6 +91,7 @@ def write_pictures(settings: Settings, folder: Path) -> list[Path]:
             "padding": 12,
             "title": shown[key].title,
         }
+        spec["encoding"]["y"]["axis"]["labelLimit"] = PICTURE_LABELS
         path = folder / f"{name}.png"
         _write(path, _small(vl_convert.vegalite_to_png(spec, scale=PICTURE_SCALE)))
         written.append(path)

@@ -14,16 +14,17 @@ def show(screen: Screen) -> None:
     html(markup.figures(panels.health_figures(reading)))
     html(markup.section("Rejects"))
     draw(panels.health(reading, screen.filters)["rejects"])
-    table(
-        reading["rejects"],
-        {
-            "file": ("File", None),
-            "reason": ("Reason", None),
-            "rejected_lines": ("Records", WHOLE),
-        },
-        "rejects",
-        "No file has a rejected record.",
-    )
+    if not reading["rejects"].empty:
+        table(
+            reading["rejects"],
+            {
+                "file": ("File", None),
+                "reason": ("Reason", None),
+                "rejected_lines": ("Records", WHOLE),
+            },
+            "rejects",
+            "No file has a rejected record.",
+        )
     html(markup.section("Loads"))
     table(
         reading["loads"],

@@ -1,0 +1,304 @@
+"""The dashboards and the report in a real browser, which reaches this machine alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+
+from reelhouse.dashboard.panels import TITLES
+from reelhouse.dashboard.report import write_report
+from reelhouse.settings import PROJECT, Settings
+
+pytestmark = pytest.mark.long
+
+# For a person to look at.
+SCREENSHOTS = PROJECT / "target/screenshots"
+LOOKS: dict[str, ViewportSize] = {
+    "wide": {"width": 1280, "height": 900},
+    "dark": {"width": 1280, "height": 900},
+    "narrow": {"width": 390, "height": 844},
+}
+START_SECONDS = 60
+expect.set_options(timeout=30_000)
+IS_LOADED = """
+() => !document.querySelector('[data-testid=stSkeleton]')
+    && document.querySelector('.rh-foot')
+    && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
+        .every(chart => chart.querySelector('canvas, svg'))
+"""
+HOSTILE = "<img src=http://example.invalid/x.png onerror=alert(1)> **bold** $x$ :smile:"
+
+
+@dataclass
+class Served:
+    """The dashboards on a published file of their own, a copy of the sample's."""
+
+    address: str
+    published: Path
+    original: Path
+    version: int = 0
+
+    def publish(self, *statements: str) -> str:
+        """Put a changed copy in place, as a publish does; its version."""
+        self.version += 1
+        version = f"{self.version:08}"
+        scratch = self.published.with_name("scratch.duckdb")
+        shutil.copyfile(self.original, scratch)
+        with duckdb.connect(str(scratch)) as connection:
+            connection.execute("use serving")
+            connection.execute(f"update publication set version = '{version}'")
+            for statement in statements:
+                connection.execute(statement)
+        scratch.replace(self.published)
+        return version
+
+
+@pytest.fixture(scope="module")
+def started(
+    sample: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """The dashboards, started by their command in a folder that is not the project."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    published = folder / "published.duckdb"
+    shutil.copyfile(sample.published, published)
+    with subprocess.Popen(
+        [sys.executable, "-m", "reelhouse", "dashboard"],
+        cwd=folder,
+        env=os.environ
+        | {
+            "REELHOUSE_WAREHOUSE": str(folder),
+            "PYTHONPATH": str(PROJECT / "scripts"),
+            "DBT_TARGET": "dev",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout
+            said = process.stdout.readline()
+            found = re.search(r"http://127\.0\.0\.1:\d+", said)
+            assert found, said
+            _wait_until_it_listens(found[0], process)
+            yield Served(found[0], published, sample.published)
+        finally:
+            process.send_signal(signal.SIGINT)
+            rest = process.communicate(timeout=30)[0]
+        # It has nothing to complain of, and ends at once.
+        assert rest.strip() in {"", "Stopping..."}
+
+
+@pytest.fixture
+def served(started: Served) -> Served:
+    """The same, as it was published at first, whatever a test before has done."""
+    if started.version:
+        started.publish()
+    return started
+
+
+def _wait_until_it_listens(address: str, process: subprocess.Popen[str]) -> None:
+    import requests
+
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if requests.get(f"{address}/_stcore/health", timeout=1).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    pytest.fail("the dashboards did not start")
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    return []
+
+
+@pytest.fixture(params=["wide"])
+def context(
+    browser: Browser, request: pytest.FixtureRequest, asked: list[str]
+) -> Iterator[BrowserContext]:
+    """A browser profile of the test's own; any request to elsewhere fails the test."""
+    context = browser.new_context(
+        viewport=LOOKS[request.param],
+        color_scheme="dark" if request.param == "dark" else "light",
+        # Far from UTC, where a month would begin in the one before.
+        timezone_id="America/Los_Angeles",
+    )
+    context.on("request", lambda request: asked.append(request.url))
+    context.on("page", lambda page: page.on("websocket", lambda w: asked.append(w.url)))
+    yield context
+    context.close()
+    assert [url for url in asked if _is_foreign(url)] == []
+
+
+def _is_foreign(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme not in {"data", "blob", "file"} and parts.hostname not in {
+        "127.0.0.1"
+    }
+
+
+def _open(context: BrowserContext, served: Served, place: str = "") -> Page:
+    page = context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page.goto(f"{served.address}/{place}")
+    _loaded(page)
+    return page
+
+
+def _loaded(page: Page) -> None:
+    page.wait_for_function(IS_LOADED, timeout=60_000)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def _figure(page: Page, name: str) -> str:
+    cell = page.locator(".rh-figures > div").filter(
+        has=page.get_by_text(name, exact=True)
+    )
+    return cell.locator(".rh-value").inner_text()
+
+
+def test_the_first_page_shows_figures(served: Served, context: BrowserContext) -> None:
+    page = _open(context, served)
+    expect(page).to_have_title("Reelhouse")
+    assert _figure(page, "Ratings") == "28,000"
+    assert _figure(page, "Movies rated") == "892"
+
+
+@pytest.mark.parametrize("context", LOOKS, indirect=True)
+def test_every_page_fits_its_window(
+    served: Served, context: BrowserContext, request: pytest.FixtureRequest
+) -> None:
+    look = request.node.callspec.params["context"]
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for name, title in TITLES.items():
+        page = _open(context, served, "" if name == "overview" else name)
+        expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+        assert (
+            page.evaluate("document.documentElement.scrollWidth")
+            <= (LOOKS[look]["width"])
+        )
+        ground = page.evaluate(
+            "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+        )
+        assert ground == ("rgb(20, 23, 27)" if look == "dark" else "rgb(252, 251, 248)")
+        _screenshot(page, f"{name}-{look}")
+        page.close()
+
+
+def _screenshot(page: Page, name: str) -> None:
+    """All of a page, which scrolls within itself."""
+    size = page.viewport_size
+    assert size
+    height = page.evaluate(
+        "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
+    )
+    page.set_viewport_size({"width": size["width"], "height": max(height, 400)})
+    _loaded(page)
+    # Charts are drawn anew in the taller window.
+    page.wait_for_timeout(500)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def test_a_filter_acts_and_stays_from_page_to_page(
+    served: Served, context: BrowserContext
+) -> None:
+    page = _open(context, served)
+    page.get_by_test_id("stMultiSelect").locator("input").fill("Western")
+    page.keyboard.press("Enter")
+    said = page.get_by_text("Filtered: Western.")
+    expect(said).to_be_visible()
+    assert _figure(page, "Ratings") != "28,000"
+    expect(page).to_have_url(re.compile(r"genre=Western"))
+    page.get_by_test_id("stSidebarNav").get_by_text("Catalogue").click()
+    expect(page.get_by_role("heading", name="Catalogue", level=1)).to_be_visible()
+    expect(said).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/catalogue\?genre=Western"))
+    page.reload()
+    _loaded(page)
+    expect(said).to_be_visible()
+
+
+def test_what_is_published_shows_up_by_itself(
+    served: Served, context: BrowserContext
+) -> None:
+    page = _open(context, served)
+    assert _figure(page, "Ratings") == "28,000"
+    version = served.publish("delete from fct_ratings where user_id % 2 = 0")
+    expect(page.locator(".rh-foot")).to_contain_text(version)
+    assert 0 < int(_figure(page, "Ratings").replace(",", "")) < 28_000
+
+
+def test_what_is_downloaded_runs_no_formula(
+    served: Served, context: BrowserContext, tmp_path: Path
+) -> None:
+    served.publish("update mart_user_tags set tag_normalised = '=1+1'")
+    page = _open(context, served, "content")
+    # The one of Streamlit's own would leave formulas as they are.
+    page.get_by_test_id("stDataFrame").last.hover()
+    expect(page.get_by_label("Download as CSV", exact=True)).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").last.click()
+    download.value.save_as(tmp_path / "tags.csv")
+    lines = (tmp_path / "tags.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0] == "Tag,Times applied,Movies,Users,Last (UTC)"
+    assert len(lines) > 50
+    assert all(line.startswith("'=1+1,") for line in lines[1:])
+
+
+def test_texts_of_the_data_do_nothing(served: Served, context: BrowserContext) -> None:
+    served.publish(
+        f"update dim_movies set title = '{HOSTILE}', genres = '{HOSTILE}'",
+        f"update mart_movie_performance set title = '{HOSTILE}'",
+        f"insert into dim_genres values ('{HOSTILE}', true)",
+    )
+    page = _open(context, served, "catalogue")
+    expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box
+    for step in range(20):
+        page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 5 + step * 12)
+        page.mouse.move(box["x"] + box["width"] * 0.5 + step * 10, box["y"] + 60)
+    assert page.locator("img[src*='example']").count() == 0
+    assert page.locator("strong, .katex").count() == 0
+
+
+@pytest.mark.parametrize("context", LOOKS, indirect=True)
+def test_the_report_needs_nothing_but_itself(
+    sample: Settings,
+    context: BrowserContext,
+    tmp_path: Path,
+    asked: list[str],
+    request: pytest.FixtureRequest,
+) -> None:
+    look = request.node.callspec.params["context"]
+    out = tmp_path / "report.html"
+    write_report(sample, out)
+    context.set_offline(True)
+    page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.goto(out.as_uri())
+    expect(page.locator(".rh-chart:not(:has(svg))")).to_have_count(0)
+    assert page.locator(".rh-chart svg").count() > 20
+    assert (
+        page.evaluate("document.documentElement.scrollWidth") <= (LOOKS[look]["width"])
+    )
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"report-{look}.png", full_page=True)
+    assert asked == [out.as_uri()]

@@ -1,0 +1,64 @@
+"""The app that goes into Snowflake: whole, and made of what its runtime has."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from reelhouse.settings import PROJECT
+
+# Modules that there is no package for there, or that have no business there.
+ABSENT = ["boto3", "dbt", "duckdb", "fakesnow", "moto", "reelhouse.cli"]
+IMPORTS = """
+import json, runpy, sys
+for name in {absent}:
+    sys.modules[name] = None
+from unittest import mock
+import reelhouse_place  # puts the app's own folder first
+import reelhouse.dashboard.app as app
+with mock.patch.object(app, "show") as show:
+    runpy.run_path("streamlit_app.py")
+show.assert_called_once()
+from reelhouse.metrics import metrics
+print(json.dumps([app.__file__, len(metrics())]))
+"""
+
+
+def deployed(folder: Path) -> Path:
+    """The files of snowflake.yml, where a deployment puts them."""
+    definition = yaml.safe_load((PROJECT / "snowflake.yml").read_text(encoding="utf-8"))
+    for each in definition["entities"]["dashboard"]["artifacts"]:
+        source, to = PROJECT / each["src"], folder / each["dest"]
+        if each["dest"].endswith("/"):
+            to = to / source.name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, to)
+        else:
+            shutil.copyfile(source, to)
+    return folder
+
+
+def test_it_needs_nothing_that_it_does_not_bring(tmp_path: Path) -> None:
+    deployed(tmp_path)
+    (tmp_path / "reelhouse_place.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(tmp_path / 'scripts')!r})\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", IMPORTS.format(absent=ABSENT)],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    where, figures = json.loads(ran.stdout.splitlines()[-1])
+    assert Path(where).is_relative_to(tmp_path)
+    assert figures > 5
