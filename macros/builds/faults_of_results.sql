@@ -4,7 +4,7 @@
     {%- for result in results -%}
         {%- if result.status | string in ['success', 'pass', 'warn'] -%}
             {%- do passed.append(result.node.unique_id) -%}
-        {#- An exposure is nothing to be built; a node left out is missed below. -#}
+        {#- Exposures are not built; a node left out is missed below. -#}
         {%- elif result.status | string not in ['skipped', 'no-op'] -%}
             {%- do failed.append(result.node) -%}
         {%- endif -%}

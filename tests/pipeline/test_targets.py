@@ -299,7 +299,7 @@ def test_large_views_are_compared_by_measures(both: Both, tmp_path: Path) -> Non
 
 def test_metrics_have_the_same_value(built: Both) -> None:
     for metric in metrics().values():
-        values = [
+        values: list[Any] = [
             ask(side.settings, metric.question)[1][0][0]
             for side in (built.dev, built.prod)
         ]

@@ -26,7 +26,7 @@ from reelhouse.powerbi.check import check_fields, check_schemas, names_in
 from reelhouse.powerbi.documents import SCHEMAS
 from reelhouse.powerbi.model import MEASURES, TYPES, Model, dax, model_of
 from reelhouse.query import query
-from reelhouse.settings import Settings, powerbi_schemas
+from reelhouse.settings import PROJECT, Settings, powerbi_schemas
 
 TABLES = "Reelhouse.SemanticModel/definition/tables"
 VISUALS = "Reelhouse.Report/definition/pages/overview/visuals"
@@ -195,6 +195,13 @@ def test_snowflake_is_named_by_four_parameters(files: Files) -> None:
         "Role",
         "Database",
     ]
+    values = re.findall(r'= "([^"]+)" meta', text)
+    guide = (PROJECT / "docs/snowflake.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs/powerbi.md").read_text(encoding="utf-8")
+    for value in values:
+        assert f"| `{value}` |" in page
+    for value in values[1:]:
+        assert value in guide
     source = files[f"{TABLES}/dim_movies.tmdl"]
     assert "Snowflake.Databases(Server, Warehouse, [Role = Role])" in source
     assert '[Name = "DIM_MOVIES", Kind = "Table"]' in source

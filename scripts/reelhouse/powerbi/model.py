@@ -32,8 +32,11 @@ PARAMETERS = {
         "your-account.snowflakecomputing.com",
         "Address of the Snowflake account, without https://.",
     ),
-    "Warehouse": ("REPORTING", "Warehouse that answers questions of readers."),
-    "Role": ("REPORTER", "Role that may read the published tables."),
+    "Warehouse": (
+        "REELHOUSE_REPORTING",
+        "Warehouse that answers questions of readers.",
+    ),
+    "Role": ("REELHOUSE_REPORTER", "Role that may read the published tables."),
     "Database": ("MOVIELENS", "Database whose schema SERVING is read."),
 }
 DATES = "dim_dates"
