@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from pandas.testing import assert_frame_equal
+from streamlit.connections import SnowflakeConnection
 from streamlit.testing.v1 import AppTest
 from tests.delivery import Both, Delivery, assert_equal, csv
 
@@ -28,7 +29,7 @@ from reelhouse.dashboard.start import APP
 from reelhouse.emulator import connection as account_connection
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import limits, literal, open_warehouse
+from reelhouse.engines.snowflake import connector, limits, literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account, fetch_serving
 from reelhouse.errors import ReelhouseError
 from reelhouse.export import export
@@ -433,6 +434,11 @@ def test_the_app_shows_the_same_figures_on_both(
         str(PROJECT / "scripts/snowflake/dashboard/streamlit_app.py"),
         default_timeout=120,
     )
-    assert built.emulator
-    inside.secrets["connections"] = {"snowflake": account_connection(built.emulator)}
+    account = account_connection(built.emulator) if built.emulator else {}
+    # There it is the session of the app; here, one of the same account.
+    monkeypatch.setattr(
+        SnowflakeConnection,
+        "_connect",
+        lambda *_: connector().connect(**account),
+    )
     assert figures(inside) == here

@@ -409,6 +409,7 @@ def audience(filters: Filters, choice: Choice) -> dict[str, str]:  # noqa: ARG00
                 max(rating_count) as most_ratings
             from serving.mart_user_engagement
             group by engagement_level
+            order by engagement_level
         """,
         "most_active": f"""
             select
@@ -539,6 +540,7 @@ def recommendation(filters: Filters, choice: Choice) -> dict[str, str]:
             from serving.mart_movie_momentum
             where {filters.condition()}
             group by momentum
+            order by momentum
         """,
         "moving": f"""
             select
