@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full test-snowflake mutants check docs lock clean
+.PHONY: help run test test-full test-snowflake mutants faults fuzz check docs
+.PHONY: secrets audit lock clean
 .PHONY: check-types check-dev check-prod check-sql
 
 BIN := .venv/bin
@@ -37,6 +38,19 @@ mutants: ## Break the models' rules one by one, to see that their tests notice
 	@sh scripts/install.sh test
 	@$(BIN)/python -m pytest -m long -n0 -q -s tests/mutants $(ARGS)
 
+faults: ## Try every fault of docs/faults.md for real, and write its table
+	@sh scripts/install.sh test
+	@mkdir -p target && rm -f target/faults.json
+	@$(BIN)/python -m pytest -m fault --fault-cases target/faults.json \
+		--deselect tests/faults/test_kills.py::test_kills_at_random_moments_leave_no_trace
+	@$(BIN)/python -m pytest -m fault -n0 tests/faults/test_kills.py --kills 200 \
+		--fault-cases target/faults.json --fault-page docs/faults.md $(ARGS)
+
+fuzz: ## Try the loader on thousands of files with any bytes
+	@sh scripts/install.sh test
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n0 -q \
+		tests/scripts/test_load_fuzz.py $(ARGS)
+
 check: ## Run the static checks alone, cheap ones first
 	@sh scripts/install.sh test
 	@$(call quietly,$(BIN)/ruff check)
@@ -70,13 +84,22 @@ target/lint/passed: $(LINTED)
 	@$(call quietly,REELHOUSE_WAREHOUSE=target/lint $(BIN)/sqlfluff lint $(SQL))
 	@: >$@
 
-docs: ## Write docs/entities.md, and the whole documentation as one page
+docs: ## Write docs/entities.md, docs/messages.md, and the documentation as a page
 	@sh scripts/install.sh run
 	@$(call quietly,$(BIN)/dbt --quiet docs generate --static --target dev \
 		--target-path target --log-path logs)
 	@$(BIN)/python -m reelhouse.diagram
+	@$(BIN)/python -m reelhouse.messages
 	@echo "Tables and relations: docs/entities.md"
 	@echo "The whole documentation: target/static_index.html, for any browser"
+
+secrets: ## Look for secrets in the tree
+	@sh scripts/install.sh test
+	@$(BIN)/detect-secrets-hook --baseline .secrets.baseline \
+		$$(git ls-files | grep -v '^locks/\|^data/sample/\|^docs/entities')
+
+audit: secrets ## Look for secrets, and for known weaknesses (needs a network)
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r locks/run.txt
 
 # One resolution for every Python and system; versions that are locked stay as they
 # are unless ARGS=--upgrade. The run lock takes its versions from the test lock.
