@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect, literal
+from reelhouse.engines.duckdb import UnreadableWarehouse, connect, literal
 from reelhouse.errors import ReelhouseError
 
 EXAMPLES = 3
@@ -126,7 +126,13 @@ def compare(left: Path, right: Path) -> Comparison:
             raise ReelhouseError(
                 f"{path} is not there: name a published file, or a target."
             )
-        connect(path, read_only=True).close()
+        try:
+            connect(path, read_only=True).close()
+        except UnreadableWarehouse as error:
+            raise ReelhouseError(
+                f"{path} {error.problem}, so it cannot be compared: name a published "
+                f"file, or a target."
+            ) from error
     if left.samefile(right):
         raise ReelhouseError(f"Both sides are {left}: name two published files.")
     with (

@@ -681,7 +681,9 @@ def test_what_cannot_be_compared_is_said(publish: Publish, tmp_path: Path) -> No
         compare(published, torn)
     text = tmp_path / "text.duckdb"
     text.write_text("no database at all " * 1000)
-    with pytest.raises(ReelhouseError, match=r"text\.duckdb is not a DuckDB file"):
+    with pytest.raises(
+        ReelhouseError, match=r"text\.duckdb is damaged, so it cannot be compared"
+    ):
         compare(text, published)
 
 

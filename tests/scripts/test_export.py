@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -221,6 +222,17 @@ def test_a_file_is_no_folder(films: Settings, tmp_path: Path) -> None:
     with pytest.raises(ReelhouseError, match="is a file"):
         export(films, tmp_path / "folder")
     assert (tmp_path / "folder").read_text() == "mine"
+
+
+def test_a_folder_without_room_is_named(films: Settings, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(ReelhouseError, match="make room there, or name"):
+            export(films, tmp_path / "folder")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["warehouse"]
 
 
 def test_nothing_is_published(films: Settings, tmp_path: Path) -> None:

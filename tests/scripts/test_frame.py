@@ -267,15 +267,14 @@ def _make(checkout: Checkout, *arguments: str) -> subprocess.CompletedProcess[st
 def test_help_names_every_target() -> None:
     makefile = (PROJECT / "Makefile").read_text()
     # Parts of a target, such as check-sql, are no commands of their own.
-    targets = re.findall(r"^([a-z]+|test-full):", makefile, re.MULTILINE)
+    targets = re.findall(r"^([a-z]+|test-[a-z]+):", makefile, re.MULTILINE)
     for command in (["make"], ["make", "help"]):
         shown = subprocess.run(
             command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
         ).stdout
         assert re.findall(r"^  make ([a-z-]+) +\S", shown, re.MULTILINE) == targets
-    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
-    assert phony
-    names = phony[1].split()
+    phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    names = " ".join(phony).split()
     assert [name for name in names if not name.startswith("check-")] == targets
 
 
@@ -326,6 +325,7 @@ def test_docs_are_made_of_one_manifest(equipped: Checkout) -> None:
         "dbt --quiet docs generate --static --target dev --target-path target "
         "--log-path logs",
         "reelhouse.diagram",
+        "reelhouse.messages",
     ]
     for page in ("docs/entities.md", "target/static_index.html"):
         assert page in result.stdout

@@ -489,7 +489,8 @@ written: set[Path] = set()
 
 def note_what_is_written(event: str, values: tuple[Any, ...]) -> None:
     is_written = event == "open" and isinstance(values[2], int) and values[2] & WRITES
-    if is_written or event in CHANGES:
+    # What is opened by its number is no file of this process's making.
+    if (is_written or event in CHANGES) and not isinstance(values[0], int):
         written.add(Path(os.fsdecode(values[0])))
 
 

@@ -198,7 +198,7 @@ def test_what_cannot_be_written_for_every_reader_is_refused(
     assert old in text
     changed = tmp_path / "changed.yml"
     changed.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ReelhouseError, match="cannot be written") as refused:
+    with pytest.raises(ReelhouseError, match="written for every reader") as refused:
         metrics(changed)
     assert word in str(refused.value)
 

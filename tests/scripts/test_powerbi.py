@@ -322,7 +322,10 @@ def test_a_type_without_a_word_is_named(manifest: dict[str, Any]) -> None:
     changed = manifest | {
         "nodes": manifest["nodes"] | {name: node | {"columns": columns}}
     }
-    with pytest.raises(ReelhouseError, match=r"dim_genres\.genre is of type json"):
+    with pytest.raises(
+        ReelhouseError,
+        match=r"dim_genres\.genre is of type json, which Power BI is not told",
+    ):
         model_of(changed, [])
     assert "json" not in TYPES
 

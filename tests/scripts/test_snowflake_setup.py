@@ -114,7 +114,7 @@ def account() -> Account:
 
 
 def test_each_file_is_a_part_and_each_part_a_file() -> None:
-    assert {path.name for path in FILES.iterdir()} == {p.file for p in PARTS.values()}
+    assert {path.name for path in FILES.glob("*.*")} == {p.file for p in PARTS.values()}
 
 
 @pytest.mark.parametrize("part", SQL_PARTS)
@@ -654,7 +654,7 @@ def test_the_command_names_what_is_missing() -> None:
     assert "REELHOUSE_SETUP_TEARDOWN is missing" in done.stderr
     done = command("account")
     assert done.exit_code == 1
-    assert "Set SNOWFLAKE_ACCOUNT and SNOWFLAKE_USER" in done.stderr
+    assert "set SNOWFLAKE_ACCOUNT and SNOWFLAKE_USER" in done.stderr
     done = command("acount")
     assert "There is no part 'acount'" in done.stderr
 
