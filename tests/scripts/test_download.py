@@ -265,7 +265,7 @@ ODD_ARCHIVES = {
     "another folder": (packed(FILES, "other/"), "has no ml-latest/"),
     "a bomb": (
         packed({**FILES, "tags.csv": bytes(50_000_000)}, "ml-latest/"),
-        "would unpack to more than",
+        "would unpack to more than .* bytes, so it is not a MovieLens",
     ),
 }
 
@@ -286,7 +286,7 @@ def test_a_wrong_crc_leaves_nothing(shelf: Shelf, tmp_path: Path) -> None:
     body = bytearray(packed(FILES, "ml-latest/"))
     body[2000] ^= 1
     shelf.body = bytes(body)
-    with pytest.raises(DownloadError, match="damaged, so it is not a MovieLens"):
+    with pytest.raises(DownloadError, match="damaged"):
         fetch(shelf, tmp_path, "ml-latest")
     assert content(tmp_path).keys() == {LICENCE}
 
