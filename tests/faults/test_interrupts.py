@@ -28,6 +28,7 @@ def children(process: int) -> set[int]:
     }
 
 
+@pytest.mark.long
 def test_a_run_and_its_server_stop(desk: Desk) -> None:
     """As in a terminal, where Ctrl-C reaches every process in the foreground."""
     before = desk.prints()
@@ -60,7 +61,7 @@ def test_a_run_and_its_server_stop(desk: Desk) -> None:
 MOMENTS = [("load", 0.0), ("build", 0.0), ("build", 0.3), ("publish", 0.0)]
 
 
-@pytest.mark.long
+@pytest.mark.trial
 @pytest.mark.parametrize(("step", "share"), MOMENTS)
 def test_the_next_run_is_right(
     desk: Desk, desks: Desks, step: str, share: float

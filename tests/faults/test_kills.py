@@ -42,6 +42,7 @@ def kill(desk: Desk, desks: Desks, seconds: float, step: str | None = None) -> s
     return run.step()
 
 
+@pytest.mark.long
 def test_three_kills_in_a_row_leave_no_trace(desks: Desks, desk: Desk) -> None:
     """One in each step, and none of the runs between comes to its end."""
     shares = {"load": 0.0, "build": 0.3, "publish": 0.0}
@@ -52,7 +53,7 @@ def test_three_kills_in_a_row_leave_no_trace(desks: Desks, desk: Desk) -> None:
     desks.check_desk(desk)
 
 
-@pytest.mark.long
+@pytest.mark.trial
 def test_kills_at_random_moments_leave_no_trace(
     desks: Desks, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

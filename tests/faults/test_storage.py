@@ -37,7 +37,7 @@ READ = "^GET .*/ratings.csv"
 
 def failing(*numbers: str, quick: bool = False, **answers: Answer) -> list[Any]:
     """Cases of some faults; all but the quick ones are left to the long tests."""
-    marks = [pytest.mark.fault(*numbers), *([] if quick else [pytest.mark.long])]
+    marks = [pytest.mark.fault(*numbers), *([] if quick else [pytest.mark.trial])]
     return [
         pytest.param(answer, marks=marks, id=name.replace("_", " "))
         for name, answer in answers.items()
@@ -96,7 +96,8 @@ def raw(delivery: Delivery) -> list[tuple[Any, ...]]:
         (name, *row)
         for (name,) in names
         for row in delivery.rows(
-            f"select columns(lambda c: c <> 'loaded_at') from raw.{name}"
+            "select columns(lambda c: c not in ('loaded_at', 'listed_at')) "
+            f"from raw.{name}"
         )
     ]
     delivery.close()
@@ -110,7 +111,7 @@ def check(expected: list[tuple[Any, ...]], found: list[tuple[Any, ...]]) -> None
 
 @pytest.mark.parametrize(
     "on",
-    [pytest.param(LIST, id="listing", marks=pytest.mark.long), READ],
+    [pytest.param(LIST, id="listing", marks=pytest.mark.trial), READ],
     ids=lambda _: "reading",
 )
 @pytest.mark.parametrize("fault", FAULTS)
@@ -162,7 +163,7 @@ def test_a_lasting_fault_names_the_object_and_changes_nothing(
     ("on", "fault", "message"),
     [
         pytest.param(
-            *each, id=name, marks=[pytest.mark.long] * (name != "may not read")
+            *each, id=name, marks=[pytest.mark.trial] * (name != "may not read")
         )
         for name, each in REFUSALS.items()
     ],
@@ -241,7 +242,7 @@ RUNS = {
     ("fault", "message"),
     [
         pytest.param(
-            *each, id=name, marks=[pytest.mark.long] * (name != "no permission")
+            *each, id=name, marks=[pytest.mark.trial] * (name != "no permission")
         )
         for name, each in RUNS.items()
     ],

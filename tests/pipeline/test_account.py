@@ -130,6 +130,7 @@ main(["run", "--target", "prod"])
 
 
 @pytest.mark.fault("23")
+@pytest.mark.trial
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("step", ["load ratings.csv", "build", "publish"])
 def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
@@ -197,6 +198,7 @@ UNDER_WAY = {
 }
 
 
+@pytest.mark.trial
 @pytest.mark.fault("1", "23")
 @pytest.mark.usefixtures("emulator")
 def test_kills_leave_no_trace_in_the_account(

@@ -278,7 +278,9 @@ def test_a_full_disk_is_told(
     [listed] = list_objects(s3_server, f"s3://{bucket}")
     to = tmp_path / "out"
     to.symlink_to("/dev/full")
-    with pytest.raises(ReelhouseError, match=r"\(No space left.*make room on its disk"):
+    with pytest.raises(
+        ReelhouseError, match=r"\(No space left.*and the room on its disk"
+    ):
         download(s3_server, f"s3://{bucket}", listed, to, hashlib.sha256)
     assert not to.is_symlink()
 
