@@ -309,7 +309,7 @@ def test_tests_come_after_the_checks_and_pass_their_status_on(
     _make(equipped, "test-full")
     assert equipped.calls[-1] == "pytest -m long and not trial"
     _make(equipped, "mutants")
-    assert equipped.calls[-1] == "pytest -m long and not trial -n0 -q -s tests/mutants"
+    assert equipped.calls[-1] == "pytest -m long -n0 -q -s tests/mutants"
     equipped.environment["FAILING"] = "mypy"
     assert _make(equipped, "test").returncode != 0
     assert not any(call.startswith("pytest") for call in equipped.calls)
