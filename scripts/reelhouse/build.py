@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT, Settings, environment
+from reelhouse.settings import PROJECT, Settings, environment, variables
 
 Progress = Callable[[int, int], None]
 
@@ -98,15 +98,16 @@ def _limit_waiting() -> None:
         DEFAULT_CONFIGURATION[name] = (value, types)
 
 
-_manifests: dict[str, Any] = {}
+_manifests: dict[tuple[str, str | None], Any] = {}
 
 
 def _manifest(settings: Settings) -> Any:
     """The project, parsed once for a target: it takes as long as building."""
-    if settings.target not in _manifests:
-        _manifests[settings.target] = _dbt(["parse"], settings)
+    place = settings.target, variables().get("SNOWFLAKE_DATABASE")
+    if place not in _manifests:
+        _manifests[place] = _dbt(["parse"], settings)
     # dbt leaves marks of a build in its manifest, so each build has a copy.
-    return _manifests[settings.target].deepcopy()
+    return _manifests[place].deepcopy()
 
 
 def _dbt(

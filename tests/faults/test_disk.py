@@ -85,7 +85,7 @@ def fail(disk: Disk, *command: str) -> str:
     return run.step()
 
 
-@pytest.mark.long
+@pytest.mark.trial
 def test_a_full_disk_stops_a_load_and_a_run(disk: Disk) -> None:
     disk.leave(0)
     assert fail(disk, "load") == "load"

@@ -12,7 +12,7 @@ from tests.faults.conftest import Desk, Desks
 ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8"}
 
 
-@pytest.mark.long
+@pytest.mark.trial
 @pytest.mark.fault("21")
 def test_a_run_elsewhere_publishes_the_same(desk: Desk, desks: Desks) -> None:
     run = desk.start(variables=ELSEWHERE)

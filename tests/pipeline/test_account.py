@@ -47,6 +47,7 @@ def may(account: Account, *what: str) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.trial
 @pytest.mark.usefixtures("emulator")
 def test_readers_may_read_what_is_published_and_nothing_else(
     delivery: Delivery,

@@ -148,7 +148,7 @@ def test_a_failed_run_leaves_no_trace(desk: Desk) -> None:
     looks = (
         "select version from serving.publication",
         "select load_id from raw.loads order by load_id",
-        "select movie_id, title, dbt_valid_to from snapshots.snap_movies order by all",
+        "select movie_id, title, dbt_valid_to from snapshots.snap_movies order by 1, 3",
     )
     before = [ask(look) for look in looks]
     desk.both.dev.put({"movies.csv": csv("movies", ["1,Wrong (1994),Drama"])})
