@@ -227,7 +227,7 @@ def run(settings: Settings, report: RunReport) -> None:
     target = " --target prod" if settings.is_snowflake else ""
     out.print("\nWhat next:")
     for words, purpose in (
-        ("dashboard", "the dashboards, in your browser"),
+        ("dashboard", "the dashboards"),
         ("query 'select * from mart_genre_ratings'", "a table"),
         ("query 'select * from published_tables'", "what there is"),
         ("run --source DIR", "your own files"),
