@@ -17,6 +17,7 @@ from reelhouse.engines.warehouse import (
     Warehouse,
 )
 from reelhouse.errors import ReelhouseError
+from reelhouse.exactness import ExactLines
 from reelhouse.records import (
     Facts,
     Inspector,
@@ -257,7 +258,7 @@ class _Load:
         if state and self._is_settled(state, listed.key, listed.etag == state.etag):
             return
         path = scratch / "object.csv"
-        facts = self._fetch(listed, path)
+        facts = self._fetch(entity, listed, path)
         seen = state and facts.sha256 == (state.refused_sha256 or state.sha256)
         if state and self._is_settled(state, listed.key, bool(seen)):
             self.warehouse.note_etag(listed.key, listed.etag)
@@ -282,7 +283,7 @@ class _Load:
         self.report.unchanged += 1
         return True
 
-    def _fetch(self, listed: S3Object, path: Path) -> Facts:
+    def _fetch(self, entity: Entity, listed: S3Object, path: Path) -> Facts:
         done = 0
 
         def advance(count: int) -> None:
@@ -291,7 +292,12 @@ class _Load:
             self.progress(listed.key, done, listed.size)
 
         inspector = download(
-            self.source.s3, self.source.url, listed, path, Inspector, advance
+            self.source.s3,
+            self.source.url,
+            listed,
+            path,
+            lambda: Inspector(ExactLines(entity)),
+            advance,
         )
         return inspector.facts()
 
@@ -375,8 +381,7 @@ class _Load:
             return rows, self.warehouse.bad_records(entity, csv_file, rules)
 
         if facts.is_plain_table(len(entity.file_columns)):
-            is_exact = self.warehouse.is_exact(entity, fetched.path, facts.records)
-            plain = CsvFile(fetched.path, False, is_exact, fetched.name)
+            plain = CsvFile(fetched.path, False, facts.is_exact, fetched.name)
             rows, rejects = insert(plain, facts.records)
             if rows + len(rejects) == facts.records:
                 return rows, rejects

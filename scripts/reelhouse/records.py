@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from reelhouse.contract import Entity
 from reelhouse.errors import ReelhouseError
+from reelhouse.exactness import ExactLines
 
 BOM = b"\xef\xbb\xbf"
 MAX_LINE_BYTES = 65_536
@@ -51,6 +54,7 @@ class Facts:
     commas: int
     ends_with_line_break: bool
     is_plain: bool
+    is_exact: bool
 
     @property
     def records(self) -> int:
@@ -75,9 +79,11 @@ class Inspector:
     """Takes an object's bytes as they arrive and ends with its Facts.
 
     A plain object is ASCII without quotes, NUL bytes or stray carriage returns,
-    with one kind of line end: any CSV reader agrees about it.
+    with one kind of line end: any CSV reader agrees about it. `exact` looks at its
+    numbers.
     """
 
+    exact: ExactLines
     size: int = 0
     line_breaks: int = 0
     commas: int = 0
@@ -92,14 +98,18 @@ class Inspector:
             return
         self.digest.update(chunk)
         self.size += len(chunk)
-        self.line_breaks += chunk.count(b"\n")
+        data = np.frombuffer(chunk, np.uint8)
+        is_break = data == ord("\n")
+        self.line_breaks += int(np.count_nonzero(is_break))
         if self.is_plain:
             self.is_plain = chunk.isascii() and b'"' not in chunk and b"\0" not in chunk
-            self.commas += chunk.count(b",")
-            self.returns += chunk.count(b"\r")
-            self.pairs += chunk.count(b"\r\n")
+            is_return = data == ord("\r")
+            self.commas += int(np.count_nonzero(data == ord(",")))
+            self.returns += int(np.count_nonzero(is_return))
+            self.pairs += int(np.count_nonzero(is_return[:-1] & is_break[1:]))
             if self.last == ord("\r") and chunk[0] == ord("\n"):
                 self.pairs += 1
+            self.exact.update(chunk)
         self.last = chunk[-1]
 
     def facts(self) -> Facts:
@@ -112,6 +122,7 @@ class Inspector:
             commas=self.commas,
             ends_with_line_break=ends,
             is_plain=self.is_plain and ends and same_ends,
+            is_exact=self.is_plain and self.exact.is_exact,
         )
 
 

@@ -35,7 +35,7 @@ class Dialect(Protocol):
 class Rule:
     """A condition that a good record meets, and the reason to give if it does not.
 
-    `is_of_form` marks what holds for any value of a line that `exact_line` matches.
+    `is_of_form` marks what holds for any number that `ExactLines` finds exact.
     """
 
     condition: str
@@ -99,11 +99,6 @@ def entity_rules(
     ]
 
 
-def exact_line(entity: Entity) -> str:
-    """A pattern of lines without quotes that can be read by type and stay exact."""
-    return ",".join(f"({_exact_text(column)})" for column in entity.file_columns)
-
-
 def _type_rules(
     column: Column, text: str, value: str, dialect: Dialect
 ) -> list[tuple[str, str]]:
@@ -120,8 +115,6 @@ def _type_rules(
 
 def _exact_text(column: Column) -> str:
     """A pattern of texts that the column's type holds exactly, whatever the range."""
-    if column.data_type == "varchar":
-        return "[^,]*"
     if column.data_type == "bigint":
         return "0|-?[1-9][0-9]{0,17}"
     if digits := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):

@@ -29,6 +29,7 @@ from tests.faults import tally
 from reelhouse.contract import Column, Entity, entities
 from reelhouse.engines.duckdb import Warehouse, connect
 from reelhouse.engines.warehouse import ObjectState
+from reelhouse.exactness import ExactLines
 from reelhouse.load import Fetched, _Load
 from reelhouse.records import MAX_LINE_BYTES, Inspector, RefusedObject, check_header
 from reelhouse.s3 import S3Object, S3Settings
@@ -436,7 +437,7 @@ class Desk:
         """Load a file for the first time, or again; its counts in the ledger."""
         path = self.folder / "object.csv"
         path.write_bytes(content)
-        inspector = Inspector()
+        inspector = Inspector(ExactLines(entity))
         # Cut where it hurts: between the two halves of a line end.
         for chunk in re.split(rb"(?<=\r)", content, maxsplit=3):
             inspector.update(chunk)

@@ -17,7 +17,7 @@ from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
 from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES, Reject
-from reelhouse.rules import Rule, exact_line
+from reelhouse.rules import Rule
 
 BUFFER_BYTES = 32 << 20
 # What a record number, its comma and a line end add to a line of a numbered file.
@@ -93,19 +93,6 @@ class Warehouse:
             f"where removed_load_id is null {condition}",
             parameters,
         )
-
-    def is_exact(self, entity: Entity, path: Path, records: int) -> bool:
-        """Whether every record of a plain file can be read by type and stay exact.
-
-        One look at whole lines costs less than one at each value's text.
-        """
-        pattern = literal(exact_line(entity))
-        found = self._count(
-            f"select count(*) from read_csv({path_literal(path)}, "
-            f"delim = '\x01', columns = {{line: 'varchar'}}, {_reading('', 1)}) "
-            f"where regexp_full_match(line, {pattern})"
-        )
-        return found == records
 
     def insert_new(
         self,

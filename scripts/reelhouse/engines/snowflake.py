@@ -174,9 +174,6 @@ class Warehouse:
             f"where removed_load_id is null {condition}"
         )
 
-    def is_exact(self, entity: Entity, path: Path, records: int) -> bool:  # noqa: ARG002
-        return False
-
     def insert_new(
         self,
         entity: Entity,

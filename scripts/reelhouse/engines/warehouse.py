@@ -46,7 +46,7 @@ class LedgerEntry:
 class CsvFile:
     """A local CSV file to read: as delivered, or numbered by `records.split`.
 
-    It is read as text unless `is_exact` says that reading it by type changes no
+    It may be read by type instead of as text where `is_exact` says that this changes no
     value. `key` is that of the object that it holds, as delivered.
     """
 
@@ -84,12 +84,6 @@ class Warehouse(Protocol):
 
     def live_rows(self, entity: Entity, file: str | None = None) -> int:
         """Live rows of an entity, or of one of its objects."""
-
-    def is_exact(self, entity: Entity, path: Path, records: int) -> bool:
-        """Whether every record of a plain file can be read by type and stay exact.
-
-        False where the engine reads text alone.
-        """
 
     def insert_new(
         self,
