@@ -22,76 +22,74 @@ genres as (
     select * from {{ ref('mart_genre_ratings') }}
 ),
 
--- Each user's count is carried by as many rows as the user has ratings.
-expected as (
-    select
-        'rating' as grain,
-        count(*) as row_count,
-        sum({{ tenths('rating') }}) as rating_tenths_sum
-    from ratings
-    union all
-    select
-        'user' as grain,
-        count(*) as row_count,
-        sum(rating_count * rating_count) as rating_tenths_sum
-    from users
-    union all
-    select
-        'movie' as grain,
-        sum(rating_count) as row_count,
-        0 as rating_tenths_sum
-    from movies
-    union all
-    select
-        'genre' as grain,
-        sum(rating_count) as row_count,
-        0 as rating_tenths_sum
-    from genres
-),
-
+-- All that a look at every rating tells, in one look.
 found as (
     select
-        'rating' as grain,
-        count(*) as row_count,
-        sum({{ tenths('rating') }}) as rating_tenths_sum
+        count(*) as ratings,
+        count(engagement_level) as levelled,
+        count(genres_string) as of_current_movies,
+        sum({{ tenths('rating') }}) as rating_tenths_sum,
+        sum(user_rating_count) as user_rating_counts,
+        count(
+            case
+                when
+                    rated_year * 10000 + rated_month * 100 + rated_day_of_month
+                    = extract(year from rated_at) * 10000
+                    + extract(month from rated_at) * 100
+                    + extract(day from rated_at)
+                    and rated_iso_day_of_week between 1 and 7
+                    then 1
+            end
+        ) as rightly_dated
     from behaviour
-    where
-        rated_year * 10000 + rated_month * 100 + rated_day_of_month
-        = cast(
-            replace(cast(cast(rated_at as date) as varchar), '-', '') as bigint
-        )
-        and rated_iso_day_of_week between 1 and 7
-        and engagement_level is not null
-    union all
-    select
-        'user' as grain,
-        count(distinct user_id) as row_count,
-        sum(user_rating_count) as rating_tenths_sum
-    from behaviour
-    union all
-    select
-        'movie' as grain,
-        count(genres_string) as row_count,
-        0 as rating_tenths_sum
-    from behaviour
-    union all
-    select
-        'genre' as grain,
-        count(*) as row_count,
-        0 as rating_tenths_sum
+),
+
+found_by_genre as (
+    select count(*) as ratings
     from behaviour_by_genre
 ),
 
-wrong as (
+expected as (
     select
-        expected.*,
-        found.row_count as found_rows
-    from expected
-    inner join found on expected.grain = found.grain
+        count(*) as ratings,
+        sum({{ tenths('rating') }}) as rating_tenths_sum
+    from ratings
+),
+
+-- Each user's count is carried by as many rows as the user has ratings.
+expected_of_users as (
+    select sum(rating_count * rating_count) as user_rating_counts
+    from users
+),
+
+expected_of_movies as (
+    select coalesce(sum(rating_count), 0) as ratings
+    from movies
+),
+
+expected_by_genre as (
+    select coalesce(sum(rating_count), 0) as ratings
+    from genres
+),
+
+wrong as (
+    select found.*
+    from found
+    cross join found_by_genre
+    cross join expected
+    cross join expected_of_users
+    cross join expected_of_movies
+    cross join expected_by_genre
     where
-        coalesce(expected.row_count, 0) != found.row_count
-        or coalesce(expected.rating_tenths_sum, 0)
-        != coalesce(found.rating_tenths_sum, 0)
+        found.ratings != expected.ratings
+        or found.levelled != expected.ratings
+        or found.rightly_dated != expected.ratings
+        or found.of_current_movies != expected_of_movies.ratings
+        or found.rating_tenths_sum
+        is distinct from expected.rating_tenths_sum
+        or found.user_rating_counts
+        is distinct from expected_of_users.user_rating_counts
+        or found_by_genre.ratings != expected_by_genre.ratings
 )
 
 select * from wrong

@@ -8,19 +8,53 @@ genome_tags as (
     select * from {{ ref('dim_genome_tags') }}
 ),
 
+-- All scores in their order would be the dearest step of the genome. The n-th of
+-- the parts' greatest scores is reached by n tags, so no lesser one is a top tag.
+parts as (
+    select
+        movie_id,
+        mod(tag_id, 32) as part,
+        max(relevance) as relevance
+    from scores
+    group by movie_id, mod(tag_id, 32)
+),
+
+placed_parts as (
+    select
+        movie_id,
+        relevance,
+        row_number() over (
+            partition by movie_id
+            order by relevance desc, part asc
+        ) as place
+    from parts
+),
+
+candidates as (
+    select scores.*
+    from scores
+    left join placed_parts
+        on
+            scores.movie_id = placed_parts.movie_id
+            and placed_parts.place = {{ var('top_n_tags') }}
+    where
+        placed_parts.relevance is null
+        or scores.relevance >= placed_parts.relevance
+),
+
 ranked as (
     select
-        scores.movie_id,
-        scores.tag_id,
+        candidates.movie_id,
+        candidates.tag_id,
         genome_tags.tag,
-        scores.relevance,
+        candidates.relevance,
         row_number() over (
-            partition by scores.movie_id
+            partition by candidates.movie_id
             order by
-                scores.relevance desc, genome_tags.tag asc, scores.tag_id asc
+                candidates.relevance desc, genome_tags.tag asc, candidates.tag_id asc
         ) as tag_rank
-    from scores
-    inner join genome_tags on scores.tag_id = genome_tags.tag_id
+    from candidates
+    inner join genome_tags on candidates.tag_id = genome_tags.tag_id
 ),
 
 top_ranked as (

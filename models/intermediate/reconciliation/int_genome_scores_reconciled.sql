@@ -14,25 +14,29 @@ genome_scores as (
     select * from {{ ref('fct_genome_scores') }}
 ),
 
-keys as (
+marked as (
     select
         movie_id,
         tag_id,
-        count(*) as row_count
+        {{ is_repeated(['movie_id', 'tag_id']) }} as is_duplicate
     from staged
-    group by movie_id, tag_id
 ),
 
 totals as (
     select
-        coalesce(sum(keys.row_count), 0) as row_count,
-        coalesce(sum(keys.row_count - 1), 0) as duplicate_count,
-        count(*) - count(
-            case when genome_tags.tag_id is not null then movies.movie_id end
+        count(*) as row_count,
+        count(case when marked.is_duplicate then 1 end) as duplicate_count,
+        count(
+            case
+                when
+                    not marked.is_duplicate
+                    and (movies.movie_id is null or genome_tags.tag_id is null)
+                    then 1
+            end
         ) as orphan_count
-    from keys
-    left join movies on keys.movie_id = movies.movie_id
-    left join genome_tags on keys.tag_id = genome_tags.tag_id
+    from marked
+    left join movies on marked.movie_id = movies.movie_id
+    left join genome_tags on marked.tag_id = genome_tags.tag_id
 ),
 
 reconciled as (

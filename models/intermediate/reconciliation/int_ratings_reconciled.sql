@@ -6,20 +6,16 @@ ratings as (
     select * from {{ ref('fct_ratings') }}
 ),
 
-keys as (
-    select
-        user_id,
-        movie_id,
-        count(*) as row_count
+marked as (
+    select {{ is_repeated(['user_id', 'movie_id']) }} as is_duplicate
     from staged
-    group by user_id, movie_id
 ),
 
 totals as (
     select
-        coalesce(sum(row_count), 0) as row_count,
-        coalesce(sum(row_count - 1), 0) as duplicate_count
-    from keys
+        count(*) as row_count,
+        count(case when is_duplicate then 1 end) as duplicate_count
+    from marked
 ),
 
 reconciled as (

@@ -7,13 +7,13 @@
         pre_hook="{{ delete_vanished(
             ['user_id', 'movie_id'],
             ref('int_ratings_changed'),
-            ref('int_ratings_ranked')
+            ref('int_ratings_kept')
         ) }}",
     )
 }}
 
 with ratings as (
-    select * from {{ ref('int_ratings_ranked') }}
+    select * from {{ ref('int_ratings_kept') }}
 ),
 
 {# The hook names the changes too, so dbt knows of them in both branches. #}
@@ -49,23 +49,12 @@ with ratings as (
 {% endif %}
 
 latest as (
-    select
-        user_id,
-        movie_id,
-        max(recency_rank) as recency_rank,
-        max(load_id) as load_id
+    select *
     from to_compute
-    group by user_id, movie_id
-),
-
-decoded as (
-    select
-        user_id,
-        movie_id,
-        cast(mod(recency_rank, 100) * 0.1 as decimal(2, 1)) as rating,
-        cast(floor(recency_rank * 0.01) as bigint) as rated_epoch,
-        load_id
-    from latest
+    {{ top_n(
+        1, ['rated_at desc', 'rating desc', 'load_id desc'],
+        ['user_id', 'movie_id']
+    ) }}
 ),
 
 final as (
@@ -73,10 +62,10 @@ final as (
         user_id,
         movie_id,
         rating,
-        {{ epoch_to_timestamp('rated_epoch') }} as rated_at,
-        cast({{ epoch_to_timestamp('rated_epoch') }} as date) as rated_date,
+        rated_at,
+        cast(rated_at as date) as rated_date,
         load_id
-    from decoded
+    from latest
 )
 
 select * from final

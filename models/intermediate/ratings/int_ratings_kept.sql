@@ -2,13 +2,14 @@ with ratings as (
     select * from {{ ref('stg_movielens__ratings') }}
 ),
 
-ranked as (
+kept as (
     select
         user_id,
         movie_id,
-        rated_epoch * 100 + {{ tenths('rating') }} as recency_rank,
+        rating,
+        rated_at,
         load_id
     from ratings
 )
 
-select * from ranked
+select * from kept
