@@ -230,7 +230,7 @@ def _write_part(
     )
     connection.execute(
         f"copy (select {values} from {rows}) to {literal(partial)} "
-        f"(format parquet, compression zstd)"
+        f"(format parquet, compression zstd, compression_level 1)"
     )
     with partial.open("rb") as file:
         os.fsync(file.fileno())
