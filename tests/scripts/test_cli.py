@@ -61,7 +61,7 @@ def said(result: Result, *words: str) -> None:
 
 
 BAD_FOLDERS: dict[str, tuple[Files, tuple[str, ...]]] = {
-    "nothing at all": ({}, ("none of the six MovieLens files",)),
+    "nothing at all": ({}, ("none of the files ratings.csv, movies.csv, tags.csv",)),
     "no ratings": ({"movies.csv": GOOD["movies.csv"]}, ("no ratings.csv", "add it")),
     "no movies": ({"ratings.csv": GOOD["ratings.csv"]}, ("no movies.csv", "add it")),
     "Kaggle": (
