@@ -1,0 +1,89 @@
+"""Another source takes the place of MovieLens by following docs/own-data.md."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reelhouse.settings import PROJECT
+
+PAGE = PROJECT / "docs/own-data.md"
+# A file by its path, commands to run, or a table that they have printed.
+STEP = re.compile(
+    r"^\*\*`(?P<path>[^`]+)`\*\*\n\n```\w+\n(?P<text>.*?)^```$"
+    r"|^```sh\n(?P<commands>.*?)^```$"
+    r"|^\|[^\n]*\|\n\| --- (?P<rows>.*?)\n\n",
+    re.MULTILINE | re.DOTALL,
+)
+BUILT = (".git", ".venv", "target", "logs", "warehouse", "__pycache__", ".*_cache")
+# What `make test` calls to install things, which are there.
+INSTALLS_NOTHING = "#!/bin/sh\n"
+
+
+class Tree:
+    """A copy of the project under git, for a person who follows the page."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "tree"
+        shutil.copytree(PROJECT, self.folder, ignore=shutil.ignore_patterns(*BUILT))
+        (self.folder / "scripts/install.sh").write_text(INSTALLS_NOTHING)
+        bin_folder = Path(sys.executable).parent
+        (self.folder / ".venv").symlink_to(bin_folder.parent)
+        self.variables = {
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "PYTHONPATH": str(self.folder / "scripts"),
+            "COLUMNS": "200",
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+        person = "-c user.name=Test -c user.email=test@example.com"
+        self.run(f"git init -q && git add -A && git {person} commit -q -m Start")
+
+    def run(self, commands: str) -> str:
+        """What commands print; they must all succeed."""
+        ran = subprocess.run(
+            ["/bin/sh", "-e", "-c", commands],
+            cwd=self.folder,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{commands}\n{ran.stdout}{ran.stderr}"
+        return ran.stdout
+
+    def write(self, path: str, text: str) -> None:
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def cells(line: str, separator: str) -> list[str]:
+    return [cell for cell in re.split(separator, line.strip()) if cell]
+
+
+@pytest.mark.long
+def test_a_bookshop_takes_the_place_of_movielens(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    printed: list[list[str]] = []
+    rows = 0
+    for step in STEP.finditer(PAGE.read_text(encoding="utf-8")):
+        if step["path"]:
+            tree.write(step["path"], step["text"])
+        elif step["commands"]:
+            out = tree.run(step["commands"])
+            printed = [cells(line, r"\s{2,}") for line in out.splitlines()]
+        elif printed:
+            for line in step["rows"].splitlines()[1:]:
+                assert cells(line, r"\s*\|\s*") in printed
+                rows += 1
+    assert rows == 7
+    speaking = tree.run("git grep -il movielens -- models tests macros || true")
+    assert speaking == ""
