@@ -77,7 +77,8 @@ check-sql: target/lint/passed
 	@:
 
 LINTED := $(wildcard models/*.* models/*/*.* models/*/*/*.* macros/*.* macros/*/*.* \
-	seeds/* snapshots/* analyses/* tests/data_tests/* .sqlfluff* dbt_project.yml)
+	seeds/* snapshots/* analyses/* tests/data_tests/*.* tests/data_tests/*/*.* \
+	.sqlfluff* dbt_project.yml)
 
 target/lint/passed: $(LINTED)
 	@mkdir -p target/lint

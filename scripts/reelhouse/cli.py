@@ -282,7 +282,10 @@ def dashboard(port: int | None, target: str | None) -> None:
 )
 @_command
 def report(target: str | None, out: Path | None, pictures: Path | None) -> None:
-    """Write the charts of all pages into one HTML file that needs nothing else."""
+    """Write the charts of all pages into one HTML file.
+
+    It needs nothing else, neither a server nor a network.
+    """
     from reelhouse.dashboard.report import write_pictures, write_report
 
     settings = read_settings(None, target)
@@ -343,7 +346,7 @@ def compare(left: str, right: str, show_all: bool, output: str) -> None:
 @_target
 @_command
 def export(folder: Path, form: Any, target: str | None) -> None:
-    """Write the published tables into DIR, a file each, without a driver to read.
+    """Write the published tables into DIR, a file each.
 
     An earlier export there is replaced as a whole; anything else is left alone, and
     refused. In CSV, text that a spreadsheet would run as a formula has an apostrophe
@@ -375,7 +378,7 @@ def export(folder: Path, form: Any, target: str | None) -> None:
 @_target
 @_command
 def powerbi(out: Path, schemas: Path | None, target: str | None) -> None:
-    """Write a Power BI project over the published tables in Snowflake.
+    """Write a Power BI project over the tables in Snowflake.
 
     Tables, types, relations and measures are those of the dbt tree; each is checked to
     be in what the target has published. An earlier project there is replaced as a
@@ -431,7 +434,7 @@ def bucket(command: tuple[str, ...]) -> None:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @_command
 def emulator(command: tuple[str, ...]) -> None:
-    """Serve a local emulated Snowflake, empty, for the dbt target prod.
+    """Serve a local emulated Snowflake, for the dbt target prod.
 
     With a COMMAND (after --) it runs that with the Snowflake variables set and stops
     with it; without, it prints the variables and stays up until Ctrl-C. Its stages
@@ -462,7 +465,10 @@ def emulator(command: tuple[str, ...]) -> None:
 @click.option("--dirty", is_flag=True, help="Plant known faults, and list them.")
 @_command
 def generate(ratings: int, seed: int, out: Path, dirty: bool) -> None:
-    """Write MovieLens-shaped files of any size; the same bytes for the same seed."""
+    """Write MovieLens-shaped files of any size.
+
+    The same arguments give the same bytes.
+    """
     from reelhouse.generate import generate as generate_files
 
     with show.steps() as progress:

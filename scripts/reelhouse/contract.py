@@ -1,23 +1,28 @@
-"""The file contract: what each MovieLens file holds, read from the dbt sources.
+"""The file contract: what each file of the source holds, read from the dbt sources.
 
 `models/staging/movielens/_movielens__sources.yml` declares files, columns, types
-and ranges once. dbt reads it as sources, this module reads it for the loader.
+and ranges once. dbt reads it as sources, this module reads it for the loader. A file
+of sources in another folder there does as well.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
+from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT
 
-SOURCES = PROJECT / "models/staging/movielens/_movielens__sources.yml"
-LEDGER = PROJECT / "models/staging/reelhouse/_reelhouse__sources.yml"
+STAGING = PROJECT / "models/staging"
+LEDGER = STAGING / "reelhouse/_reelhouse__sources.yml"
+# What rules.py can judge.
+TYPES = re.compile(r"varchar|bigint|double|decimal\(\d+,\d+\)")
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,11 @@ class Entity(Table):
 
     `file` is the stem of its files, `key` what a later record of the same object
     overrules; without a key, records are told apart by their whole content.
+    `singular` says what a file is that has the name without its s, if that is known.
     """
 
     file: str = ""
+    singular: str | None = None
     is_required: bool = False
     key: tuple[str, ...] = ()
 
@@ -86,24 +93,31 @@ class Listing:
 
 @cache
 def entities() -> dict[str, Entity]:
-    """Every entity by name, in the order of the sources file."""
+    """Every entity by name, in the order of the sources files."""
     found = {}
-    for table in _tables(SOURCES):
-        meta = table["config"]["meta"]
-        found[table["name"]] = Entity(
-            name=table["name"],
-            columns=_columns(table),
-            file=meta["file"],
-            is_required=meta.get("required", False),
-            key=tuple(meta.get("key", ())),
-        )
+    for path in sorted({*STAGING.glob("*/_*__sources.yml")} - {LEDGER}):
+        source = _source(path)
+        singular = source.get("config", {}).get("meta", {}).get("singular")
+        for table in source["tables"]:
+            meta = table["config"]["meta"]
+            entity = Entity(
+                name=table["name"],
+                columns=_columns(table),
+                file=meta["file"],
+                singular=singular,
+                is_required=meta.get("required", False),
+                key=tuple(meta.get("key", ())),
+            )
+            _check_types(entity, path)
+            found[entity.name] = entity
     return found
 
 
 @cache
 def ledger_tables() -> tuple[Table, ...]:
     """The tables that the loader keeps about its own work."""
-    return tuple(Table(table["name"], _columns(table)) for table in _tables(LEDGER))
+    tables = _source(LEDGER)["tables"]
+    return tuple(Table(table["name"], _columns(table)) for table in tables)
 
 
 def sort_out(keys: list[str]) -> Listing:
@@ -137,19 +151,27 @@ def _hint(key: str) -> str | None:
         if is_packed and stem == spelling:
             return f"{key} is compressed: unpack it to {wanted}"
         if stem == spelling.removesuffix("s") and stem != spelling:
-            return (
-                f"{key} looks like the Kaggle variant of {wanted}, which has other "
-                f"columns: use the files that GroupLens publishes"
-            )
+            if entity.singular:
+                return f"{key} looks like {entity.singular.format(file=wanted)}"
+            return f"{key} is not read: is it {wanted}?"
         if stem == spelling and path.suffix.lower() in {".csv", ".txt", ""}:
             return f"{key} is not read: name it {wanted} or put it under {entity.file}/"
     return None
 
 
-def _tables(path: Any) -> list[dict[str, Any]]:
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    tables: list[dict[str, Any]] = document["sources"][0]["tables"]
-    return tables
+def _source(path: Path) -> dict[str, Any]:
+    (source,) = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
+    return dict(source)
+
+
+def _check_types(entity: Entity, path: Path) -> None:
+    for column in entity.file_columns:
+        if not TYPES.fullmatch(column.data_type):
+            raise ReelhouseError(
+                f"{path.relative_to(PROJECT)} gives {entity.name}.{column.name} the "
+                f"type {column.data_type}, which the loader cannot judge: declare "
+                f"varchar, bigint, double or decimal(p,s), and cast in staging."
+            )
 
 
 def _columns(table: dict[str, Any]) -> tuple[Column, ...]:

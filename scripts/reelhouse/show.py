@@ -29,6 +29,7 @@ from rich.progress import (
 from rich.table import Table
 
 from reelhouse.contract import entities
+from reelhouse.highlights import BEST, NEWEST, QUESTION
 from reelhouse.query import ask
 from reelhouse.settings import PROJECT, Settings
 
@@ -48,14 +49,6 @@ SHOWN_REASONS = 8
 # Whatever Markdown or a forge may act on; an underscore inside a word is none.
 MARKUP = re.compile(r"[^\w ,:()–-]|:(?! )|(?<![^\W_])_|_(?![^\W_])")
 COUNTED = ("left rows", "right rows", "only left", "only right", "changed rows")
-NEWEST = "select max(last_rated_at) from serving.mart_movie_performance"
-BEST = """
-    select title, average_rating, rating_count
-    from serving.mart_movie_performance
-    where has_enough_ratings
-    order by average_rating desc, rating_count desc, movie_id
-    limit 5
-"""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -228,7 +221,7 @@ def run(settings: Settings, report: RunReport) -> None:
     out.print("\nWhat next:")
     for words, purpose in (
         ("dashboard", "the dashboards"),
-        ("query 'select * from mart_genre_ratings'", "a table"),
+        (f"query '{QUESTION}'", "a table"),
         ("query 'select * from published_tables'", "what there is"),
         ("run --source DIR", "your own files"),
     ):
@@ -261,23 +254,27 @@ def _recovered(report: RunReport) -> Iterator[str]:
 
 def _newest(settings: Settings) -> None:
     """How old the data itself is, which no delivery can be blamed for."""
-    ((newest,),) = ask(settings, NEWEST)[1]
+    ((event, newest),) = ask(settings, NEWEST)[1]
     if isinstance(newest, datetime):
         days = (settings.now() - newest).days
         age = f"{_count(days, 'day')} before this run" if days > 0 else "of today"
-        out.print(f"The newest rating is of {newest:%Y-%m-%d}, {age}.")
+        out.print(f"The newest {event} is of {newest:%Y-%m-%d}, {age}.")
 
 
 def _best(settings: Settings) -> None:
-    _, rows = ask(settings, BEST)
+    names, rows = ask(settings, BEST)
     if not rows:
         return
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    grid.add_column("The best movies", overflow="fold")
-    grid.add_column("average", justify="right")
-    grid.add_column("ratings", justify="right")
-    for title, average, count in rows:
-        grid.add_row(escape(str(title)), f"{average:.3f}", f"{count:,}")
+    grid.add_column(names[0].capitalize(), overflow="fold")
+    for name in names[1:]:
+        grid.add_column(name, justify="right")
+    for title, *numbers in rows:
+        shown = (
+            f"{each:.3f}" if isinstance(each, float) else f"{each:,}"
+            for each in numbers
+        )
+        grid.add_row(escape(str(title)), *shown)
     out.print()
     out.print(grid)
 

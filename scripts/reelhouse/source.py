@@ -58,8 +58,8 @@ def list_folder(folder: Path) -> Listing:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise ReelhouseError(
-            f"The source {folder} {what}: name a folder with MovieLens files, or an "
-            f"S3 address such as s3://bucket/folder."
+            f"The source {folder} {what}: name a folder with {_files()}, or an S3 "
+            f"address such as s3://bucket/folder."
         )
     return sort_out(
         [
@@ -75,7 +75,7 @@ def check_complete(listing: Listing, source: str) -> None:
     hints = "".join(f" {hint}." for hint in listing.hints)
     if not any(listing.by_entity.values()):
         raise ReelhouseError(
-            f"{source} holds none of the six MovieLens files: check the source.{hints}"
+            f"{source} holds none of the files {_files()}: check the source.{hints}"
         )
     for name, keys in listing.by_entity.items():
         entity = entities()[name]
@@ -86,6 +86,10 @@ def check_complete(listing: Listing, source: str) -> None:
             )
 
 
+def _files() -> str:
+    return ", ".join(f"{entity.file}.csv" for entity in entities().values())
+
+
 def upload_folder(
     s3: S3Settings,
     folder: Path,
@@ -93,7 +97,7 @@ def upload_folder(
     url: str,
     progress: Progress | None = None,
 ) -> int:
-    """Upload the MovieLens files of a folder; their number."""
+    """Upload the files of a folder that are read; their number."""
     files = [(folder / key, key) for keys in listing.by_entity.values() for key in keys]
     total = sum(path.stat().st_size for path, _ in files)
     done = 0

@@ -83,12 +83,7 @@ def both(
         emulator = stack.enter_context(serve_emulator())
         stack.enter_context(environment(account_variables(emulator)))
         dev = Delivery(s3_server, "targets-bucket", folder / "dev")
-        dev.put(
-            {
-                f"{entity.file}.csv": (SAMPLE / f"{entity.file}.csv").read_bytes()
-                for entity in entities().values()
-            }
-        )
+        dev.put({path.name: path.read_bytes() for path in SAMPLE.glob("*.csv")})
         prod = replace(dev, warehouse=folder / "prod", target="prod")
         yield Both(dev, prod, folder, emulator)
         dev.close()
@@ -132,7 +127,7 @@ def counts(report: RunReport) -> list[tuple[Any, ...]]:
 def test_a_first_run_gives_equal_tables(both: Both) -> None:
     dev, prod = both.run()
     assert counts(dev) == counts(prod)
-    assert len(dev.loaded.entries) == 6
+    assert len(dev.loaded.entries) == len(entities())
     assert prod.built.tests == dev.built.tests > 100
     assert prod.published
     assert_equal(both.compare())
@@ -228,10 +223,8 @@ def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
             ),
             # Objects of their own, full of planted faults.
             **{
-                f"{entity.file}/dirty.csv": (
-                    tmp_path / f"{entity.file}.csv"
-                ).read_bytes()
-                for entity in entities().values()
+                f"{path.stem}/dirty.csv": path.read_bytes()
+                for path in tmp_path.glob("*.csv")
             },
         }
     )

@@ -61,7 +61,7 @@ def said(result: Result, *words: str) -> None:
 
 
 BAD_FOLDERS: dict[str, tuple[Files, tuple[str, ...]]] = {
-    "nothing at all": ({}, ("none of the six MovieLens files",)),
+    "nothing at all": ({}, ("none of the files ratings.csv, movies.csv, tags.csv",)),
     "no ratings": ({"movies.csv": GOOD["movies.csv"]}, ("no ratings.csv", "add it")),
     "no movies": ({"ratings.csv": GOOD["ratings.csv"]}, ("no movies.csv", "add it")),
     "Kaggle": (
@@ -485,3 +485,9 @@ def test_generate_writes_what_load_reads(tmp_path: Path) -> None:
     assert "ratings.csv" in result.stdout
     assert call("load", "--validate", "--source", out).exit_code == 0
     said(call("generate", "--ratings", 0, "--out", tmp_path / "none"), "ratings")
+
+
+def test_the_list_of_commands_cuts_no_line() -> None:
+    result = call("--help")
+    assert "Write MovieLens-shaped files of any size." in result.output
+    assert "..." not in result.output.replace("[ARGS]...", "")

@@ -106,6 +106,31 @@ def test_the_diagram_is_in_plain_mermaid() -> None:
             ), line
 
 
+def test_the_layers_are_drawn_as_they_read_each_other(
+    manifest: dict[str, Any],
+) -> None:
+    def layer(node: dict[str, Any]) -> str:
+        kind = {"source": "raw", "seed": "seeds", "snapshot": "snapshots"}
+        if node["resource_type"] in kind:
+            return kind[node["resource_type"]]
+        layer, subject = node["fqn"][1:3]
+        return (
+            ("core" if subject == "core" else "subjects") if layer == "marts" else layer
+        )
+
+    nodes = manifest["nodes"] | manifest["sources"]
+    read = {
+        (layer(nodes[parent]), layer(node))
+        for node in nodes.values()
+        if node["resource_type"] in {"model", "snapshot"}
+        for parent in node["depends_on"]["nodes"]
+    }
+    page = (PROJECT / "docs/model.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^ {4}(\w+)\S* --> (\w+)", page, re.MULTILINE)
+    assert len(drawn) > 5
+    assert set(drawn) == {pair for pair in read if pair[0] != pair[1]}
+
+
 def node(name: str, subject: str, **columns: str) -> dict[str, Any]:
     """A model of the marts in a manifest; a type with `!` may not be null."""
     return {

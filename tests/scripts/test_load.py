@@ -340,7 +340,7 @@ def test_a_missing_file_is_named_before_anything_is_touched(
 def test_an_empty_listing_is_an_error_and_removes_nothing(delivery: Delivery) -> None:
     delivery.load()
     delivery.remove("movies.csv", "ratings.csv")
-    with pytest.raises(ReelhouseError, match="none of the six"):
+    with pytest.raises(ReelhouseError, match="none of the files"):
         delivery.load()
     assert len(delivery.live("ratings")) == len(RATINGS)
 

@@ -140,7 +140,7 @@ def test_a_first_and_a_later_run_are_equal_to_local_ones(desk: Desk) -> None:
     assert [
         row[0] for row in ask("select title from serving.dim_movies_history order by 1")
     ].count("Lamp (1994)") == 1
-    desk.proved("late, re-rated and removed rows, snapshots, 32 tables as on DuckDB")
+    desk.proved("late, re-rated and removed rows, snapshots, all tables as on DuckDB")
 
 
 @pytest.mark.fault("17", "23")

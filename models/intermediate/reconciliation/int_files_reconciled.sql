@@ -1,5 +1,5 @@
 with live_rows as (
-    select * from {{ ref('stg_movielens__live_rows') }}
+    select * from {{ ref('stg_reelhouse__live_rows') }}
 ),
 
 objects as (
@@ -8,10 +8,6 @@ objects as (
 
 rejects as (
     select * from {{ ref('int_rejects_counted') }}
-),
-
-early_ratings as (
-    select * from {{ ref('stg_movielens__early_ratings') }}
 ),
 
 records as (
@@ -53,13 +49,6 @@ reconciled as (
         coalesce(rejected.row_count, 0) as row_count
     from live_rows
     left join rejected on live_rows.entity = rejected.entity
-    union all
-    select
-        'ratings' as entity,
-        'staging' as layer,
-        'before_min_rated_at' as reason,
-        count(*) as row_count
-    from early_ratings
 )
 
 select * from reconciled

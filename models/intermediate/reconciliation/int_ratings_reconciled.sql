@@ -2,6 +2,10 @@ with staged as (
     select * from {{ ref('stg_movielens__ratings') }}
 ),
 
+early_ratings as (
+    select * from {{ ref('stg_movielens__early_ratings') }}
+),
+
 ratings as (
     select * from {{ ref('fct_ratings') }}
 ),
@@ -25,6 +29,13 @@ reconciled as (
         'rows' as reason,
         row_count
     from totals
+    union all
+    select
+        'ratings' as entity,
+        'staging' as layer,
+        'before_min_rated_at' as reason,
+        count(*) as row_count
+    from early_ratings
     union all
     select
         'ratings' as entity,

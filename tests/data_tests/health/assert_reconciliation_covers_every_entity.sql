@@ -3,7 +3,7 @@ with reconciliation as (
 ),
 
 live_rows as (
-    select * from {{ ref('stg_movielens__live_rows') }}
+    select * from {{ ref('stg_reelhouse__live_rows') }}
 ),
 
 -- One unexplained row for each layer behind the files.

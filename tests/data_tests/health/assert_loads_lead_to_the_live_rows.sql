@@ -3,7 +3,7 @@ with loads as (
 ),
 
 live_rows as (
-    select * from {{ ref('stg_movielens__live_rows') }}
+    select * from {{ ref('stg_reelhouse__live_rows') }}
 ),
 
 led_to as (

@@ -1,0 +1,107 @@
+"""CONTRIBUTING.md and the recipes, followed to the letter in a copy of the tree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.tree import Tree
+
+from reelhouse.settings import PROJECT
+
+PAGES = ("CONTRIBUTING.md", "docs/recipes.md")
+# A block of the page: what it is of, the file that is named above it, its text.
+BLOCK = re.compile(
+    r"(?:^\*\*`(?P<path>[^`\n]+)`\*\*\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+# These take a network, or more time than all other tests: they are tests themselves.
+# The folder of the environment is on the path already.
+LEFT_OUT = {
+    ". .venv/bin/activate",
+    "make lock",
+    "make lock ARGS=--upgrade",
+    "make test",
+    "make test-full",
+    "make mutants",
+    "make audit",
+}
+# What a command must say, where its status is not enough.
+ANSWERS = {
+    "make run": ["tables published"],
+    "dbt show --select mart_genre_ratings": ["Comedy"],
+    "dbt build --select mart_genre_ratings+": ["ERROR=0"],
+    "reelhouse compare": ["tables are equal"],
+    "dbt build --select mart_ratings_by_weekday": ["PASS=7", "ERROR=0"],
+    "pytest -n0 tests/pipeline/test_macros.py": ["passed"],
+    "pytest -n0 tests/dashboard -k calendar": [" passed"],
+    "reelhouse load": ["1 record rejected"],
+    "dbt build --select stg_movielens__countries+": ["ERROR=0"],
+    "dbt show --limit 9 --inline": ["duplicate", "orphan", "unexplained"],
+    "make check": ["Checks passed"],
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A file's text, a change of a file, or commands."""
+
+    kind: str
+    path: str
+    text: str
+
+    def change(self, before: str | None) -> str:
+        """What the file holds after the block, of what it held, None without one."""
+        if self.kind != "diff":
+            assert before is None, f"{self.path} is there already"
+            return self.text
+        lines = self.text.splitlines(keepends=True)
+        old = "\n" + "".join(line[1:] or "\n" for line in lines if line[0] != "+")
+        new = "\n" + "".join(line[1:] or "\n" for line in lines if line[0] != "-")
+        assert before is not None, f"{self.path} is not there"
+        text = "\n" + before
+        assert text.count(old) == 1, f"{self.path} has not once:{old}"
+        return text.replace(old, new)[1:]
+
+
+def blocks() -> list[Block]:
+    """The blocks of the pages in order; one without a path is of the file before."""
+    text = "\n".join((PROJECT / page).read_text(encoding="utf-8") for page in PAGES)
+    found, path = [], ""
+    for block in BLOCK.finditer(text):
+        path = block["path"] or path
+        found.append(Block(block["kind"], path, block["text"]))
+    return found
+
+
+def test_each_change_fits_the_tree() -> None:
+    files: dict[str, str | None] = {}
+    for block in blocks():
+        if block.kind != "sh":
+            path = PROJECT / block.path
+            there = path.read_text(encoding="utf-8") if path.exists() else None
+            files[block.path] = block.change(files.get(block.path, there))
+    assert len(files) > 20
+
+
+@pytest.mark.long
+def test_each_recipe_leads_where_it_says(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    unheard = list(ANSWERS)
+    for block in blocks():
+        if block.kind != "sh":
+            path = tree.folder / block.path
+            there = path.read_text(encoding="utf-8") if path.exists() else None
+            tree.write(block.path, block.change(there))
+            continue
+        for command in block.text.splitlines():
+            if command in LEFT_OUT:
+                continue
+            said = tree.run(command)
+            for start in [each for each in unheard if command.startswith(each)]:
+                unheard.remove(start)
+                for words in ANSWERS[start]:
+                    assert words in said, f"{command}\n{said}"
+    assert not unheard
