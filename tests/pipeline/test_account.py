@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +25,8 @@ from reelhouse.engines.snowflake import open_warehouse
 from reelhouse.engines.snowflake_run import Account, ask_serving, fetch_serving
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT
+
+PUBLISHES = 15
 
 pytestmark = [
     pytest.mark.long,
@@ -152,6 +158,102 @@ def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
         "(the connection was lost): the next `reelhouse run --target prod` undoes it "
         "before all else, and readers keep what was published before.\n"
     )
+
+
+# What a build that qualifies has left: two tables and a view over them.
+BUILT = [
+    {"name": "dim_movies", "kind": "table", "key_columns": ["movie_id"]},
+    {"name": "fct_ratings", "kind": "table", "ignored_columns": []},
+    {"name": "mart_ratings", "kind": "view"},
+]
+SET_UP = [
+    "create schema marts",
+    "create table raw.loads (load_id bigint)",
+    "insert into raw.loads values (1)",
+    "create table marts.builds (invocation_id varchar, load_id bigint, "
+    "is_complete boolean, reason varchar, published varchar, tests bigint, "
+    "models bigint, started_at timestamp_ntz)",
+    "create transient table marts.dim_movies (movie_id bigint, build varchar)",
+    "create transient table marts.fct_ratings (movie_id bigint, build varchar)",
+    "create view marts.mart_ratings as select fct_ratings.movie_id, "
+    "fct_ratings.build || dim_movies.build as builds from marts.fct_ratings "
+    "join marts.dim_movies on dim_movies.movie_id = fct_ratings.movie_id",
+]
+# All that a reader may see in one go: each row tells which build it is of.
+WHOLE = """
+select version, movies, ratings, of_movies, of_ratings, of_both, counted
+from serving.publication
+cross join (
+    select count(*) as movies, min(build) || max(build) as of_movies
+    from serving.dim_movies
+)
+cross join (
+    select count(*) as ratings, min(build) || max(build) as of_ratings
+    from serving.fct_ratings
+)
+cross join (select min(builds) || max(builds) as of_both from serving.mart_ratings)
+cross join (select sum(row_count) as counted from serving.published_tables)
+"""
+
+
+def build(account: Account, version: str, rows: int) -> None:
+    """A build that qualifies, with so many movies and twice as many ratings."""
+    for table, count in (("dim_movies", rows), ("fct_ratings", 2 * rows)):
+        account.ask(f"delete from marts.{table}")
+        account.ask(
+            f"insert into marts.{table} select mod(seq4(), {rows}), '{version}' "
+            f"from table(generator(rowcount => {count}))"
+        )
+    account.ask("delete from marts.builds")
+    account.ask(
+        f"insert into marts.builds select '{version}', 1, true, null, "
+        f"'{json.dumps(BUILT)}', 1, 1, cast('2026-01-01' as timestamp_ntz)"
+    )
+
+
+def read_while(publishing: threading.Event, seen: Counter[str]) -> None:
+    """Ask for everything again and again through a connection of one's own."""
+    with open_warehouse() as warehouse:
+        account = Account(warehouse.connection)
+        while publishing.is_set():
+            ((version, movies, *others),) = account.ask(WHOLE)
+            rows = len(version)
+            assert (movies, *others) == (
+                *(rows, 2 * rows),
+                *(2 * version, 2 * version, 4 * version),
+                5 * rows,
+            ), version
+            seen[version] += 1
+            # The emulator is one process, which has to publish as well.
+            time.sleep(0.05)
+
+
+@pytest.mark.fault("16")
+@pytest.mark.usefixtures("emulator")
+def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
+    """A version's name is as long as it has movies, so that no two are alike."""
+    publishing = threading.Event()
+    publishing.set()
+    seen: Counter[str] = Counter()
+    published = []
+    with open_warehouse() as warehouse, ThreadPoolExecutor() as pool:
+        account = Account(warehouse.connection)
+        for statement in SET_UP:
+            account.ask(statement)
+        try:
+            for number in range(PUBLISHES):
+                version = "b" * (number % 5 + 1)
+                build(account, version, len(version))
+                published.append(account.publish().version)
+                if number == 0:
+                    readers = [pool.submit(read_while, publishing, seen) for _ in "ab"]
+        finally:
+            publishing.clear()
+        for reader in readers:
+            reader.result(60)
+    assert set(seen) == set(published)
+    assert seen.total() > PUBLISHES
+    tally.remark(f"{seen.total()} reads in the account during {PUBLISHES} publishes")
 
 
 class Runs:
