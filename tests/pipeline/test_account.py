@@ -253,7 +253,8 @@ def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
             reader.result(60)
     assert set(seen) == set(published)
     assert seen.total() > PUBLISHES
-    tally.remark(f"{seen.total()} reads in the account during {PUBLISHES} publishes")
+    tally.count("publishes beside readers", PUBLISHES)
+    tally.count("reads of everything meanwhile", seen.total())
 
 
 class Runs:
