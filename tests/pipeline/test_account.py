@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,10 +22,10 @@ from tests.faults import tally
 from reelhouse import snowflake_setup
 from reelhouse.emulator import EmulatorSettings, serve_emulator
 from reelhouse.emulator import environment as account_variables
-from reelhouse.engines.snowflake import open_warehouse
+from reelhouse.engines.snowflake import literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account, ask_serving, fetch_serving
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT
+from reelhouse.settings import PROJECT, environment
 
 PUBLISHES = 15
 
@@ -274,7 +275,7 @@ class Runs:
         lines[1] = f"1,{title},Drama".encode()
         path.write_bytes(b"\r\n".join(lines))
 
-    def start(self, database: str, day: int) -> subprocess.Popen[bytes]:
+    def start(self, database: str, day: int) -> subprocess.Popen[str]:
         variables = {
             "REELHOUSE_WAREHOUSE": str(self.folder / database),
             "REELHOUSE_MOMENT": f"2026-01-{day:02}",
@@ -287,10 +288,31 @@ class Runs:
             ],
             env=os.environ | variables,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def whole(self, database: str, day: int) -> None:
-        assert self.start(database, day).wait(300) == 0
+        run = self.start(database, day)
+        _, said = run.communicate(timeout=300)
+        assert run.returncode == 0, said
+
+    def compare(self, harmed: str, unharmed: str) -> None:
+        """What both have published is the same, and nothing is left to be undone."""
+        for database in (harmed, unharmed):
+            with environment({"SNOWFLAKE_DATABASE": database}):
+                fetch_serving(self.folder / f"{database}.duckdb")
+        comparison = tally.published(
+            self.folder / f"{harmed}.duckdb", self.folder / f"{unharmed}.duckdb"
+        )
+        assert [table.name for table in comparison.tables if not table.is_equal] == []
+        assert len(comparison.tables) > 30
+        with environment({"SNOWFLAKE_DATABASE": harmed}), open_warehouse() as warehouse:
+            left = Account(warehouse.connection).ask(
+                "select table_name from information_schema.tables "
+                "where table_name like 'UNDO%'"
+            )
+        assert left == []
 
 
 # What shows that a run is in the middle of a step, as a question with an answer.
@@ -329,20 +351,60 @@ def test_kills_leave_no_trace_in_the_account(
     runs.change("Seen (1999)")
     for database in ("KILLED", "UNHARMED"):
         runs.whole(database, 3)
-        monkeypatch.setenv("SNOWFLAKE_DATABASE", database)
-        fetch_serving(tmp_path / f"{database}.duckdb")
-    comparison = tally.published(
-        tmp_path / "KILLED.duckdb", tmp_path / "UNHARMED.duckdb"
-    )
-    assert [table.name for table in comparison.tables if not table.is_equal] == []
-    assert len(comparison.tables) > 30
-    monkeypatch.setenv("SNOWFLAKE_DATABASE", "KILLED")
+    runs.compare("KILLED", "UNHARMED")
+
+
+REFUSED = "^reelhouse: The account emulator refused what it was told "
+# What an account refuses in each step, with its error, and what is said of it.
+REFUSALS = {
+    "warehouse missing": (
+        r"(select|with|insert|update|delete|merge|copy) .*",
+        *(606, "57P03", "No active warehouse selected in the current session."),
+        rf"{REFUSED}\(000606 \(57P03\): No active .*run it again\.$",
+    ),
+    "copy": (
+        r"copy into raw\.landing_ratings .*",
+        *(91003, "55000", "Failure using stage area. Cause: [Access Denied]"),
+        rf"{REFUSED}\(091003 \(55000\): Failure using stage .*run it again\.$",
+    ),
+    "timeout": (
+        r"create .*\bstg_movielens__movies\b.*",
+        *(630, "57014", "Statement reached its statement or warehouse timeout."),
+        r"000630 \(57014\): Statement reached.*^reelhouse: stg_movielens__movies "
+        r"failed, so nothing is published .* then run again\.$",
+    ),
+    "warehouse suspended": (
+        r"create transient table serving_next\..*",
+        *(90073, "22000", "Warehouse TRANSFORMING cannot be resumed."),
+        rf"{REFUSED}\(090073 \(22000\): Warehouse TRANSFORMING .*run it again\.$",
+    ),
+}
+
+
+@pytest.mark.trial
+@pytest.mark.fault("23")
+@pytest.mark.usefixtures("emulator")
+def test_refusals_leave_no_trace_in_the_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(tmp_path)
+    for database in ("REFUSED", "UNHARMED"):
+        runs.whole(database, 1)
+    runs.change("Never Seen (1999)")
+    monkeypatch.setenv("SNOWFLAKE_DATABASE", "REFUSED")
     with open_warehouse() as warehouse:
-        assert (
-            not warehouse.connection.cursor()
-            .execute(
-                "select table_name from information_schema.tables "
-                "where table_name like 'UNDO%'"
-            )
-            .fetchall()
-        )
+        account = Account(warehouse.connection)
+        before = account.ask("select version from serving.publication")
+        for fault, (*row, words) in REFUSALS.items():
+            values = ", ".join(map(literal, row))
+            account.ask(f"insert into emulator.faults values ({values}, null)")
+            run = runs.start("REFUSED", 2)
+            _, said = run.communicate(timeout=300)
+            account.ask("delete from emulator.faults")
+            assert run.returncode == 1, fault
+            assert re.search(words, said, re.DOTALL | re.MULTILINE), said
+            assert account.ask("select version from serving.publication") == before
+    runs.change("Seen (1999)")
+    for database in ("REFUSED", "UNHARMED"):
+        runs.whole(database, 3)
+    runs.compare("REFUSED", "UNHARMED")
