@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -294,25 +295,41 @@ class Runs:
 
     def whole(self, database: str, day: int) -> None:
         run = self.start(database, day)
-        _, said = run.communicate(timeout=300)
+        _, said = run.communicate(timeout=600)
         assert run.returncode == 0, said
 
-    def compare(self, harmed: str, unharmed: str) -> None:
-        """What both have published is the same, and nothing is left to be undone."""
-        for database in (harmed, unharmed):
-            with environment({"SNOWFLAKE_DATABASE": database}):
-                fetch_serving(self.folder / f"{database}.duckdb")
-        comparison = tally.published(
-            self.folder / f"{harmed}.duckdb", self.folder / f"{unharmed}.duckdb"
+
+@contextmanager
+def harm(folder: Path) -> Iterator[tuple[Runs, Account]]:
+    """The database HARMED after a run; what its next runs do comes to nothing.
+
+    Then a whole run must lead where it leads in UNHARMED, which had no such runs, and
+    leave nothing that is to be undone.
+    """
+    runs = Runs(folder)
+    for database in ("HARMED", "UNHARMED"):
+        runs.whole(database, 1)
+    runs.change("Never Seen (1999)")
+    published = "select version from serving.publication"
+    with environment({"SNOWFLAKE_DATABASE": "HARMED"}), open_warehouse() as warehouse:
+        account = Account(warehouse.connection)
+        before = account.ask(published)
+        yield runs, account
+        assert account.ask(published) == before
+    runs.change("Seen (1999)")
+    for database in ("HARMED", "UNHARMED"):
+        runs.whole(database, 3)
+        with environment({"SNOWFLAKE_DATABASE": database}):
+            fetch_serving(folder / f"{database}.duckdb")
+    comparison = tally.published(folder / "HARMED.duckdb", folder / "UNHARMED.duckdb")
+    assert [table.name for table in comparison.tables if not table.is_equal] == []
+    assert len(comparison.tables) > 30
+    with environment({"SNOWFLAKE_DATABASE": "HARMED"}), open_warehouse() as warehouse:
+        left = Account(warehouse.connection).ask(
+            "select table_name from information_schema.tables "
+            "where table_name like 'UNDO%'"
         )
-        assert [table.name for table in comparison.tables if not table.is_equal] == []
-        assert len(comparison.tables) > 30
-        with environment({"SNOWFLAKE_DATABASE": harmed}), open_warehouse() as warehouse:
-            left = Account(warehouse.connection).ask(
-                "select table_name from information_schema.tables "
-                "where table_name like 'UNDO%'"
-            )
-        assert left == []
+    assert left == []
 
 
 # What shows that a run is in the middle of a step, as a question with an answer.
@@ -327,31 +344,17 @@ UNDER_WAY = {
 @pytest.mark.trial
 @pytest.mark.fault("1", "23")
 @pytest.mark.usefixtures("emulator")
-def test_kills_leave_no_trace_in_the_account(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs = Runs(tmp_path)
-    for database in ("KILLED", "UNHARMED"):
-        runs.whole(database, 1)
-    runs.change("Never Seen (1999)")
-    monkeypatch.setenv("SNOWFLAKE_DATABASE", "KILLED")
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
-        before = account.ask("select version from serving.publication")
+def test_kills_leave_no_trace_in_the_account(tmp_path: Path) -> None:
+    with harm(tmp_path) as (runs, account):
         for question in UNDER_WAY.values():
-            run = runs.start("KILLED", 2)
+            run = runs.start("HARMED", 2)
             deadline = time.monotonic() + 300
             while not account.ask(question):
                 assert run.poll() is None, "it ended before it was killed"
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             run.kill()
-            run.wait()
-            assert account.ask("select version from serving.publication") == before
-    runs.change("Seen (1999)")
-    for database in ("KILLED", "UNHARMED"):
-        runs.whole(database, 3)
-    runs.compare("KILLED", "UNHARMED")
+            run.communicate()
 
 
 REFUSED = "^reelhouse: The account emulator refused what it was told "
@@ -384,27 +387,13 @@ REFUSALS = {
 @pytest.mark.trial
 @pytest.mark.fault("23")
 @pytest.mark.usefixtures("emulator")
-def test_refusals_leave_no_trace_in_the_account(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs = Runs(tmp_path)
-    for database in ("REFUSED", "UNHARMED"):
-        runs.whole(database, 1)
-    runs.change("Never Seen (1999)")
-    monkeypatch.setenv("SNOWFLAKE_DATABASE", "REFUSED")
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
-        before = account.ask("select version from serving.publication")
+def test_refusals_leave_no_trace_in_the_account(tmp_path: Path) -> None:
+    with harm(tmp_path) as (runs, account):
         for fault, (*row, words) in REFUSALS.items():
             values = ", ".join(map(literal, row))
             account.ask(f"insert into emulator.faults values ({values}, null)")
-            run = runs.start("REFUSED", 2)
-            _, said = run.communicate(timeout=300)
+            run = runs.start("HARMED", 2)
+            _, said = run.communicate(timeout=600)
             account.ask("delete from emulator.faults")
             assert run.returncode == 1, fault
             assert re.search(words, said, re.DOTALL | re.MULTILINE), said
-            assert account.ask("select version from serving.publication") == before
-    runs.change("Seen (1999)")
-    for database in ("REFUSED", "UNHARMED"):
-        runs.whole(database, 3)
-    runs.compare("REFUSED", "UNHARMED")
