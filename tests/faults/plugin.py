@@ -45,6 +45,8 @@ class Case:
 
 Cases = dict[str, Case]
 cases: Cases = {}
+# Those of this session: what a former one has kept of a case is replaced.
+own_cases: set[str] = set()
 
 
 def faults() -> list[Fault]:
@@ -115,9 +117,10 @@ def pytest_runtest_makereport(
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     for name, own in report.user_properties:
-        known = cases.get(report.nodeid)
+        known = cases.get(report.nodeid) if report.nodeid in own_cases else None
         if name != PROPERTY or (known and known.outcome == "failed"):
             continue
+        own_cases.add(report.nodeid)
         assert isinstance(own, dict)
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
         cases[report.nodeid] = Case(
