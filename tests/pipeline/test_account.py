@@ -370,6 +370,12 @@ REFUSALS = {
         *(91003, "55000", "Failure using stage area. Cause: [Access Denied]"),
         rf"{REFUSED}\(091003 \(55000\): Failure using stage .*run it again\.$",
     ),
+    "copy, and what is to be undone": (
+        r"(copy into raw\.landing_ratings|select name, kind from raw\.undo__run).*",
+        *(90073, "22000", "Warehouse LOADING cannot be resumed."),
+        r"^reelhouse: What this run loaded .* is not undone yet \(090073 \(22000\): "
+        r"Warehouse LOADING .* readers keep what was published before\.$",
+    ),
     "timeout": (
         r"create .*\bstg_movielens__movies\b.*",
         *(630, "57014", "Statement reached its statement or warehouse timeout."),
