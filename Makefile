@@ -43,8 +43,8 @@ faults: ## Try every fault of docs/faults.md for real, and write its table
 	@mkdir -p target && rm -f target/faults.json
 	@$(BIN)/python -m pytest -m fault --fault-cases target/faults.json \
 		--deselect tests/faults/test_kills.py::test_kills_at_random_moments_leave_no_trace
-	@$(BIN)/python -m pytest -m fault -n0 tests/faults/test_kills.py --kills 200 \
-		--fault-cases target/faults.json --fault-page docs/faults.md $(ARGS)
+	@$(BIN)/python -m pytest -m fault --dist=load tests/faults/test_kills.py \
+		--kills 200 --fault-cases target/faults.json --fault-page docs/faults.md $(ARGS)
 
 fuzz: ## Try the loader on thousands of files with any bytes
 	@sh scripts/install.sh test

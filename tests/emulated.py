@@ -11,12 +11,14 @@ import pytest
 
 from reelhouse.emulator import EmulatorSettings, connection
 
+__all__ = ["Client", "DatabaseError"]
+
 with warnings.catch_warnings():
     # The connector's own copy of requests minds a library that it never calls.
     warnings.simplefilter("ignore")
     import snowflake.connector
     from snowflake.connector.constants import FIELD_ID_TO_NAME
-    from snowflake.connector.errors import ProgrammingError
+    from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 
 class Client:

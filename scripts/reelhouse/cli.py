@@ -18,6 +18,7 @@ from reelhouse import show
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import (
     TARGETS,
+    Settings,
     environment,
     powerbi_schemas,
     read_settings,
@@ -120,6 +121,12 @@ _accept_shrink = click.option(
     help="Make all but the raw tables anew, history from their kept changes; the raw "
     "tables from the backup where the warehouse cannot be read.",
 )
+@click.option(
+    "--report",
+    "with_report",
+    is_flag=True,
+    help="Write the charts of what is published, as `reelhouse report` does.",
+)
 @_command
 def run(
     source: str | None,
@@ -127,6 +134,7 @@ def run(
     on_error: Any,
     accept_shrink: bool,
     rebuild: bool,
+    with_report: bool,
 ) -> None:
     """Do it all: upload, load, build, test and publish."""
     from reelhouse.run import BuildFailed
@@ -146,6 +154,24 @@ def run(
         show.failures(failed.report, failed.failed)
         raise
     show.run(settings, report)
+    if with_report:
+        _write_report_if_possible(settings)
+
+
+def _write_report_if_possible(settings: Settings) -> None:
+    """Write the report of a run, which has ended well whatever becomes of it."""
+    from reelhouse.dashboard.report import write_report
+
+    try:
+        write_report(settings, settings.report)
+    except Exception as error:  # noqa: BLE001
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        show.note(
+            f"The tables are published, but the report could not be written "
+            f"({first.rstrip('.')}): see to it, and make it by `reelhouse report`."
+        )
+    else:
+        show.written(settings.report)
 
 
 @main.command()
@@ -289,7 +315,7 @@ def report(target: str | None, out: Path | None, pictures: Path | None) -> None:
     from reelhouse.dashboard.report import write_pictures, write_report
 
     settings = read_settings(None, target)
-    out = out or settings.warehouse / "report.html"
+    out = out or settings.report
     write_report(settings, out)
     show.written(out)
     for picture in write_pictures(settings, pictures) if pictures else ():

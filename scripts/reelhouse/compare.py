@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import duckdb
 
-from reelhouse.engines.duckdb import UnreadableWarehouse, connect, literal
+from reelhouse.engines.duckdb import UnreadableWarehouse, connect, identifier, literal
 from reelhouse.errors import ReelhouseError
 
 EXAMPLES = 3
@@ -347,17 +347,19 @@ def _by_key(
 ) -> TableComparison | None:
     """Match rows by key; None where that is null or not unique on a side."""
     others = [column for column in columns if column not in key]
-    listed = ", ".join(map(_quoted, columns))
+    listed = ", ".join(map(identifier, columns))
     left, right = (
         f'(select {listed}, true as "is there" from {_at(side, table.name)})'
         for side in SIDES
     )
-    matched = " and ".join(f"l.{_quoted(each)} = r.{_quoted(each)}" for each in key)
+    matched = " and ".join(
+        f"l.{identifier(each)} = r.{identifier(each)}" for each in key
+    )
     joined = f"{left} as l full join {right} as r on {matched}"
     only_left, only_right = 'r."is there" is null', 'l."is there" is null'
     in_both = '(l."is there" and r."is there")'
     has_null = " or ".join(
-        f"coalesce(l.{_quoted(each)}, r.{_quoted(each)}) is null" for each in key
+        f"coalesce(l.{identifier(each)}, r.{identifier(each)}) is null" for each in key
     )
     ((pairs, lefts, rights, changed, nulls),) = ask(
         "select "
@@ -376,12 +378,12 @@ def _by_key(
         return found
 
     def first(values: str, condition: str) -> str:
-        by = ", ".join(f"coalesce(l.{_quoted(e)}, r.{_quoted(e)})" for e in key)
+        by = ", ".join(f"coalesce(l.{identifier(e)}, r.{identifier(e)})" for e in key)
         return f"arg_min({values}, row({by}), {EXAMPLES}) filter ({condition})"
 
     def counted_and_first(column: str) -> str:
         is_changed = f"{in_both} and ({_differ([column])})"
-        value = _quoted(column)
+        value = identifier(column)
         values = f"{{key: {_struct('l', key)}, l: l.{value}, r: r.{value}}}"
         return f"count(*) filter ({is_changed}), {first(values, is_changed)}"
 
@@ -415,7 +417,7 @@ def _by_whole_rows(
     ask: Ask, table: TableComparison, columns: Sequence[str]
 ) -> TableComparison:
     """Match rows as a whole, each as often as it comes."""
-    listed = ", ".join(map(_quoted, columns))
+    listed = ", ".join(map(identifier, columns))
     ask(
         "create or replace temporary table differing as "
         f'select {listed}, sum("is left") as "surplus" from ('
@@ -458,8 +460,8 @@ def _by_summary(
             zip(
                 names,
                 ask(
-                    f"select {', '.join(map(_quoted, names))} "
-                    f"from {side}_side.{SUMMARIES}.{_quoted(table.name)}"
+                    f"select {', '.join(map(identifier, names))} "
+                    f"from {side}_side.{SUMMARIES}.{identifier(table.name)}"
                     if _has_summary(ask, side, table.name)
                     else f"select {', '.join(names)} from {_at(side, table.name)}"
                 )[0],
@@ -520,23 +522,20 @@ def _listed(names: str | None) -> tuple[str, ...]:
 
 
 def _at(side: Side, name: str) -> str:
-    return f"{side}_side.serving.{_quoted(name)}"
+    return f"{side}_side.serving.{identifier(name)}"
 
 
 def _differ(columns: Iterable[str]) -> str:
     """A condition: the rows l and r differ in one of the columns."""
     return (
         " or ".join(
-            f"l.{_quoted(each)} is distinct from r.{_quoted(each)}" for each in columns
+            f"l.{identifier(each)} is distinct from r.{identifier(each)}"
+            for each in columns
         )
         or "false"
     )
 
 
 def _struct(row: str, columns: Iterable[str]) -> str:
-    values = (f"{_quoted(each)} := {row}.{_quoted(each)}" for each in columns)
+    values = (f"{identifier(each)} := {row}.{identifier(each)}" for each in columns)
     return f"struct_pack({', '.join(values)})"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -14,7 +14,7 @@ from typing import Literal
 import duckdb
 
 from reelhouse.csv_export import FORMULA_STARTS
-from reelhouse.engines.duckdb import literal
+from reelhouse.engines.duckdb import identifier, literal
 from reelhouse.errors import ReelhouseError
 from reelhouse.folders import former_contents, written_whole
 from reelhouse.query import attach_published
@@ -122,7 +122,7 @@ def _write(
         )
         file = f"{name}.{form}"
         ((rows,),) = connection.execute(
-            f"copy (select {selected} from serving.{_quoted(name)}) "
+            f"copy (select {selected} from serving.{identifier(name)}) "
             f"to {literal(files / file)} ({options})"
         ).fetchall()
         tables.append(ExportedTable(name, file, rows))
@@ -139,7 +139,7 @@ def _columns(
         "where database_name = current_database() and schema_name = 'serving' "
         "order by table_name, column_index"
     ).fetchall():
-        tables.setdefault(table, []).append((_quoted(column), kind))
+        tables.setdefault(table, []).append((identifier(column), kind))
     return tables
 
 
@@ -160,7 +160,3 @@ def _describe(made: Export, files: Path) -> None:
     }
     text = json.dumps(contents, indent=2) + "\n"
     (files / CONTENTS).write_text(text, encoding="utf-8")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

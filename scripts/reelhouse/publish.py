@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect, literal, telling_damage
+from reelhouse.engines.duckdb import connect, identifier, literal, telling_damage
 from reelhouse.errors import ReelhouseError
 
 # Readers as old as DuckDB 1.1 open a file of this version.
@@ -177,14 +177,17 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         [name],
     ).fetchall()
     definition = ", ".join(
-        f'"{column}" {data_type}{"" if nullable else " not null"}'
+        f"{identifier(column)} {data_type}{'' if nullable else ' not null'}"
         for column, data_type, nullable in columns
     )
-    connection.execute(f'create table published.serving."{name}" ({definition})')
+    connection.execute(
+        f"create table published.serving.{identifier(name)} ({definition})"
+    )
     copied = connection.execute(
-        f'insert into published.serving."{name}" from reelhouse.marts."{name}"'
+        f"insert into published.serving.{identifier(name)} "
+        f"from reelhouse.marts.{identifier(name)}"
     ).fetchall()[0][0]
-    there = _count(connection, f'reelhouse.marts."{name}"')
+    there = _count(connection, f"reelhouse.marts.{identifier(name)}")
     if copied != there:
         raise ReelhouseError(
             f"{name} has {there:,} rows, but {copied:,} were copied: nothing is "
@@ -211,7 +214,7 @@ def _copy_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     connection.execute("use published")
     try:
         connection.execute(
-            f'create view serving."{name}" as {view_body(text, "serving.")}'
+            f"create view serving.{identifier(name)} as {view_body(text, 'serving.')}"
         )
     except duckdb.Error as error:
         raise ReelhouseError(
@@ -227,7 +230,7 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: Relation) ->
         else ("duckdb_views()", "view_name")
     )
     where = "where database_name = 'reelhouse' and schema_name = 'marts'"
-    target = f'published.serving."{relation.name}"'
+    target = f"published.serving.{identifier(relation.name)}"
     for (comment,) in connection.execute(
         f"select comment from {source} {where} and {label} = ? and comment is not null",
         [relation.name],
@@ -239,7 +242,7 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: Relation) ->
         [relation.name],
     ).fetchall():
         connection.execute(
-            f'comment on column {target}."{column}" is {literal(comment)}'
+            f"comment on column {target}.{identifier(column)} is {literal(comment)}"
         )
 
 
@@ -262,7 +265,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, build: Build) -> int:
     )
     rows = 0
     for relation in build.relations:
-        count = _count(connection, f'published.serving."{relation.name}"')
+        count = _count(connection, f"published.serving.{identifier(relation.name)}")
         rows += count if relation.kind == "table" else 0
         connection.execute(
             "insert into published.serving.published_tables values (?, ?, ?, ?, ?)",

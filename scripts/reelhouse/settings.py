@@ -81,6 +81,10 @@ class Settings:
         return self.warehouse / "published.duckdb"
 
     @property
+    def report(self) -> Path:
+        return self.warehouse / "report.html"
+
+    @property
     def backup(self) -> Path:
         return self.warehouse / "backup"
 

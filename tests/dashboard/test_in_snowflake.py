@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from reelhouse.settings import PROJECT
 
@@ -62,3 +66,42 @@ def test_it_needs_nothing_that_it_does_not_bring(tmp_path: Path) -> None:
     where, figures = json.loads(ran.stdout.splitlines()[-1])
     assert Path(where).is_relative_to(tmp_path)
     assert figures > 5
+
+
+def environment() -> dict[str, str]:
+    """The packages of the runtime and their versions, empty where any will do."""
+    path = PROJECT / "scripts/snowflake/dashboard/environment.yml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert content["channels"] == ["snowflake"]
+    pairs = [each.partition("=") for each in content["dependencies"]]
+    return {name: version.removesuffix(".*") for name, _, version in pairs}
+
+
+def test_its_environment_has_what_it_imports_and_nothing_else(tmp_path: Path) -> None:
+    """What a function imports it does without there: DuckDB, and the connector."""
+    imported = {
+        name.partition(".")[0]
+        for path in deployed(tmp_path).rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    packages = {"pyyaml" if name == "yaml" else name for name in imported}
+    ours = {"reelhouse", "python"}
+    assert packages - sys.stdlib_module_names - ours == environment().keys() - ours
+
+
+def test_its_versions_are_versions_that_the_project_allows() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
+    allowed = {
+        requirement.name: requirement.specifier
+        for requirement in map(Requirement, project["dependencies"])
+    } | {"python": SpecifierSet(project["requires-python"])}
+    for name, version in environment().items():
+        assert name in allowed, name
+        assert not version or version in allowed[name], name

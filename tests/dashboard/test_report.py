@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from tests.dashboard.conftest import Copy
 
-from reelhouse.cli import main
+from reelhouse.cli import _write_report_if_possible, main
 from reelhouse.dashboard.panels import TITLES
 from reelhouse.dashboard.report import html, read_all, write_pictures
 from reelhouse.dashboard.start import HOST, OPTIONS, free_port
@@ -66,6 +66,23 @@ def test_the_whole_report_is_one_file(sample: Settings) -> None:
     assert re.findall(r"#[0-9a-fA-F]{6}\b", json.dumps(charts)) == []
     drawn = set(re.findall(r'class="rh-chart" id="([^"]+)"', text))
     assert drawn == set(charts)
+
+
+def test_a_run_ends_with_a_report_or_says_why_not(
+    sample: Settings, changed: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = replace(sample, warehouse=changed().parent)
+    _write_report_if_possible(settings)
+    assert "<h1>Overview</h1>" in settings.report.read_text(encoding="utf-8")
+    assert str(settings.report) in capsys.readouterr().out
+    settings.report.unlink()
+    settings.report.mkdir()
+    _write_report_if_possible(settings)
+    said = capsys.readouterr().out
+    assert re.search("are published, but the report .*directory.*: see to it", said)
+    changed("drop table dim_movies cascade")
+    _write_report_if_possible(settings)
+    assert "the report could not be written (" in capsys.readouterr().out
 
 
 def test_texts_of_the_data_end_no_script(sample: Settings, changed: Copy) -> None:

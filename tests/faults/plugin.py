@@ -40,11 +40,13 @@ class Case:
     reason: str
     compared: int
     lost: int
-    remarks: tuple[str, ...]
+    counts: dict[str, int]
 
 
 Cases = dict[str, Case]
 cases: Cases = {}
+# Those of this session: what a former one has kept of a case is replaced.
+own_cases: set[str] = set()
 
 
 def faults() -> list[Fault]:
@@ -70,7 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=20,
         metavar="N",
-        help="how often the long test kills a run (20)",
+        help="how many runs are killed at random moments (20)",
     )
     group.addoption(
         "--kill-seed",
@@ -115,9 +117,10 @@ def pytest_runtest_makereport(
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     for name, own in report.user_properties:
-        known = cases.get(report.nodeid)
+        known = cases.get(report.nodeid) if report.nodeid in own_cases else None
         if name != PROPERTY or (known and known.outcome == "failed"):
             continue
+        own_cases.add(report.nodeid)
         assert isinstance(own, dict)
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
         cases[report.nodeid] = Case(
@@ -126,7 +129,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             reason=str(why).removeprefix("Skipped: "),
             compared=own["compared"],
             lost=own["lost"],
-            remarks=tuple(own["remarks"]),
+            counts=own["counts"],
         )
 
 
@@ -186,7 +189,7 @@ def printed(cases: Cases) -> str:
             f"{fault.number:>3}  {len(tried):>5}  {_sum(tried, 'compared'):>13,}  "
             f"{_sum(tried, 'lost'):>5,}  {fault.fault}: {verdict(tried)}"
         )
-        lines += [f"{'':34}{remark}" for remark in _remarks(tried)]
+        lines += [f"{'':34}{count}" for count in _counts(tried)]
     return "\n".join([*lines, _total(cases)])
 
 
@@ -220,7 +223,7 @@ def marked_down(cases: Cases) -> str:
     for fault in faults():
         lines += ["", f"### {fault.number}. {fault.fault}", ""]
         lines += [f"- {line}" for line in _names(fault, cases)]
-        lines += [f"- {remark}" for remark in _remarks(_of(fault, cases))]
+        lines += [f"- {count}" for count in _counts(_of(fault, cases))]
     return "\n".join(lines) + "\n"
 
 
@@ -237,8 +240,10 @@ def _sum(tried: list[Case], name: str) -> int:
     return sum(getattr(case, name) for case in tried)
 
 
-def _remarks(tried: list[Case]) -> list[str]:
-    return [remark for case in tried for remark in case.remarks]
+def _counts(tried: list[Case]) -> list[str]:
+    """What else was counted, the cases together, as `3 things`."""
+    counts = sum((Counter(case.counts) for case in tried), Counter[str]())
+    return [f"{number:,} {what}" for what, number in sorted(counts.items())]
 
 
 def _total(cases: Cases) -> str:

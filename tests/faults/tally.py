@@ -16,11 +16,11 @@ from reelhouse.compare import Comparison, TableComparison, compare
 
 @dataclass
 class Tally:
-    """Rows that should be there, those of them that are not, and remarks."""
+    """Rows that should be there, those of them that are not, and other counts."""
 
     compared: int = 0
     lost: int = 0
-    remarks: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 current = Tally()
@@ -53,9 +53,9 @@ def published(found: Path, expected: Path) -> Comparison:
     return comparison
 
 
-def remark(text: str) -> None:
-    """Something that the table says of this case."""
-    current.remarks.append(text)
+def count(what: str, number: int = 1) -> None:
+    """Something else that the table counts, under the fault of the case."""
+    current.counts[what] = current.counts.get(what, 0) + number
 
 
 def _lost(table: TableComparison) -> int:

@@ -40,6 +40,8 @@ def test_a_run_and_its_server_stop(desk: Desk) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Tests that run in the background would hand down that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         deadline = time.monotonic() + 120
         while not (started := children(run.pid)):

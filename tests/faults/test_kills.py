@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ pytestmark = pytest.mark.fault("1")
 
 STEPS = ("load", "build", "publish")
 IN_A_ROW = 4
+IN_A_PART = 10
 
 
 def kill(desk: Desk, desks: Desks, seconds: float, step: str | None = None) -> str:
@@ -53,53 +51,39 @@ def test_three_kills_in_a_row_leave_no_trace(desks: Desks, desk: Desk) -> None:
     desks.check_desk(desk)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Cut the kills that are asked for into parts, each of which is a case."""
+    if "part" in metafunc.fixturenames:
+        parts = -(-metafunc.config.getoption("kills") // IN_A_PART)
+        metafunc.parametrize("part", range(1, parts + 1))
+
+
 @pytest.mark.trial
 def test_kills_at_random_moments_leave_no_trace(
-    desks: Desks, tmp_path: Path, pytestconfig: pytest.Config
+    part: int, desks: Desks, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     """Runs that are killed, some one after the other, and then one that is not.
 
     That comes at once where a kill has changed a file that lasts, and after
     IN_A_ROW kills at the latest.
     """
-    count = pytestconfig.getoption("kills")
+    wanted = min(IN_A_PART, pytestconfig.getoption("kills") - IN_A_PART * (part - 1))
     seed = pytestconfig.getoption("kill_seed") or random.randrange(10**6)
-    print(f"{count} kills, --kill-seed {seed}")
-    numbers = random.Random(seed)
-    moments = iter([numbers.random() for _ in range(3 * count)])
-    hit: Counter[str] = Counter()
-    lock = threading.Lock()
-
-    def row(desk: Desk) -> int:
-        """Kills in a row, and a run to the end; how many kills."""
+    print(f"--kill-seed {seed}")
+    moments = random.Random(f"{seed} {part}")
+    kills = 0
+    while kills < wanted:
+        desk = desks.copy(tmp_path / "warehouse")
         before = desk.prints()
-        kills = 0
-        while kills < IN_A_ROW and desk.prints() == before:
-            with lock:
-                share = next(moments)
-            step = kill(desk, desks, share * desks.seconds)
+        in_a_row = 0
+        while in_a_row < min(IN_A_ROW, wanted - kills) and desk.prints() == before:
+            step = kill(desk, desks, moments.random() * desks.seconds)
             if not step:
                 break
-            kills += 1
-            with lock:
-                hit[step] += 1
+            in_a_row += 1
+            tally.count(f"kills in {step}")
         desk.run()
         desks.check_desk(desk)
-        return kills
-
-    def lane(name: str) -> int:
-        rows = 0
-        while hit.total() < count:
-            desk = desks.copy(tmp_path / name)
-            rows += bool(row(desk))
-            shutil.rmtree(desk.warehouse)
-        return rows
-
-    with ThreadPoolExecutor() as pool:
-        rows = sum(pool.map(lane, ("one", "two")))
-    steps = ", ".join(f"{number} in {step}" for step, number in sorted(hit.items()))
-    tally.remark(
-        f"{hit.total()} kills at random moments ({steps}; seed {seed}), "
-        f"with {rows} runs to the end after them"
-    )
-    assert hit.total() >= count
+        shutil.rmtree(desk.warehouse)
+        kills += in_a_row
+        tally.count("runs to the end after kills", bool(in_a_row))

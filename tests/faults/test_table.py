@@ -25,7 +25,8 @@ PAGE = PROJECT / "docs/faults.md"
 
 
 def case(*numbers: str, outcome: str = "passed", why: str = "", lost: int = 0) -> Case:
-    return Case(numbers, outcome, why, compared=1200, lost=lost, remarks=("noted",))
+    counts = {"kills": 700}
+    return Case(numbers, outcome, why, compared=1200, lost=lost, counts=counts)
 
 
 def test_some_test_is_marked_with_each_fault() -> None:
@@ -72,7 +73,7 @@ def test_the_table_adds_up_and_takes_the_place_of_the_old_one(tmp_path: Path) ->
     assert text == "# Faults\n\n" + BEGIN + "\n" + marked_down(cases)
     assert f"2 cases of {len(NUMBERS)} faults; 2,400 rows compared, 1 " in text
     assert "| 2 | as it must | 2,400 | 1 |" in text
-    assert "- a thing (2 cases): `tests/test_a.py`\n- noted\n" in text
+    assert "- a thing (2 cases): `tests/test_a.py`\n- 1,400 kills\n" in text
     assert "\n  3      2          2,400      1  S3 answers" in printed(cases)
 
 

@@ -187,5 +187,6 @@ def test_readers_see_one_of_two_versions_during_a_hundred_publishes(
             prepared.write_bytes(versions[number % 2].read_bytes())
             put_in_place(prepared, desk.published)
     assert len(reads) == 4, "each reader has seen both versions"
-    tally.remark(f"{sum(reads)} reads of everything during 100 publishes")
+    tally.count("publishes beside readers", 100)
+    tally.count("reads of everything meanwhile", sum(reads))
     desks.check(desk.published)

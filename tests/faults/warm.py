@@ -112,6 +112,8 @@ def _run(
     # A run ends with the tests, however these end.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
+    # Tests that run in the background would hand down that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(variables)
     time.tzset()
     file = os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND)

@@ -62,7 +62,7 @@ ANSWERS = {
     "reelhouse query 'select * from published": ["fct_ratings", "mart_genre_ratings"],
     "reelhouse generate": ["dirty-manifest.json"],
     "reelhouse load --validate": ["rejected and kept aside", "Some records are bad."],
-    "reelhouse run": ["its files are now in", "The best movies"],
+    "reelhouse run": ["its files are now in", "The best movies", "report.html"],
     "reelhouse bucket": ["Nothing was loaded: this was a trial."],
     "reelhouse emulator": [
         "tables published",

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from tests.delivery import client
-from tests.emulated import Client
+from tests.emulated import Client, DatabaseError
 
 from reelhouse.bucket import environment as aws_variables
 from reelhouse.child import listens
@@ -883,7 +883,7 @@ def numbers(sql: Client) -> None:
 @pytest.mark.usefixtures("numbers")
 def test_d20_a_statement_that_takes_too_long_is_stopped(sql: Client) -> None:
     sql("alter session set statement_timeout_in_seconds = 1")
-    with sql.refuses(r"000604.*timeout of 1 second\(s\)"):
+    with sql.refuses(r"000630 \(57014\).*timeout of 1 second\(s\)"):
         sql(LONG)
     assert sql("select 1") == [(1,)]
 
@@ -902,6 +902,34 @@ def test_d21_a_dollar_in_a_text_is_a_dollar(sql: Client) -> None:
     sql("set ale = 5")
     assert sql("select $ale") == [(5,)]
     sql("unset ale")
+
+
+def test_d22_a_statement_fails_as_told(sql: Client, other: Client) -> None:
+    table = f"T{uuid.uuid4().hex}"
+    other(
+        f"insert into emulator.faults values ('insert .*{table}.*', 606, '57P03', "
+        "'No active warehouse selected in the current session.', 1)"
+    )
+    sql(f"create table {table} (a int)", "begin")
+    with sql.refuses(r"000606 \(57P03\).*No active warehouse"):
+        sql(f"insert into {table} select 1")
+    # It was to fail once, and has not ended the transaction.
+    sql(f"insert into {table} select 2", "commit")
+    assert other(f"select a from {table}") == [(2,)]
+
+
+def test_d22_a_login_fails_as_told(
+    settings: EmulatorSettings, sql: Client, database: str
+) -> None:
+    sql(
+        "insert into emulator.faults values ('login REFUSED', 390144, '08004', "
+        "'JWT token is invalid.', null)"
+    )
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match=r"Failed to connect.*JWT token is inv"):
+            Client(settings, database, user="REFUSED")
+    sql("delete from emulator.faults where pattern = 'login REFUSED'")
+    Client(settings, database, user="REFUSED").connection.close()
 
 
 def test_every_deviation_is_listed_and_tested() -> None:

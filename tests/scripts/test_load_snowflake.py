@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -18,7 +19,7 @@ from reelhouse.bucket import environment as aws_variables
 from reelhouse.contract import entities, ledger_tables
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import Warehouse, open_warehouse
+from reelhouse.engines.snowflake import Warehouse, literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account
 from reelhouse.errors import ReelhouseError
 from reelhouse.load import LoadReport, load
@@ -137,6 +138,20 @@ def differences(delivery: Delivery) -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def told(pattern: str, number: int, state: str, message: str) -> Iterator[None]:
+    """Let the emulator answer what matches with an error, while the block runs."""
+    with open_warehouse() as warehouse:
+        account = Account(warehouse.connection)
+        row = (pattern, number, state, message)
+        values = ", ".join(map(literal, row))
+        account.ask(f"insert into emulator.faults values ({values}, null)")
+        try:
+            yield
+        finally:
+            account.ask("delete from emulator.faults")
+
+
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that goes to the account, in order."""
@@ -222,3 +237,81 @@ def test_an_object_replaced_after_its_check_is_not_loaded(
         load_prod(delivery, "raw.bucket")
     with open_warehouse() as warehouse:
         assert Account(warehouse.connection).ask("select * from raw.ratings") == []
+
+
+# A statement that fails, with the error that Snowflake has for it.
+REFUSALS = {
+    "no warehouse": (
+        r"(select|with|insert|update|delete|merge|copy) .*",
+        *(606, "57P03", "No active warehouse selected in the current session."),
+    ),
+    "a warehouse that is suspended on the way": (
+        r"insert into raw\.ratings .*",
+        *(90073, "22000", "Warehouse LOADING cannot be resumed."),
+    ),
+    "a statement that takes too long": (
+        r"insert into raw\.ratings .*",
+        *(630, "57014", "Statement reached its statement or warehouse timeout."),
+    ),
+    "a copy that fails after another": (
+        r"copy into raw\.landing_ratings .*",
+        *(91003, "55000", "Failure using stage area. Cause: [Access Denied]"),
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.fault("23")
+def test_refusals_are_told_and_leave_no_trace(
+    delivery: Delivery,
+    database: str,  # noqa: ARG001
+) -> None:
+    delivery.moment = datetime(2026, 1, 1)
+    delivery.load()
+    load_prod(delivery, None)
+    delivery.put({"ratings.csv": csv("ratings", [*RATINGS, "8,1,2.0,1000000000"])})
+    delivery.put({"movies.csv": csv("movies", MOVIES[:2])})
+    for fault, (pattern, number, state, message) in REFUSALS.items():
+        with (
+            told(pattern, number, state, message),
+            pytest.raises(ReelhouseError) as raised,
+        ):
+            load_prod(delivery, None)
+        assert str(raised.value) == (
+            f"The account emulator refused what it was told ({number:06} ({state}): "
+            f"{message}): see to the role and the warehouse as docs/snowflake.md has "
+            f"them, and run it again."
+        ), fault
+        assert differences(delivery) == {}, fault
+    delivery.load()
+    load_prod(delivery, None)
+    assert differences(delivery) == {}
+
+
+@pytest.mark.fault("23")
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (390144, "JWT token is invalid."),
+        (390100, "Incorrect username or password was specified."),
+        (390422, "IP 192.0.2.1 is not allowed to access Snowflake."),
+    ],
+)
+def test_a_login_that_is_refused_is_told(
+    database: str,  # noqa: ARG001
+    number: int,
+    message: str,
+) -> None:
+    with (
+        told("login emulator", number, "08004", message),
+        pytest.raises(ReelhouseError) as raised,
+        open_warehouse(),
+    ):
+        pass
+    assert re.fullmatch(
+        rf"The account emulator does not let emulator in \({number} \(\w+\): .*"
+        rf"{re.escape(message)}\): check the variables SNOWFLAKE_…\.",
+        str(raised.value),
+    )
+    with open_warehouse() as warehouse:
+        assert Account(warehouse.connection).ask("select 1") == [(1,)]

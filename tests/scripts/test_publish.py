@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from reelhouse import backup
+from reelhouse.compare import compare
 from reelhouse.errors import ReelhouseError
+from reelhouse.export import Format, export
 from reelhouse.publish import prepare, put_in_place
 from reelhouse.query import query
+from reelhouse.settings import Settings
 
 PUBLISHED = [
     {"name": "dim_movies", "kind": "table", "key_columns": ["MOVIE_ID", "title"]},
@@ -261,3 +266,37 @@ def test_rows_that_did_not_all_arrive_are_not_published(
 def test_a_question_before_the_first_publish(tmp_path: Path) -> None:
     with pytest.raises(ReelhouseError, match="nothing has been published yet"):
         query(tmp_path / "published.duckdb", "select 1")
+
+
+HOSTILE = "o'x\"; drop schema marts cascade; --"
+
+
+@pytest.mark.fault("18")
+def test_any_name_of_a_folder_a_table_or_a_column_is_data(
+    make: Make, tmp_path: Path
+) -> None:
+    odd = '"' + HOSTILE.replace('"', '""') + '"'
+    published_too = json.dumps([*PUBLISHED, {"name": HOSTILE, "kind": "table"}])
+    database = make(
+        extra=f"create table marts.{odd} as select 1 as {odd}, '=1' as text; "
+        f"comment on column marts.{odd}.{odd} is 'odd'; "
+        f"update marts.builds set published = $${published_too}$$"
+    )
+    folder = tmp_path / HOSTILE
+    folder.mkdir()
+    database = database.rename(folder / database.name)
+    before = database.read_bytes()
+    settings = Settings("data/sample", folder, "dev", None, 1.0, None)
+    publish(database, settings.published)
+    assert query(settings.published, f"from serving.{odd}")[0] == [HOSTILE, "text"]
+    other = shutil.copy(settings.published, folder / f"{HOSTILE}.duckdb")
+    tables = compare(settings.published, Path(other)).tables
+    assert HOSTILE in [table.name for table in tables if table.is_equal]
+    forms: tuple[Format, ...] = ("parquet", "csv")
+    for form in forms:
+        made = export(settings, folder / f"{HOSTILE}.{form}", form)
+        assert HOSTILE in [table.name for table in made.tables]
+        assert (made.folder / f"{HOSTILE}.{form}").exists()
+    backup.write(database, settings.backup)
+    assert database.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {HOSTILE}

@@ -38,9 +38,16 @@ create table _fs_global.emulator.grants (
     grant_option boolean,
     is_future boolean
 );
+create table _fs_global.emulator.faults (
+    pattern varchar,
+    number integer,
+    state varchar,
+    message varchar,
+    times integer
+);
 """
 # Tables of the launcher itself, which a query finds in every database.
-OFFERED = {"RECORDED_STATEMENTS", "GRANTS"}
+OFFERED = {"RECORDED_STATEMENTS", "GRANTS", "FAULTS"}
 
 _KINDS = (
     "(?:database |application |account )?role|user|warehouse|resource monitor|"

@@ -60,8 +60,11 @@ class Service:
         return response(environ, start_response)
 
     def log_in(self, request: Request) -> dict[str, Any]:
-        """Any user with any key gets a session."""
+        """Any user with any key gets a session, unless a fault is told."""
+        from reelhouse.emulator.session import fail_as_told
+
         asked = _body(request)["data"]
+        fail_as_told(self.account, f"login {asked.get('LOGIN_NAME')}")
         parameters = {
             name.upper(): value
             for name, value in (asked.get("SESSION_PARAMETERS") or {}).items()
@@ -112,9 +115,11 @@ class Service:
             self.running.pop(name, None)
 
     def abort(self, request: Request) -> dict[str, Any]:
+        from reelhouse.emulator.session import CANCELED
+
         session = self.running.get(_body(request).get("requestId", ""))
         if session:
-            session.stop("SQL execution canceled")
+            session.stop(CANCELED, "SQL execution canceled")
         return _success(None)
 
     def session(self, request: Request) -> tuple[str, Any]:

@@ -40,6 +40,10 @@ from reelhouse.s3 import S3Settings
 # Results that a session may ask for once more.
 KEPT_RESULTS = 16
 
+# Snowflake's numbers for a statement that is stopped.
+CANCELED = 604
+TIMEOUT = 630
+
 # What ALTER SESSION may set; 0 stands for the emulator's own limit.
 PARAMETERS: dict[str, object] = {
     "QUERY_TAG": "",
@@ -124,7 +128,7 @@ class Session(FakeSnowflakeConnection):
             self.set_parameter(name, parameters[name])
         self.temporary: dict[Name, str] = {}
         self.was_rolled_back = False
-        self.stopped_because = ""
+        self.stopped: errors.Error | None = None
 
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
@@ -215,9 +219,9 @@ class Session(FakeSnowflakeConnection):
         scope = f"{name.database}.{name.schema}"
         return name in self.relations("TABLE", scope) + self.relations("VIEW", scope)
 
-    def stop(self, reason: str) -> None:
-        """Interrupt the statement that is running."""
-        self.stopped_because = reason
+    def stop(self, number: int, reason: str) -> None:
+        """Interrupt the statement that is running, which is told this error."""
+        self.stopped = errors.ProgrammingError(reason, number, "57014")
         self.duck.interrupt()
 
 
@@ -241,12 +245,13 @@ class Cursor(FakeSnowflakeCursor):
                 self._run(command, params, *args, **kwargs)
         except Exception as error:
             roll_back_failed(session)
-            raise as_sql_error(error, session.stopped_because) from error
+            raise as_sql_error(error, session.stopped) from error
         return self
 
     def _run(self, command: str, params: Any, *args: Any, **kwargs: Any) -> None:
         session = self._conn
         text = plain(command)
+        fail_as_told(session.account, text)
         commit_before_ddl(session, text)
         for respond in (
             transact,
@@ -332,7 +337,7 @@ def keep_session_parameters(session: Session, text: str) -> str | None:
 
 
 @deviation("D6")
-def as_sql_error(error: Exception, stopped_because: str = "") -> errors.Error:
+def as_sql_error(error: Exception, stopped: errors.Error | None = None) -> errors.Error:
     """Any error is an SQL error.
 
     Stock fakesnow answers HTTP 500 to one that it did not foresee, which the
@@ -340,9 +345,10 @@ def as_sql_error(error: Exception, stopped_because: str = "") -> errors.Error:
     Here all errors have one; what the emulator cannot do says so.
     """
     if isinstance(error, duckdb.InterruptException):
-        message = stopped_because or "SQL execution canceled"
-        number, state = 604, "57014"
-    elif isinstance(error, (errors.ProgrammingError, errors.OperationalError)):
+        return stopped or errors.ProgrammingError(
+            "SQL execution canceled", CANCELED, "57014"
+        )
+    if isinstance(error, (errors.ProgrammingError, errors.OperationalError)):
         what, is_lacking, _ = str(error.raw_msg).partition(" not implemented.")
         if not is_lacking:
             return error
@@ -455,14 +461,47 @@ def limit_time(session: Session) -> Iterator[None]:
     """
     seconds = session.statement_seconds
     reason = (
-        f"Statement reached its statement timeout of {seconds:g} second(s) and was "
-        f"canceled."
+        f"Statement reached its statement or warehouse timeout of {seconds:g} "
+        f"second(s) and was canceled."
     )
-    session.stopped_because = ""
-    timer = threading.Timer(seconds, session.stop, [reason])
+    session.stopped = None
+    timer = threading.Timer(seconds, session.stop, [TIMEOUT, reason])
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+@deviation("D22")
+def fail_as_told(account: Account, text: str) -> None:
+    """What matches a row of emulator.faults fails, with the error that stands there.
+
+    Stock fakesnow has no warehouse that could be suspended, no login that could be
+    refused and no stage that could be closed. Snowflake has, and says so with a
+    number. Here a test writes down what shall fail: `pattern`, a regular expression
+    of the whole statement, or of `login <user>`; number, state and message of the
+    error; and how many `times`, or null for as long as the row is there. What names
+    the table itself never fails.
+    """
+    if "emulator.faults" in text:
+        return
+    with account.lock, account.duck_conn.cursor() as ledger:
+        told = ledger.execute(
+            "select rowid, number, state, message, times "
+            "from _fs_global.emulator.faults "
+            "where regexp_full_match(?, pattern, 'is') and coalesce(times > 0, true) "
+            "order by rowid limit 1",
+            [text],
+        ).fetchone()
+        if not told:
+            return
+        row, number, state, message, times = told
+        if times is not None:
+            ledger.execute(
+                "update _fs_global.emulator.faults set times = times - 1 "
+                "where rowid = ?",
+                [row],
+            )
+    raise errors.ProgrammingError(message, number, state)

@@ -13,6 +13,7 @@ from duckdb import DuckDBPyConnection
 from reelhouse.compare import SUMMARIES, VIEW_LIMIT, measures
 from reelhouse.contract import entities, ledger_tables
 from reelhouse.engines.duckdb import connect as duckdb_connect
+from reelhouse.engines.duckdb import identifier
 from reelhouse.engines.snowflake import first_line, literal, open_warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.publish import Build, Publication, Relation, qualified_build, view_body
@@ -292,9 +293,10 @@ def fetch_serving(to: Path, view_limit: int = VIEW_LIMIT) -> None:
         for name in names:
             columns = _local_columns(account, name)
             definition = ", ".join(
-                f'"{column}" {data_type}' for column, data_type in columns.items()
+                f"{identifier(column)} {data_type}"
+                for column, data_type in columns.items()
             )
-            file.execute(f'create table serving."{name}" ({definition})')
+            file.execute(f"create table serving.{identifier(name)} ({definition})")
             fetch = _fetch_measures if name in large_views else _fetch_rows
             fetch(account, file, name, columns)
         if account.ask("select version from serving.publication") != version:
@@ -333,7 +335,7 @@ def _fetch_rows(
     if cursor.rowcount:
         for batch in cursor.fetch_arrow_batches():
             file.register("fetched", batch)
-            file.execute(f'insert into serving."{name}" from fetched')
+            file.execute(f"insert into serving.{identifier(name)} from fetched")
             file.unregister("fetched")
 
 
@@ -342,9 +344,11 @@ def _fetch_measures(
 ) -> None:
     found = measures(columns)
     # Over no rows, the empty table gives the measures their types.
-    typed = ", ".join(f'{measure} as "{measure}"' for measure in found)
-    table = f'{SUMMARIES}."{name}"'
-    file.execute(f'create table {table} as select {typed} from serving."{name}"')
+    typed = ", ".join(f"{measure} as {identifier(measure)}" for measure in found)
+    table = f"{SUMMARIES}.{identifier(name)}"
+    file.execute(
+        f"create table {table} as select {typed} from serving.{identifier(name)}"
+    )
     file.execute(f"delete from {table}")
     ((*values,),) = account.ask(f"select {', '.join(found)} from serving.{name}")
     marks = ", ".join("?" * len(values))
