@@ -45,6 +45,7 @@ CHECKS = [
     "ruff check",
     "ruff format",
     "yamllint",
+    "zizmor",
     "mypy",
     "dbt",
     "dbt-bouncer",
@@ -250,6 +251,7 @@ def equipped(checkout: Checkout) -> Checkout:
     for tool in (
         "ruff",
         "yamllint",
+        "zizmor",
         "mypy",
         "dbt",
         "dbt-bouncer",
