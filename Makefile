@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full test-snowflake mutants faults fuzz check docs
+.PHONY: help run test test-full test-snowflake mutants faults fuzz check
+.PHONY: base build-changed difference docs
 .PHONY: secrets audit lock clean
 .PHONY: check-types check-dev check-prod check-sql
 
@@ -56,6 +57,7 @@ check: ## Run the static checks alone, cheap ones first
 	@$(call quietly,$(BIN)/ruff check)
 	@$(call quietly,$(BIN)/ruff format --check)
 	@$(call quietly,$(BIN)/yamllint --strict .)
+	@$(call quietly,$(BIN)/zizmor --offline --quiet --persona auditor .github)
 	@$(MAKE) --no-print-directory --jobs=2 check-dev check-sql check-prod check-types
 	@echo "Checks passed"
 
@@ -84,6 +86,28 @@ target/lint/passed: $(LINTED)
 	@mkdir -p target/lint
 	@$(call quietly,REELHOUSE_WAREHOUSE=target/lint $(BIN)/sqlfluff lint $(SQL))
 	@: >$@
+
+# The tree to compare with: a commit, with the files of this tree's sample.
+BASE ?= origin/main
+
+base: ## Build the commit BASE (origin/main) in target/base, to compare with
+	@mkdir -p target/base
+	@find target/base -mindepth 1 -maxdepth 1 ! -name .venv -exec rm -rf {} +
+	@git archive $(BASE) | tar -xf - -C target/base
+	@cp data/sample/*.csv target/base/data/sample/
+	@cd target/base && sh scripts/install.sh run
+	@cd target/base && $(call quietly,env -u REELHOUSE_WAREHOUSE \
+		$(BIN)/reelhouse run --target dev)
+	@cd target/base && $(call quietly,$(BIN)/dbt --quiet parse --target dev)
+	@echo "The base is built: target/base/data/warehouse/published.duckdb"
+
+build-changed: ## Build what differs from the base, upon a copy of its warehouse
+	@sh scripts/install.sh run
+	@$(BIN)/python -m reelhouse.changed
+
+difference: ## Show as Markdown how the published data differ from the base's
+	@$(BIN)/reelhouse compare --format markdown \
+		target/base/data/warehouse/published.duckdb dev || test $$? = 1
 
 docs: ## Write docs/entities.md, docs/messages.md, and the documentation as a page
 	@sh scripts/install.sh run

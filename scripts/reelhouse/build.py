@@ -68,6 +68,13 @@ def build(
     return report
 
 
+def names_of(settings: Settings, *arguments: str) -> list[str]:
+    """The names of the nodes that these arguments of dbt select."""
+    command = ["list", "--output", "name", *arguments]
+    names: list[str] = _dbt(command, settings, _manifest(settings))
+    return names
+
+
 def lasting_tables(settings: Settings) -> dict[str, list[str]]:
     """Tables that a build adds to, and does not make anew, as schema.table.
 

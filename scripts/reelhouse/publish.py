@@ -68,11 +68,12 @@ class Relation:
     key_columns: tuple[str, ...]
 
 
-def prepare(database: Path, to: Path) -> Publication:
+def prepare(database: Path, to: Path, *, is_part: bool = False) -> Publication:
     """Write the published tables of a warehouse into a new file beside the old one.
 
     Nobody sees the file until `put_in_place`. Raises ReelhouseError where the
-    newest build does not qualify.
+    newest build does not qualify; with `is_part`, for a file that is compared and
+    never put in place, it may have left nodes out.
     """
     if not database.exists():
         raise ReelhouseError(
@@ -87,7 +88,7 @@ def prepare(database: Path, to: Path) -> Publication:
             _attach(connection, database, to)
             connection.execute("use reelhouse")
             build = qualified_build(
-                lambda question: connection.execute(question).fetchall()
+                lambda question: connection.execute(question).fetchall(), is_part
             )
             connection.execute("create schema published.serving")
             for relation in build.relations:
@@ -126,10 +127,11 @@ def _attach(connection: duckdb.DuckDBPyConnection, database: Path, to: Path) -> 
     )
 
 
-def qualified_build(ask: Ask) -> Build:
+def qualified_build(ask: Ask, is_part: bool = False) -> Build:
     """The newest build, if it is one of everything, tested, on the newest load.
 
-    Raises ReelhouseError where it does not qualify.
+    Raises ReelhouseError where it does not qualify. With `is_part`, it need not be one
+    of everything; that nothing has failed is then the caller's to know.
     """
     advice = "run `reelhouse run`, or a whole `dbt build`, and publish again."
     is_there = ask(
@@ -145,7 +147,7 @@ def qualified_build(ask: Ask) -> Build:
     if not builds:
         raise ReelhouseError(f"Nothing has been built yet: {advice}")
     version, load_id, is_complete, reason, published, tests, models = builds[0]
-    if not is_complete:
+    if not (is_complete or is_part):
         why = reason or "it did not come to its end"
         raise ReelhouseError(
             f"The newest build does not qualify for publishing ({why}): {advice}"

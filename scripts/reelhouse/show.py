@@ -36,6 +36,7 @@ from reelhouse.settings import PROJECT, Settings
 if TYPE_CHECKING:
     from reelhouse.bench import BenchReport
     from reelhouse.build import BuildReport
+    from reelhouse.changed import ChangedReport
     from reelhouse.compare import Comparison, TableComparison
     from reelhouse.download import DownloadReport
     from reelhouse.export import Export
@@ -554,6 +555,19 @@ def downloaded(report: DownloadReport) -> None:
             soft_wrap=True,
         )
     out.print(f"\nreelhouse run --source {_short(report.out)}")
+
+
+def changed(report: ChangedReport, settings: Settings) -> None:
+    """What was built upon the base, or why all of it was."""
+    built = (
+        f"[bold]{_count(report.built.models, 'model')}[/] built, "
+        f"[bold]{_count(report.built.tests, 'test')}[/] passed"
+    )
+    if report.reason:
+        out.print(f"{built}: everything, since {escape(report.reason)}.")
+    else:
+        out.print(f"{built}: what differs from the base, and all behind it.")
+    out.print(f"To compare: {_short(settings.published)}", soft_wrap=True)
 
 
 def bench(report: BenchReport) -> None:

@@ -45,6 +45,7 @@ CHECKS = [
     "ruff check",
     "ruff format",
     "yamllint",
+    "zizmor",
     "mypy",
     "dbt",
     "dbt-bouncer",
@@ -250,6 +251,7 @@ def equipped(checkout: Checkout) -> Checkout:
     for tool in (
         "ruff",
         "yamllint",
+        "zizmor",
         "mypy",
         "dbt",
         "dbt-bouncer",
@@ -267,7 +269,7 @@ def _make(checkout: Checkout, *arguments: str) -> subprocess.CompletedProcess[st
 def test_help_names_every_target() -> None:
     makefile = (PROJECT / "Makefile").read_text()
     # Parts of a target, such as check-sql, are no commands of their own.
-    targets = re.findall(r"^([a-z]+|test-[a-z]+):", makefile, re.MULTILINE)
+    targets = re.findall(r"^((?!check-)[a-z-]+):", makefile, re.MULTILINE)
     for command in (["make"], ["make", "help"]):
         shown = subprocess.run(
             command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
@@ -316,6 +318,56 @@ def test_tests_come_after_the_checks_and_pass_their_status_on(
     equipped.environment["FAILING"] = "ruff"
     assert _make(equipped, "test").returncode != 0
     assert [call.split()[0] for call in equipped.calls] == ["ruff"]
+
+
+def test_a_base_is_a_commit_with_the_sample_of_this_tree(equipped: Checkout) -> None:
+    base, sample = equipped.root / "target/base", equipped.root / "data/sample"
+    sample.mkdir(parents=True)
+    (sample / "movies.csv").write_text("as committed")
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all", ":!.venv"],
+        ["-c", "user.name=N", "-c", "user.email=e", "commit", "--quiet", "-m", "One"],
+    ):
+        subprocess.run(["git", *command], cwd=equipped.root, check=True, timeout=60)
+    (sample / "movies.csv").write_text("as it is now")
+    (equipped.root / "locks/test.txt").write_text("test==2\n")
+    # An environment is kept, and nothing else of an earlier base.
+    shutil.copytree(equipped.root / ".venv", base / ".venv")
+    stamp = [f"{base}\n", "run==1\n", (PROJECT / "pyproject.toml").read_text()]
+    (base / ".venv/installed-run").write_text("".join(stamp))
+    (base / "models").mkdir()
+    for tool in ("git", "tar", "find", "env"):
+        (equipped.path / tool).symlink_to(shutil.which(tool) or "")
+    equipped.environment["REELHOUSE_WAREHOUSE"] = "elsewhere"
+    result = _make(equipped, "base", "BASE=HEAD")
+    assert result.returncode == 0, result.stderr
+    assert equipped.calls == [
+        "reelhouse run --target dev",
+        "dbt --quiet parse --target dev",
+    ]
+    assert (base / "data/sample/movies.csv").read_text() == "as it is now"
+    assert (base / "locks/test.txt").read_text() == "test==1\n"
+    assert not (base / "models").exists()
+    assert _make(equipped, "base", "BASE=nowhere").returncode != 0
+    assert equipped.calls == []
+
+
+@pytest.mark.parametrize(("status", "passes"), [(0, True), (1, True), (2, False)])
+def test_a_difference_from_the_base_is_no_failure(
+    status: int, passes: bool, equipped: Checkout
+) -> None:
+    tool = equipped.root / ".venv/bin/reelhouse"
+    _executable(tool, FAKE_TOOL + f"exit {status}\n")
+    result = _make(equipped, "difference")
+    assert equipped.calls == [
+        "reelhouse compare --format markdown "
+        "target/base/data/warehouse/published.duckdb dev"
+    ]
+    assert (result.returncode == 0) == passes
+    assert result.stdout.splitlines()[0] == "words of reelhouse"
+    assert _make(equipped, "build-changed").returncode == 0
+    assert equipped.calls == ["reelhouse.changed"]
 
 
 def test_docs_are_made_of_one_manifest(equipped: Checkout) -> None:

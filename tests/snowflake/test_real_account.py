@@ -107,6 +107,9 @@ def desk(
                 )
             )
         elif reason := missing():
+            # An assertion would show the environment, and what is secret there.
+            if "CI" in os.environ:
+                pytest.fail(reason)
             pytest.skip(reason)
         setup = stack.enter_context(own_database(is_real))
         upload(s3_server, [], "s3://account-bucket")
