@@ -19,8 +19,7 @@ from pathlib import Path
 from reelhouse.bench import data
 from reelhouse.bench.contenders import OTHERS, SCRIPT
 from reelhouse.bench.measure import Measured, run_contender
-from reelhouse.bench.statements import write_script
-from reelhouse.engines.duckdb import open_warehouse
+from reelhouse.bench.statements import raw_alone, write_script
 from reelhouse.settings import Settings
 
 Progress = Callable[[str, int, int], None]
@@ -139,12 +138,8 @@ class _Desk:
     def loaded(self) -> Iterator[Path]:
         """A folder with the warehouse as it is when only the load is done."""
         folder = self.folder / "loaded"
-        folder.mkdir()
         try:
-            database = folder / self.own.database.name
-            shutil.copyfile(self.own.database, database)
-            with open_warehouse(database) as warehouse:
-                warehouse.keep_raw_alone()
+            raw_alone(self.own, folder)
             yield folder
         finally:
             shutil.rmtree(folder)

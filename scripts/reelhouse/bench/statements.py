@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from reelhouse.build import manifest_of
+from reelhouse.engines.duckdb import open_warehouse
 from reelhouse.settings import Settings
 
 BUILT = ("seed", "model", "snapshot")
@@ -16,10 +18,14 @@ BUILT = ("seed", "model", "snapshot")
 
 @dataclass(frozen=True)
 class Statement:
-    """The statement that made a seed, model or snapshot, or that tested something."""
+    """The statement that made a seed, model or snapshot, or that tested something.
+
+    `subject` is the node that was made or, of a test in a yml file, the one tested.
+    """
 
     name: str
     kind: str
+    subject: str
     sql: str
 
     @property
@@ -32,13 +38,18 @@ def built_statements(settings: Settings) -> list[Statement]:
 
     They are as dbt ran them, but that a table is made under its own name at once, and
     not beside another to be swapped in. What a build asks and notes besides, hooks and
-    comments among it, is left out. Those of a first build run on raw tables alone.
+    comments among it, is left out. Those of a first build run on raw tables alone; the
+    first ones make the schemas for the others.
     """
     manifest = manifest_of(settings)
     nodes, parents = manifest["nodes"], manifest["parent_map"]
     folder = settings.warehouse / "dbt" / settings.target / "run"
+    made = {node["schema"] for node in nodes.values() if node["resource_type"] in BUILT}
+    statements = [
+        Statement(name, "schema", name, f"create schema {name}")
+        for name in sorted(made)
+    ]
     order = TopologicalSorter({name: parents[name] for name in sorted(nodes)})
-    statements = []
     for name in order.static_order():
         node = nodes.get(name)
         if node and node["resource_type"] in (*BUILT, "test"):
@@ -46,25 +57,32 @@ def built_statements(settings: Settings) -> list[Statement]:
             # An ephemeral model is a part of others.
             if path.is_file():
                 sql = path.read_text(encoding="utf-8").replace("__dbt_tmp", "")
-                kind = str(node["resource_type"])
-                statements.append(Statement(node["name"], kind, sql))
+                subject = nodes.get(node.get("attached_node"), node)["name"]
+                statements.append(
+                    Statement(node["name"], node["resource_type"], subject, sql)
+                )
     return statements
 
 
 def write_script(settings: Settings, to: Path) -> None:
     """Write the statements of the last build to a file, for `read_script`."""
-    nodes = manifest_of(settings)["nodes"].values()
-    schemas = {node["schema"] for node in nodes if node["resource_type"] in BUILT}
-    statements = [
-        *(Statement(name, "schema", f"create schema {name}") for name in schemas),
-        *built_statements(settings),
-    ]
-    to.write_text(json.dumps([asdict(each) for each in statements]), encoding="utf-8")
+    statements = [asdict(each) for each in built_statements(settings)]
+    to.write_text(json.dumps(statements), encoding="utf-8")
 
 
 def read_script(path: Path) -> list[Statement]:
-    """The statements of a file, those that make the schemas first."""
+    """The statements of a file."""
     return [Statement(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def raw_alone(settings: Settings, folder: Path) -> Path:
+    """A copy of the warehouse file in a new folder, as before the first build."""
+    folder.mkdir(parents=True)
+    database = folder / settings.database.name
+    shutil.copyfile(settings.database, database)
+    with open_warehouse(database) as warehouse:
+        warehouse.keep_raw_alone()
+    return database
 
 
 def _place(node: dict[str, Any]) -> Path:
