@@ -1,6 +1,10 @@
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help run test test-full test-snowflake mutants faults fuzz check
 .PHONY: base build-changed difference docs
+=======
+.PHONY: help run test test-full test-snowflake mutants faults budget fuzz check docs
+>>>>>>> bench
 .PHONY: secrets audit lock clean
 .PHONY: check-types check-dev check-prod check-sql
 
@@ -46,6 +50,10 @@ faults: ## Try every fault of docs/faults.md for real, and write its table
 		--deselect tests/faults/test_kills.py::test_kills_at_random_moments_leave_no_trace
 	@$(BIN)/python -m pytest -m fault --dist=load tests/faults/test_kills.py \
 		--kills 200 --fault-cases target/faults.json --fault-page docs/faults.md $(ARGS)
+
+budget: ## Write tests/budget.yml, the rows that models may read, from the sample
+	@sh scripts/install.sh run
+	@$(BIN)/python -m reelhouse.bench.budget
 
 fuzz: ## Try the loader on thousands of files with any bytes
 	@sh scripts/install.sh test

@@ -23,6 +23,15 @@ class Failure:
     message: str
 
 
+@dataclass(frozen=True)
+class NodeTime:
+    """A node that was run: its name in dbt, its kind, and how long it took."""
+
+    name: str
+    kind: str
+    seconds: float
+
+
 @dataclass
 class BuildReport:
     """What dbt did: nodes by kind, those that failed, and those left out."""
@@ -30,6 +39,7 @@ class BuildReport:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     skipped: int = 0
+    times: list[NodeTime] = field(default_factory=list)
 
     @property
     def models(self) -> int:
@@ -166,6 +176,7 @@ def _add(report: BuildReport, result: Any) -> None:
         report.skipped += 1
     else:
         report.counts[kind] += 1
+        report.times.append(NodeTime(result.node.name, kind, result.execution_time))
 
 
 class _Teller:

@@ -541,17 +541,76 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
 
 @main.command()
 @click.option(
-    "--ratings", type=int, default=1_000_000, show_default=True, help="How many."
+    "--ratings",
+    "sizes",
+    default="1e6",
+    show_default=True,
+    metavar="N[,N…]",
+    callback=lambda _, __, text: _sizes(text),
+    help="How many; several sizes tell how time grows.",
 )
-@_target
+@click.option(
+    "--against",
+    default="floor,replay,theirs",
+    show_default=True,
+    metavar="NAME[,NAME…]",
+    callback=lambda _, __, text: _contenders(text),
+    help="What to measure beside a run: SQL written by hand, our own SQL without dbt, "
+    "Polars, and views over the files.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="How often each has its turn.",
+)
+@click.option("--memory-limit", metavar="SIZE", help="What DuckDB may take, as 4GB.")
+@click.option(
+    "--json",
+    "as_json",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="File to write every figure to.",
+)
 @_command
-def bench(ratings: int, target: str | None) -> None:
-    """Time a run on generated files, and one after 1 % new ratings."""
-    from reelhouse.bench import bench as time_runs
+def bench(
+    sizes: list[int],
+    against: list[str],
+    rounds: int,
+    memory_limit: str | None,
+    as_json: Path | None,
+) -> None:
+    """Measure a run, and the next one after 1 % new ratings, beside other ways."""
+    from reelhouse.bench import bench as measure
+    from reelhouse.bench.figures import tables
 
+    settings = read_settings(None, "dev")
     with show.steps() as progress:
-        report = time_runs(read_settings(None, target), ratings, progress)
-    show.bench(report)
+        report = measure(settings, sizes, against, rounds, memory_limit, progress)
+    for each in tables(report):
+        show.figures(each)
+    if as_json:
+        as_json.write_text(report.as_json(), encoding="utf-8")
+        show.written(as_json)
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(float(each)) for each in text.split(",")]
+    except ValueError:
+        raise click.BadParameter("write numbers such as 1e6,2e7.") from None
+
+
+def _contenders(text: str) -> list[str]:
+    from reelhouse.bench.contenders import OTHERS
+
+    names = [each for each in text.split(",") if each]
+    if unknown := [each for each in names if each not in OTHERS]:
+        raise click.BadParameter(
+            f"there is no {unknown[0]}: take some of {', '.join(OTHERS)}."
+        )
+    return names
 
 
 def _published(name: str, fetched: Path) -> Path:

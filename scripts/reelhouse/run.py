@@ -83,18 +83,20 @@ def run(
     rebuild: bool = False,
     build_arguments: tuple[str, ...] = (),
     progress: Progress | None = None,
+    on_step: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Upload (a folder), load, build and publish; all of it, or nothing.
 
     With `rebuild`, or where the local warehouse is gone, what the bucket does not hold
     comes from the warehouse or, where that cannot be read, from the backup.
     `build_arguments` go to `dbt build`; what is left out by them keeps the build
-    from being published, but for unit tests.
+    from being published, but for unit tests. `on_step` is told of each step that is
+    done.
     Raises ReelhouseError; BuildFailed where models or tests failed.
     """
     report = RunReport()
     tell = progress or (lambda *_: None)
-    watch = _Watch(report.seconds)
+    watch = _Watch(report.seconds, on_step or (lambda _: None))
     with writing(settings.warehouse), _attempt(settings, rebuild) as attempt:
         report.former_source = attempt.former_source
         report.recovery = attempt.recovery
@@ -156,15 +158,17 @@ def other_source(settings: Settings) -> str | None:
 
 @dataclass
 class _Watch:
-    """Takes the seconds of each step."""
+    """Takes the seconds of each step, and tells that it is done."""
 
     seconds: dict[str, float]
+    tell: Callable[[str], None]
     last: float = field(default_factory=time.monotonic)
 
     def lap(self, step: str) -> None:
         now = time.monotonic()
         self.seconds[step] = now - self.last
         self.last = now
+        self.tell(step)
 
 
 def _fresh_folder(folder: Path) -> Path:

@@ -19,6 +19,7 @@ DEFAULT_MAX_SHRINK = 0.1
 # Names are not quoted in SQL.
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 IDENTIFIER_FORM = "a name of letters, digits and underscores"
+MEMORY = r"\d+(\.\d+)? ?([KMGT]i?B|%)"
 # What values must look like, and in words; more than that the account checks.
 LOGIN_FORMS = {
     "SNOWFLAKE_DATABASE": (IDENTIFIER, IDENTIFIER_FORM),
@@ -136,6 +137,20 @@ def powerbi_schemas(environ: Mapping[str, str] = os.environ) -> Path | None:
             f"of the folder fabric of Microsoft's json-schemas, or unset it."
         )
     return Path(name) if name else None
+
+
+def memory_limit(environ: Mapping[str, str] = os.environ) -> str | None:
+    """How much memory DuckDB may take, as it writes such sizes; None for its default.
+
+    profiles.yml reads the same variable. Raises ReelhouseError where it is no size.
+    """
+    text = environ.get("REELHOUSE_MEMORY_LIMIT")
+    if text and not re.fullmatch(MEMORY, text, re.IGNORECASE):
+        raise ReelhouseError(
+            f"REELHOUSE_MEMORY_LIMIT is '{text}': write a size such as 4GB, or a share "
+            f"of the machine's memory such as 50%."
+        )
+    return text or None
 
 
 def variables() -> dict[str, str]:

@@ -34,7 +34,7 @@ from reelhouse.query import ask
 from reelhouse.settings import PROJECT, Settings
 
 if TYPE_CHECKING:
-    from reelhouse.bench import BenchReport
+    from reelhouse.bench.figures import Table as Figures
     from reelhouse.build import BuildReport
     from reelhouse.changed import ChangedReport
     from reelhouse.compare import Comparison, TableComparison
@@ -557,6 +557,7 @@ def downloaded(report: DownloadReport) -> None:
     out.print(f"\nreelhouse run --source {_short(report.out)}")
 
 
+<<<<<<< HEAD
 def changed(report: ChangedReport, settings: Settings) -> None:
     """What was built upon the base, or why all of it was."""
     built = (
@@ -577,17 +578,16 @@ def bench(report: BenchReport) -> None:
         f"object of their own:",
         soft_wrap=True,
     )
+=======
+def figures(table: Figures) -> None:
+    """A table of figures below its title."""
+    out.print(f"\n[bold]{escape(table.title)}[/]", soft_wrap=True)
+>>>>>>> bench
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    grid.add_column("step")
-    for name in ("full run, s", "after change, s", "ratio"):
-        grid.add_column(name, justify="right")
-    steps = [*report.full, "in all"]
-    for step in steps:
-        full, after = (
-            each.get(step, sum(each.values()))
-            for each in (report.full, report.after_change)
-        )
-        grid.add_row(step, f"{full:.1f}", f"{after:.1f}", f"{after / full:.2f}")
+    for index, name in enumerate(table.header):
+        grid.add_column(name, justify="left" if index < table.labels else "right")
+    for row in table.rows:
+        grid.add_row(*map(escape, row))
     out.print(grid)
 
 

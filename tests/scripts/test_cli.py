@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.delivery import MOVIES, RATINGS, csv
 
 from reelhouse.cli import main
+from reelhouse.engines.duckdb import connect
 from reelhouse.engines.snowflake_run import ask_serving
 from reelhouse.errors import ReelhouseError
 from reelhouse.locking import writing
@@ -167,7 +168,6 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("load",),
         ("publish",),
         ("query", "select 1"),
-        ("bench",),
     ],
     ids=lambda command: command[0],
 )
@@ -299,6 +299,18 @@ def test_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELHOUSE_MAX_SHRINK", "0.5")
     monkeypatch.setenv("REELHOUSE_MOMENT", "yesterday")
     said(call("run"), "REELHOUSE_MOMENT is 'yesterday'")
+
+
+def test_duckdb_takes_as_much_memory_as_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask = "select current_setting('memory_limit')"
+    monkeypatch.setenv("REELHOUSE_MEMORY_LIMIT", "512MiB")
+    with connect(Path(":memory:")) as connection:
+        assert connection.execute(ask).fetchall() == [("512.0 MiB",)]
+    monkeypatch.setenv("REELHOUSE_MEMORY_LIMIT", "a lot")
+    with pytest.raises(ReelhouseError, match="REELHOUSE_MEMORY_LIMIT is 'a lot'"):
+        connect(Path(":memory:"))
 
 
 def test_a_folder_that_the_engine_cannot_work_with(

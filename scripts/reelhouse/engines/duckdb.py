@@ -18,6 +18,7 @@ from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES, Reject
 from reelhouse.rules import Rule
+from reelhouse.settings import memory_limit
 
 BUFFER_BYTES = 32 << 20
 # What a record number, its comma and a line end add to a line of a numbered file.
@@ -424,6 +425,7 @@ def open_warehouse(path: Path) -> Iterator[Warehouse]:
 
 def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """A connection in UTC that reaches for no network; errors as ReelhouseError."""
+    limit = memory_limit()
     try:
         connection = duckdb.connect(
             str(path),
@@ -432,6 +434,7 @@ def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "python_enable_replacements": "false",
+                **({"memory_limit": limit} if limit else {}),
             },
         )
     except duckdb.Error as error:

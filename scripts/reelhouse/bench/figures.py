@@ -1,0 +1,209 @@
+"""Figures: medians, ratios and goals of what a bench has measured, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import log
+from statistics import fmean, median
+
+from reelhouse.bench import BUILD, FULL, NEW_OBJECT, REPLACED, BenchReport, SizeReport
+from reelhouse.bench.measure import Cost, Measured
+
+SLOWEST = 10
+# Nodes with a time of their own in the table, be they slow or not.
+NAMED = ("int_likes_limited", "mart_movie_neighbours", "mart_user_cohorts")
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text; the first `labels` columns are words, the others numbers."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    labels: int = 1
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A limit, and what was measured of it: a ratio, an exponent, or GiB."""
+
+    what: str
+    limit: float
+    measured: float
+    unit: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        return self.measured <= self.limit
+
+
+def costs(size: SizeReport) -> Table:
+    """What each contender and each of its steps cost."""
+    rows = []
+    for name, rounds in size.rounds.items():
+        rows.append([name, "all", *_row([each.whole for each in rounds])])
+        rows += [
+            ["", step, *_row([each.steps[step] for each in rounds])]
+            for step in rounds[0].steps
+        ]
+        if any(each.servers.cpu_seconds > 0.5 for each in rounds):
+            cost = [each.servers for each in rounds]
+            rows.append(["", "S3 server, not counted in", *_row(cost)])
+    return Table(
+        f"{size.ratings:,} ratings: median of {_times(size)}",
+        ("contender", "step", "wall, s", "from – to, s", "CPU, s", "memory, MB"),
+        rows,
+        labels=2,
+    )
+
+
+def slowest_nodes(size: SizeReport) -> Table:
+    """The slowest nodes of our build, by dbt's own clock."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for each in size.rounds[FULL]:
+        for name, kind, took in each.told["nodes"]:
+            seconds.setdefault((name, kind), []).append(took)
+    order = sorted(seconds, key=lambda node: -median(seconds[node]))
+    shown = [
+        node
+        for rank, node in enumerate(order)
+        if rank < SLOWEST or (node[0] in NAMED and node[1] == "model")
+    ]
+    rows = [[name, kind, f"{median(seconds[name, kind]):.2f}"] for name, kind in shown]
+    for kinds, label in ((("test",), "all tests"), (("model",), "all models")):
+        total = sum(median(seconds[node]) for node in order if node[1] in kinds)
+        rows.append([label, "", f"{total:.2f}"])
+    return Table(
+        f"{size.ratings:,} ratings: the slowest nodes of the build",
+        ("node", "kind", "s"),
+        rows,
+        labels=2,
+    )
+
+
+def goals(report: BenchReport) -> Iterator[Goal]:
+    """The goals of the project, with what was measured; of those that were."""
+    largest = max(report.sizes, key=lambda size: size.ratings)
+    at = f"at {largest.ratings:,} ratings"
+    run = typical(largest, FULL, _without_upload)
+    if "floor" in largest.rounds:
+        yield Goal(
+            f"load, checked, against plain `read_csv` of local files {at}",
+            1.5,
+            step(largest, FULL, "load") / step(largest, "floor", "load"),
+            "×",
+        )
+    if "replay" in largest.rounds:
+        replayed = step(largest, "replay", "build")
+        built = step(largest, BUILD, "build")
+        yield Goal(
+            f"build without tests, dbt started, against replay {at}",
+            1.15,
+            built / replayed,
+            "×",
+        )
+    if "floor" in largest.rounds:
+        floor = typical(largest, "floor", lambda each: each.whole.seconds)
+        yield Goal(
+            f"run with every test, without upload, against floor {at}",
+            2,
+            run / floor,
+            "×",
+        )
+    for size in report.sizes:
+        peak = typical(size, FULL, lambda each: each.whole.peak_bytes)
+        yield Goal(
+            f"memory of a run at {size.ratings:,} ratings", 2, peak / GIB, " GiB"
+        )
+    for name in (NEW_OBJECT, REPLACED):
+        yield Goal(
+            f"{name}, without upload, against the first run {at}",
+            0.2,
+            typical(largest, name, _without_upload) / run,
+            "×",
+        )
+    if len(report.sizes) > 1:
+        yield Goal(
+            "time of a run against ratings, without upload: exponent",
+            1,
+            exponent(report, FULL, _without_upload),
+        )
+
+
+def goals_table(report: BenchReport) -> Table:
+    rows = [
+        [
+            goal.what,
+            f"≤ {goal.limit:g}{goal.unit}",
+            f"{goal.measured:.2f}{goal.unit}",
+            "yes" if goal.is_met else "no",
+        ]
+        for goal in goals(report)
+    ]
+    return Table("Goals", ("what", "goal", "measured", "met"), rows)
+
+
+def exponents(report: BenchReport) -> Table:
+    """How wall time grows with the number of ratings, on logarithms."""
+    rows = []
+    for name in report.sizes[0].rounds:
+        value = exponent(report, name, lambda each: each.whole.seconds)
+        rows.append([name, f"{value:.2f}"])
+    return Table(
+        "Exponent of wall time against ratings", ("contender", "exponent"), rows
+    )
+
+
+def exponent(
+    report: BenchReport, name: str, value: Callable[[Measured], float]
+) -> float:
+    """The slope of the line through the sizes' medians, on logarithms of both."""
+    x = [log(size.ratings) for size in report.sizes]
+    y = [log(typical(size, name, value)) for size in report.sizes]
+    mean_x, mean_y = fmean(x), fmean(y)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum(
+        (a - mean_x) ** 2 for a in x
+    )
+
+
+def typical(size: SizeReport, name: str, value: Callable[[Measured], float]) -> float:
+    """The median over the rounds."""
+    return median(map(value, size.rounds[name]))
+
+
+def step(size: SizeReport, name: str, step: str) -> float:
+    """Median seconds of a step."""
+    return typical(size, name, lambda each: each.steps[step].seconds)
+
+
+def tables(report: BenchReport) -> Iterator[Table]:
+    """Everything that there is to tell."""
+    yield goals_table(report)
+    for size in report.sizes:
+        yield costs(size)
+        yield slowest_nodes(size)
+    if len(report.sizes) > 1:
+        yield exponents(report)
+
+
+def _without_upload(measured: Measured) -> float:
+    return measured.whole.seconds - measured.steps["upload"].seconds
+
+
+def _row(rounds: list[Cost]) -> list[str]:
+    seconds = [each.seconds for each in rounds]
+    peak = median(each.peak_bytes for each in rounds)
+    return [
+        f"{median(seconds):.2f}" if any(seconds) else "",
+        f"{min(seconds):.2f} – {max(seconds):.2f}" if any(seconds) else "",
+        f"{median(each.cpu_seconds for each in rounds):.2f}",
+        f"{peak / 1e6:,.0f}" if peak else "",
+    ]
+
+
+def _times(size: SizeReport) -> str:
+    rounds = len(size.rounds[FULL])
+    return "one round" if rounds == 1 else f"{rounds} rounds"
