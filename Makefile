@@ -1,10 +1,6 @@
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help run test test-full test-snowflake mutants faults fuzz check
+.PHONY: help run test test-full test-snowflake mutants faults budget fuzz check
 .PHONY: base build-changed difference docs
-=======
-.PHONY: help run test test-full test-snowflake mutants faults budget fuzz check docs
->>>>>>> bench
 .PHONY: secrets audit lock clean
 .PHONY: check-types check-dev check-prod check-sql
 

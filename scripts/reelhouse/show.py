@@ -557,7 +557,6 @@ def downloaded(report: DownloadReport) -> None:
     out.print(f"\nreelhouse run --source {_short(report.out)}")
 
 
-<<<<<<< HEAD
 def changed(report: ChangedReport, settings: Settings) -> None:
     """What was built upon the base, or why all of it was."""
     built = (
@@ -571,18 +570,9 @@ def changed(report: ChangedReport, settings: Settings) -> None:
     out.print(f"To compare: {_short(settings.published)}", soft_wrap=True)
 
 
-def bench(report: BenchReport) -> None:
-    """Seconds of both runs, step by step, and their ratio."""
-    out.print(
-        f"{report.ratings:,} ratings, of which {report.changed:,} came later, in an "
-        f"object of their own:",
-        soft_wrap=True,
-    )
-=======
 def figures(table: Figures) -> None:
     """A table of figures below its title."""
     out.print(f"\n[bold]{escape(table.title)}[/]", soft_wrap=True)
->>>>>>> bench
     grid = Table(box=None, header_style="bold", pad_edge=False)
     for index, name in enumerate(table.header):
         grid.add_column(name, justify="left" if index < table.labels else "right")
