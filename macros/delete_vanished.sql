@@ -1,19 +1,19 @@
-{% macro delete_vanished(keys, changes, ratings) %}
+{% macro delete_vanished(keys, changes) %}
     {%- if is_incremental() -%}
         delete from {{ this }}
         where exists (
             select 1
-            from {{ changes }} as changes
-            where changes.is_removal
-                and changes.load_id > {{ newest_load_id(this) }}
+            from {{ changes }} as removals
+            where removals.is_removal
+                and removals.load_id > {{ newest_load_id(this) }}
                 {% for key in keys -%}
-                    and changes.{{ key }} = {{ this.identifier }}.{{ key }}
+                    and removals.{{ key }} = {{ this.identifier }}.{{ key }}
                 {% endfor %}
         )
         and not exists (
             select 1
-            from {{ ratings }} as ratings
-            where 1 = 1
+            from {{ changes }} as ratings
+            where not ratings.is_removal
                 {% for key in keys -%}
                     and ratings.{{ key }} = {{ this.identifier }}.{{ key }}
                 {% endfor %}

@@ -8,8 +8,8 @@ genome_tags as (
     select * from {{ ref('dim_genome_tags') }}
 ),
 
--- All scores in their order would be the dearest step of the genome. The n-th of
--- the parts' greatest scores is reached by n tags, so no lesser one is a top tag.
+-- To order all scores would be the dearest step of the genome. The n-th of the
+-- parts' greatest scores is reached by n tags, so no lesser one is a top tag.
 parts as (
     select
         movie_id,
@@ -51,7 +51,8 @@ ranked as (
         row_number() over (
             partition by candidates.movie_id
             order by
-                candidates.relevance desc, genome_tags.tag asc, candidates.tag_id asc
+                candidates.relevance desc, genome_tags.tag asc,
+                candidates.tag_id asc
         ) as tag_rank
     from candidates
     inner join genome_tags on candidates.tag_id = genome_tags.tag_id

@@ -10,6 +10,8 @@ changes as (
     select
         user_id,
         movie_id,
+        rating,
+        rated_at,
         load_id,
         false as is_removal
     from ratings
@@ -17,6 +19,8 @@ changes as (
     select
         user_id,
         movie_id,
+        null as rating,
+        null as rated_at,
         removed_load_id as load_id,
         true as is_removal
     from removed_ratings

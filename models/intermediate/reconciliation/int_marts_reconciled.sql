@@ -22,7 +22,7 @@ genome_tags as (
     select * from {{ ref('int_genome_tags_reconciled') }}
 ),
 
-reconciled as (
+counted as (
     select * from ratings
     union all
     select * from movies
@@ -34,6 +34,15 @@ reconciled as (
     select * from genome_scores
     union all
     select * from genome_tags
+),
+
+reconciled as (
+    select
+        entity,
+        layer,
+        reason,
+        row_count
+    from counted
 )
 
 select * from reconciled

@@ -5,7 +5,7 @@
         unique_key='user_id',
         on_schema_change='fail',
         pre_hook="{{ delete_vanished(
-            ['user_id'], ref('int_ratings_changed'), ref('fct_ratings')
+            ['user_id'], ref('int_ratings_changed')
         ) }}",
     )
 }}

@@ -5,18 +5,16 @@
         unique_key=['user_id', 'movie_id'],
         on_schema_change='fail',
         pre_hook="{{ delete_vanished(
-            ['user_id', 'movie_id'],
-            ref('int_ratings_changed'),
-            ref('int_ratings_kept')
+            ['user_id', 'movie_id'], ref('int_ratings_changed')
         ) }}",
     )
 }}
 
 with ratings as (
-    select * from {{ ref('int_ratings_kept') }}
+    select * from {{ ref('int_ratings_changed') }}
+    where not is_removal
 ),
 
-{# The hook names the changes too, so dbt knows of them in both branches. #}
 {% if is_incremental() %}
     changes as (
         select * from {{ ref('int_ratings_changed') }}
