@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -291,6 +292,8 @@ def test_an_account_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr("reelhouse.engines.snowflake.LOGIN_SECONDS", 2)
         result = call("publish", "--target", "prod")
     said(result, "an-account cannot be reached", "SNOWFLAKE_HOST")
+    # dbt would print what is logged, beside the sentence.
+    assert not logging.getLogger("snowflake.connector").isEnabledFor(logging.ERROR)
 
 
 def test_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

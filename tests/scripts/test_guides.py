@@ -15,6 +15,8 @@ from reelhouse.settings import PROJECT
 GUIDES = sorted(
     [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("data/*.md")]
 )
+# They name models that are to be made, that are wrong, or of another project.
+SPEAK_OF_OTHERS = {"names.md", "own-data.md", "pitfalls.md", "recipes.md"}
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -60,6 +62,21 @@ def test_commands_and_options_exist(path: Path) -> None:
         for word in words[1 : words.index("--") if "--" in words else None]:
             if word.startswith("--"):
                 assert word.partition("=")[0] in {*options, "--help", "--debug"}, said
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=name)
+def test_models_that_are_named_are_there(path: Path) -> None:
+    if path.name in SPEAK_OF_OTHERS:
+        return
+    there = {
+        file.stem
+        for folder in ("models", "snapshots", "seeds", "macros")
+        for file in (PROJECT / folder).rglob("*")
+    }
+    text = path.read_text(encoding="utf-8")
+    kinds = "stg|int|dim|fct|bridge|mart|health|snap"
+    named = set(re.findall(rf"`((?:{kinds})_[a-z_]+|delete_vanished)`", text))
+    assert named <= there
 
 
 def test_the_messages_that_operations_quotes_are_those_of_the_code() -> None:

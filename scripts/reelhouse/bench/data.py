@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from reelhouse.contract import entities
 from reelhouse.generate import generate
 
 Progress = Callable[[str, int, int], None]
@@ -31,12 +30,11 @@ def files_of(folder: Path, ratings: int, progress: Progress | None) -> Path:
 
 
 def deliver_all(made: Path, source: Path) -> None:
-    """Put the six files into a source, which holds nothing else afterwards."""
+    """Put the generated files into a source, which holds nothing else afterwards."""
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
-    for entity in entities().values():
-        file = f"{entity.file}.csv"
-        os.link(made / "first" / file, source / file)
+    for file in (made / "first").glob("*.csv"):
+        os.link(file, source / file.name)
 
 
 def deliver_later(made: Path, source: Path, name: str) -> None:

@@ -574,6 +574,8 @@ def connect(in_database: bool = True) -> Any:
     """
     errors = connector().errors  # before dbt, which would let it warn
     credentials = _credentials()
+    # dbt prints what the connector logs of an error that is raised as well.
+    logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
     place = {
         "database": credentials.database,
         "schema": "raw",
