@@ -398,7 +398,15 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
     "A ledger row by the names of its fields; its values are literals.": {
         "engines/snowflake.py": ("vars(…)",),
     },
+    "Names of the dbt tree, as its manifest has them.": {
+        "changed.py": ("lasting_tables(…)",),
+    },
+    "Statements that dbt has run, or that a file of the package holds, run again.": {
+        "bench/budget.py": ("statement.sql",),
+        "bench/contenders.py": ("statement.sql", "steps_of(…)"),
+    },
     "What executes a statement of its caller, which is looked at there.": {
+        "changed.py": ("ask",),
         "compare.py": ("ask", "question"),
         "dashboard/serving.py": ("questions", "sql"),
         "engines/duckdb.py": ("query",),
