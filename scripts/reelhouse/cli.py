@@ -573,6 +573,15 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     metavar="FILE",
     help="File to write every figure to.",
 )
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Page to write the tables to, in Markdown, its chart beside it.",
+)
+@click.option(
+    "--account", is_flag=True, help="Count what runs ask of a Snowflake account, too."
+)
 @_command
 def bench(
     sizes: list[int],
@@ -580,19 +589,27 @@ def bench(
     rounds: int,
     memory_limit: str | None,
     as_json: Path | None,
+    page: Path | None,
+    account: bool,
 ) -> None:
     """Measure a run, and the next one after 1 % new ratings, beside other ways."""
     from reelhouse.bench import bench as measure
     from reelhouse.bench.figures import tables
+    from reelhouse.bench.page import write_page
 
     settings = read_settings(None, "dev")
     with show.steps() as progress:
-        report = measure(settings, sizes, against, rounds, memory_limit, progress)
+        report = measure(
+            settings, sizes, against, rounds, memory_limit, account, progress
+        )
     for each in tables(report):
         show.figures(each)
     if as_json:
         as_json.write_text(report.as_json(), encoding="utf-8")
         show.written(as_json)
+    if page:
+        for written in write_page(report, page):
+            show.written(written)
 
 
 def _sizes(text: str) -> list[int]:

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from reelhouse.bench import data
+from reelhouse.bench.account import Asked
 from reelhouse.bench.contenders import OTHERS, SCRIPT
 from reelhouse.bench.measure import Measured, run_contender
 from reelhouse.bench.statements import raw_alone, write_script
@@ -24,6 +25,7 @@ from reelhouse.settings import Settings
 
 Progress = Callable[[str, int, int], None]
 
+ACCOUNT_RATINGS = 2_000
 # Our own run, the same after a delivery, and dbt alone.
 FULL, NEW_OBJECT, REPLACED = "run", "run, 1 % in a new object", "run, 1 % in the file"
 BUILD = "build alone"
@@ -39,11 +41,15 @@ class SizeReport:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What was measured, and on what machine; `memory_limit` is DuckDB's."""
+    """What was measured, and on what machine; `memory_limit` is DuckDB's.
+
+    `asked` is what runs asked of an emulated account, empty where that was not counted.
+    """
 
     machine: dict[str, str]
     memory_limit: str | None
     sizes: list[SizeReport]
+    asked: dict[str, Asked] = field(default_factory=dict)
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -55,6 +61,7 @@ def bench(
     against: Sequence[str] = OTHERS,
     rounds: int = 1,
     memory_limit: str | None = None,
+    with_account: bool = False,
     progress: Progress | None = None,
 ) -> BenchReport:
     """Measure our run and other contenders on generated files of each size.
@@ -77,7 +84,17 @@ def bench(
                     total = rounds * turns
                     tell(f"measure {ratings:,}", number * turns + done + 1, total)
         reports.append(report)
-    return BenchReport(machine(), memory_limit, reports)
+    asked = _ask_account(settings, folder) if with_account else {}
+    return BenchReport(machine(), memory_limit, reports, asked)
+
+
+def _ask_account(settings: Settings, folder: Path) -> dict[str, Asked]:
+    """What runs ask of an account; how many ratings there are makes no difference."""
+    made = data.files_of(folder, ACCOUNT_RATINGS, None)
+    desk = _Desk(settings, made, folder / "work", None)
+    with desk:
+        measured = desk.measure("account", folder / "work" / "account", str(made))
+    return {name: Asked(**each) for name, each in measured.told["asked"].items()}
 
 
 def machine() -> dict[str, str]:
@@ -144,7 +161,7 @@ class _Desk:
         finally:
             shutil.rmtree(folder)
 
-    def measure(self, contender: str, warehouse: Path) -> Measured:
+    def measure(self, contender: str, warehouse: Path, *arguments: str) -> Measured:
         return run_contender(
             contender,
             {
@@ -155,6 +172,7 @@ class _Desk:
                 "REELHOUSE_MOMENT": "",
                 "REELHOUSE_MAX_SHRINK": "",
             },
+            *arguments,
         )
 
 
