@@ -565,7 +565,9 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     show_default=True,
     help="How often each has its turn.",
 )
-@click.option("--memory-limit", metavar="SIZE", help="What DuckDB may take, as 4GB.")
+@click.option(
+    "--memory-limit", metavar="SIZE", help="What DuckDB may take, such as 4GB."
+)
 @click.option(
     "--json",
     "as_json",
@@ -587,21 +589,19 @@ def bench(
     sizes: list[int],
     against: list[str],
     rounds: int,
-    memory_limit: str | None,
+    limit: str | None,
     as_json: Path | None,
     page: Path | None,
     account: bool,
 ) -> None:
     """Measure a run, and the next one after 1 % new ratings, beside other ways."""
-    from reelhouse.bench import bench as measure
     from reelhouse.bench.figures import tables
     from reelhouse.bench.page import write_page
+    from reelhouse.bench.session import bench as measure
 
     settings = read_settings(None, "dev")
     with show.steps() as progress:
-        report = measure(
-            settings, sizes, against, rounds, memory_limit, account, progress
-        )
+        report = measure(settings, sizes, against, rounds, limit, account, progress)
     for each in tables(report):
         show.figures(each)
     if as_json:
@@ -615,7 +615,7 @@ def bench(
 def _sizes(text: str) -> list[int]:
     try:
         return [int(float(each)) for each in text.split(",")]
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.BadParameter("write numbers such as 1e6,2e7.") from None
 
 

@@ -11,7 +11,13 @@ import pytest
 from click.testing import CliRunner
 from tests.emulated import Client
 
-from reelhouse.bench import (
+from reelhouse.bench.account import Asked, Log, listening
+from reelhouse.bench.contenders import FLOOR, over_files, steps_of
+from reelhouse.bench.figures import exponent, goals
+from reelhouse.bench.frames import marts, read
+from reelhouse.bench.measure import Cost, Measured, run_contender
+from reelhouse.bench.page import parts, write_page
+from reelhouse.bench.session import (
     BUILD,
     FULL,
     NEW_OBJECT,
@@ -19,12 +25,6 @@ from reelhouse.bench import (
     BenchReport,
     SizeReport,
 )
-from reelhouse.bench.account import Asked, Log, listening
-from reelhouse.bench.contenders import FLOOR, over_files, steps_of
-from reelhouse.bench.figures import exponent, goals
-from reelhouse.bench.frames import marts, read
-from reelhouse.bench.measure import Cost, Measured, run_contender
-from reelhouse.bench.page import parts, write_page
 from reelhouse.cli import main
 from reelhouse.emulator import serve_emulator
 from reelhouse.engines.duckdb import attached, connect, literal

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from math import log
 from statistics import fmean, median
 
-from reelhouse.bench import BUILD, FULL, NEW_OBJECT, REPLACED, BenchReport, SizeReport
 from reelhouse.bench.account import REASONING
 from reelhouse.bench.measure import Cost, Measured
+from reelhouse.bench.session import (
+    BUILD,
+    FULL,
+    NEW_OBJECT,
+    REPLACED,
+    BenchReport,
+    SizeReport,
+)
 
 SLOWEST = 10
 # Nodes with a time of their own in the table, be they slow or not.

@@ -10,10 +10,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from reelhouse.bench import FULL, BenchReport, SizeReport
 from reelhouse.bench.contenders import OTHERS
 from reelhouse.bench.figures import Table, tables
 from reelhouse.bench.measure import Measured
+from reelhouse.bench.session import FULL, BenchReport, SizeReport
 from reelhouse.dashboard.charts import themed
 from reelhouse.dashboard.report import PICTURE_FONT, PICTURE_WIDTH, write_picture
 from reelhouse.dashboard.theme import LIGHT
