@@ -565,7 +565,9 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     show_default=True,
     help="How often each has its turn.",
 )
-@click.option("--memory-limit", metavar="SIZE", help="What DuckDB may take, as 4GB.")
+@click.option(
+    "--memory-limit", metavar="SIZE", help="What DuckDB may take, such as 4GB."
+)
 @click.option(
     "--json",
     "as_json",
@@ -573,32 +575,47 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     metavar="FILE",
     help="File to write every figure to.",
 )
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Page to write the tables to, in Markdown, its chart beside it.",
+)
+@click.option(
+    "--account", is_flag=True, help="Count what runs ask of a Snowflake account, too."
+)
 @_command
 def bench(
     sizes: list[int],
     against: list[str],
     rounds: int,
-    memory_limit: str | None,
+    limit: str | None,
     as_json: Path | None,
+    page: Path | None,
+    account: bool,
 ) -> None:
     """Measure a run, and the next one after 1 % new ratings, beside other ways."""
-    from reelhouse.bench import bench as measure
     from reelhouse.bench.figures import tables
+    from reelhouse.bench.page import write_page
+    from reelhouse.bench.session import bench as measure
 
     settings = read_settings(None, "dev")
     with show.steps() as progress:
-        report = measure(settings, sizes, against, rounds, memory_limit, progress)
+        report = measure(settings, sizes, against, rounds, limit, account, progress)
     for each in tables(report):
         show.figures(each)
     if as_json:
         as_json.write_text(report.as_json(), encoding="utf-8")
         show.written(as_json)
+    if page:
+        for written in write_page(report, page):
+            show.written(written)
 
 
 def _sizes(text: str) -> list[int]:
     try:
         return [int(float(each)) for each in text.split(",")]
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.BadParameter("write numbers such as 1e6,2e7.") from None
 
 

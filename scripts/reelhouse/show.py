@@ -579,6 +579,8 @@ def figures(table: Figures) -> None:
     for row in table.rows:
         grid.add_row(*map(escape, row))
     out.print(grid)
+    if table.note:
+        out.print(f"[dim]{escape(table.note)}[/]", soft_wrap=True)
 
 
 def _count(number: int, noun: str) -> str:

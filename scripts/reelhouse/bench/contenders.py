@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from reelhouse.bench.measure import Laps, report
 from reelhouse.settings import PROJECT, read_settings
 
 FLOOR = Path(__file__).parent / "floor.sql"
-OTHERS = ("floor", "replay", "theirs")
+OTHERS = ("floor", "replay", "polars", "theirs")
 SCRIPT = "statements.json"
 UNTESTED = ("--exclude-resource-type", "test", "unit_test")
 
@@ -68,6 +69,20 @@ def theirs(laps: Laps) -> None:
     _by_hand(laps, over_files(FLOOR.read_text(encoding="utf-8")))
 
 
+def polars(laps: Laps) -> None:
+    """The subject marts in Polars, which reads the files and writes Parquet."""
+    from reelhouse.bench.frames import marts, read
+
+    settings = read_settings()
+    settings.warehouse.mkdir(parents=True)
+    files = read(Path(settings.source))
+    laps.lap("load")
+    for name, frame in marts(files):
+        frame.write_parquet(settings.warehouse / f"{name}.parquet")
+    laps.lap("build")
+    report(laps)
+
+
 def over_files(sql: str) -> str:
     """The script with views in place of all but the published tables."""
     return re.sub(r"^create table (raw|work)\.", r"create view \1.", sql, flags=re.M)
@@ -95,10 +110,22 @@ def _by_hand(laps: Laps, sql: str) -> None:
     report(laps)
 
 
-CONTENDERS: dict[str, Callable[[Laps], None]] = {
-    each.__name__: each for each in (ours, build, replay, floor, theirs)
+def account(laps: Laps, made: str) -> None:
+    """Three runs in an emulated account, on files of the folder `made`."""
+    from reelhouse.bench.account import ask_thrice
+
+    # The account's variables come with the emulator.
+    settings = replace(read_settings(None, "dev"), target="prod")
+    asked = ask_thrice(settings, Path(made))
+    laps.lap("three runs")
+    report(laps, asked=asked)
+
+
+CONTENDERS: dict[str, Callable[..., None]] = {
+    each.__name__: each
+    for each in (ours, build, replay, floor, polars, theirs, account)
 }
 
 
 if __name__ == "__main__":
-    CONTENDERS[sys.argv[1]](Laps())
+    CONTENDERS[sys.argv[1]](Laps(), *sys.argv[2:])

@@ -81,7 +81,7 @@ def report(laps: Laps, **told: Any) -> None:
     print(json.dumps({"steps": steps, "servers": asdict(servers), "told": told}))
 
 
-def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
+def run_contender(name: str, environ: Mapping[str, str], *arguments: str) -> Measured:
     """Run a contender as a process of its own, and take what it cost.
 
     Raises ReelhouseError where it fails.
@@ -89,7 +89,14 @@ def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
         start = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "reelhouse.bench.contenders", name],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "reelhouse.bench.contenders",
+                name,
+                *arguments,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=log,

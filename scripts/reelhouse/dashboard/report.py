@@ -72,8 +72,6 @@ def write_report(settings: Settings, out: Path) -> None:
 
 def write_pictures(settings: Settings, folder: Path) -> list[Path]:
     """Write the main charts as PNG, light and on an opaque ground; their paths."""
-    import vl_convert
-
     reading = Serving(place_of(settings)).read(asked("catalogue"))
     shown = panels.catalogue(reading, Filters())
     written = []
@@ -93,9 +91,16 @@ def write_pictures(settings: Settings, folder: Path) -> list[Path]:
         }
         spec["encoding"]["y"]["axis"]["labelLimit"] = PICTURE_LABELS
         path = folder / f"{name}.png"
-        _write(path, _small(vl_convert.vegalite_to_png(spec, scale=PICTURE_SCALE)))
+        write_picture(spec, path)
         written.append(path)
     return written
+
+
+def write_picture(spec: dict[str, Any], path: Path) -> None:
+    """Write a chart as a small PNG."""
+    import vl_convert
+
+    _write(path, _small(vl_convert.vegalite_to_png(spec, scale=PICTURE_SCALE)))
 
 
 def _small(picture: bytes) -> bytes:
