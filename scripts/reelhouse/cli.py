@@ -594,7 +594,7 @@ def bench(
     page: Path | None,
     account: bool,
 ) -> None:
-    """Measure a run, and the next one after 1 % new ratings, beside other ways."""
+    """Measure a run, and the next one after 1 % new ratings."""
     from reelhouse.bench.figures import tables
     from reelhouse.bench.page import write_page
     from reelhouse.bench.session import bench as measure
