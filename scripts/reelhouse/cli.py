@@ -566,7 +566,10 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     help="How often each has its turn.",
 )
 @click.option(
-    "--memory-limit", metavar="SIZE", help="What DuckDB may take, such as 4GB."
+    "--memory-limit",
+    "limit",
+    metavar="SIZE",
+    help="What DuckDB may take, such as 4GB.",
 )
 @click.option(
     "--json",
