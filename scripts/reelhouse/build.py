@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,14 +117,47 @@ def _limit_waiting() -> None:
         DEFAULT_CONFIGURATION[name] = (value, types)
 
 
+# What profiles.yml is told by a parse, which connects to nothing: dbt takes up what it
+# has parsed before only where every variable is as it was. A target's database is in
+# the names of its tables.
+PARSED_WITH = {
+    "REELHOUSE_WAREHOUSE": "data/warehouse",
+    "REELHOUSE_MEMORY_LIMIT": "",
+    "SNOWFLAKE_ACCOUNT": "none",
+    "SNOWFLAKE_USER": "none",
+    "SNOWFLAKE_ROLE": "none",
+    "SNOWFLAKE_WAREHOUSE": "none",
+    "SNOWFLAKE_PRIVATE_KEY_PATH": "none",
+    "SNOWFLAKE_PRIVATE_KEY": "",
+    "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "",
+    "SNOWFLAKE_AUTHENTICATOR": "",
+    "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": "",
+    "SNOWFLAKE_TOKEN": "",
+    "SNOWFLAKE_HOST": "",
+    "SNOWFLAKE_PORT": "443",
+    "SNOWFLAKE_PROTOCOL": "https",
+    "SNOWFLAKE_QUERY_TAG": "",
+}
+
 _manifests: dict[tuple[str, str | None], Any] = {}
 
 
 def _manifest(settings: Settings) -> Any:
-    """The project, parsed once for a target: it takes as long as building."""
+    """The project, parsed once for a target: it takes as long as building.
+
+    What dbt remembers of a parse is shared by all warehouses, where it may be written.
+    """
     place = settings.target, variables().get("SNOWFLAKE_DATABASE")
     if place not in _manifests:
-        _manifests[place] = _dbt(["parse"], settings)
+        shared = PROJECT / "target" / "parsed" / settings.target
+        with suppress(OSError):
+            shared.mkdir(parents=True, exist_ok=True)
+        with environment(PARSED_WITH):
+            _manifests[place] = _dbt(
+                ["parse"],
+                settings,
+                target_path=shared if os.access(shared, os.W_OK) else None,
+            )
     # dbt leaves marks of a build in its manifest, so each build has a copy.
     return _manifests[place].deepcopy()
 
@@ -132,6 +167,7 @@ def _dbt(
     settings: Settings,
     manifest: Any = None,
     callback: Callable[[Any], None] | None = None,
+    target_path: Path | None = None,
 ) -> Any:
     """What a dbt command returns; ReelhouseError where it does not get that far."""
     from dbt.cli.main import dbtRunner
@@ -150,7 +186,7 @@ def _dbt(
                 *("--project-dir", str(PROJECT)),
                 *("--profiles-dir", str(PROJECT)),
                 *("--target", settings.target),
-                *("--target-path", str(folder / settings.target)),
+                *("--target-path", str(target_path or folder / settings.target)),
             ]
         )
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from reelhouse.build import PARSED_WITH
 from reelhouse.settings import PROJECT
 
 QUERIES = sorted(
@@ -162,3 +163,10 @@ def test_macros_are_used(path: Path) -> None:
         for other in elsewhere
         if other != path
     )
+
+
+def test_a_parse_holds_for_every_warehouse_and_account() -> None:
+    profile = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"env_var\('(\w+)'", profile))
+    assert asked - PARSED_WITH.keys() == {"DBT_TARGET", "SNOWFLAKE_DATABASE"}
+    assert PARSED_WITH.keys() - asked == set()
