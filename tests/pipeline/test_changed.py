@@ -189,11 +189,11 @@ CHANGES: dict[str, tuple[Callable[[Bench], None], set[str]]] = {
         edits(
             (
                 "models/intermediate/movies/int_movies_deduplicated.sql",
-                "{{ trim_white('title') }}",
-                "upper({{ trim_white('title') }})",
+                "    from movies\n",
+                "    from movies\n    where movie_id > 100\n",
             )
         ),
-        # Were the old history kept, each movie would have a second version.
+        # Were the old history kept, movies that never were would be deleted ones.
         {"dim_movies", "dim_movies_history"},
     ),
     "marts": (
