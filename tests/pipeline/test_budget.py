@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from tests.delivery import UNTESTED, Delivery
+
 from reelhouse.bench.budget import (
     BUDGET,
     as_text,
@@ -14,7 +17,13 @@ from reelhouse.bench.budget import (
 )
 from reelhouse.bench.statements import Statement
 from reelhouse.engines.duckdb import connect
-from reelhouse.settings import Settings
+from reelhouse.s3 import S3Settings
+from reelhouse.settings import PROJECT, Settings
+
+SAMPLE = PROJECT / "data/sample"
+INCREMENTAL = ("fct_ratings", "int_user_days_summed")
+# Ratings of a new user, in an object more.
+CHANGED = 280
 
 
 def test_no_model_takes_more_rows_than_its_budget(
@@ -24,6 +33,34 @@ def test_no_model_takes_more_rows_than_its_budget(
     assert rows["fct_ratings"][0] >= 28_000
     found = overruns(rows, read_budget())
     assert not found, "\n".join([*found, "If it must be so, run `make budget`."])
+
+
+@pytest.mark.long
+def test_incremental_models_handle_what_has_changed(
+    s3_server: S3Settings, bucket: str, tmp_path: Path
+) -> None:
+    desk = Delivery(s3_server, bucket, tmp_path)
+    files = {path.name: path.read_bytes() for path in SAMPLE.glob("*.csv")}
+    desk.put(files).load()
+    desk.build(*UNTESTED)
+    header, *lines = files["ratings.csv"].splitlines(keepends=True)
+    later = [line.split(b",", 1)[1] for line in lines[:CHANGED]]
+    more = [b"1000000000," + line for line in later]
+    desk.put({"ratings/more.csv": header + b"".join(more)}).load()
+    # What the next build will run, written down and not run.
+    desk.build("--select", *INCREMENTAL, command="compile")
+    statements = []
+    for name in INCREMENTAL:
+        (path,) = (tmp_path / "dbt").rglob(f"compiled/**/{name}.sql")
+        sql = f"create temp table {name} as {path.read_text(encoding='utf-8')}"
+        statements.append(Statement(name, "model", name, sql))
+    with connect(desk.settings.database) as connection:
+        rows = count_rows(connection, statements)
+    for name, (read, handled) in rows.items():
+        # They look at each rating, and pick; the rest is for what has changed.
+        assert handled <= 2 * read + 10 * CHANGED, name
+        full_read, full_handled = read_budget()[name]
+        assert full_handled > 2 * full_read + 10 * CHANGED, "this proves nothing"
 
 
 def test_rows_are_counted_where_they_are_read_and_in_every_operator() -> None:
