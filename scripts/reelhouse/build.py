@@ -120,23 +120,18 @@ def _limit_waiting() -> None:
 # What profiles.yml is told by a parse, which connects to nothing: dbt takes up what it
 # has parsed before only where every variable is as it was. A target's database is in
 # the names of its tables.
+LOGIN = ("ACCOUNT", "USER", "ROLE", "WAREHOUSE", "PRIVATE_KEY_PATH")
+OTHER_LOGINS = (
+    *("PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE", "AUTHENTICATOR", "TOKEN"),
+    *("WORKLOAD_IDENTITY_PROVIDER", "HOST", "QUERY_TAG"),
+)
 PARSED_WITH = {
     "REELHOUSE_WAREHOUSE": "data/warehouse",
     "REELHOUSE_MEMORY_LIMIT": "",
-    "SNOWFLAKE_ACCOUNT": "none",
-    "SNOWFLAKE_USER": "none",
-    "SNOWFLAKE_ROLE": "none",
-    "SNOWFLAKE_WAREHOUSE": "none",
-    "SNOWFLAKE_PRIVATE_KEY_PATH": "none",
-    "SNOWFLAKE_PRIVATE_KEY": "",
-    "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "",
-    "SNOWFLAKE_AUTHENTICATOR": "",
-    "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": "",
-    "SNOWFLAKE_TOKEN": "",
-    "SNOWFLAKE_HOST": "",
     "SNOWFLAKE_PORT": "443",
     "SNOWFLAKE_PROTOCOL": "https",
-    "SNOWFLAKE_QUERY_TAG": "",
+    **{f"SNOWFLAKE_{name}": "none" for name in LOGIN},
+    **{f"SNOWFLAKE_{name}": "" for name in OTHER_LOGINS},
 }
 
 _manifests: dict[tuple[str, str | None], Any] = {}
