@@ -21,11 +21,12 @@ from reelhouse.bench.account import Asked
 from reelhouse.bench.contenders import OTHERS, SCRIPT
 from reelhouse.bench.measure import Measured, run_contender
 from reelhouse.bench.statements import raw_alone, write_script
-from reelhouse.settings import Settings, memory_limit
+from reelhouse.settings import PROJECT, Settings, memory_limit
 
 Progress = Callable[[str, int, int], None]
 
 ACCOUNT_RATINGS = 2_000
+SAMPLE = PROJECT / "data" / "sample"
 # Our own run, the same after a delivery, and dbt alone.
 FULL, NEW_OBJECT, REPLACED = "run", "run, 1 % in a new object", "run, 1 % in the file"
 BUILD = "build alone"
@@ -43,12 +44,14 @@ class SizeReport:
 class BenchReport:
     """What was measured, and on what machine; `memory_limit` is DuckDB's.
 
-    `asked` is what runs asked of an emulated account, empty where that was not counted.
+    `edit` is one model built and tested again on the sample, in each round. `asked` is
+    what runs asked of an emulated account, empty where that was not counted.
     """
 
     machine: dict[str, str]
     memory_limit: str | None
     sizes: list[SizeReport]
+    edit: list[Measured] = field(default_factory=list)
     asked: dict[str, Asked] = field(default_factory=dict)
 
     def as_json(self) -> str:
@@ -90,8 +93,18 @@ def bench(
                     total = rounds * turns
                     tell(f"measure {ratings:,}", number * turns + done + 1, total)
         reports.append(report)
+    edit = [_edit(settings, folder / "work") for _ in range(rounds)]
     asked = _ask_account(settings, folder) if with_account else {}
-    return BenchReport(machine(), limit, reports, asked)
+    return BenchReport(machine(), limit, reports, edit, asked)
+
+
+def _edit(settings: Settings, folder: Path) -> Measured:
+    desk = _Desk(settings, SAMPLE, folder, None)
+    desk.source = SAMPLE
+    try:
+        return desk.measure("edit", folder / "edit")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ask_account(settings: Settings, folder: Path) -> dict[str, Asked]:
