@@ -22,7 +22,7 @@ help: ## Show this list
 
 run: ## Install what a run needs, then run the whole way on the sample
 	@sh scripts/install.sh run
-	@$(BIN)/reelhouse run $(ARGS)
+	@$(BIN)/reelhouse run --report $(ARGS)
 
 test: check ## Install what tests need, then run every check and test
 	@$(BIN)/python -m pytest -m 'not long and not trial' $(ARGS)
