@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 from tests.faults.plugin import (
+    check_faults,
     pytest_addoption,
-    pytest_collection_modifyitems,
     pytest_configure,
     pytest_runtest_logreport,
     pytest_runtest_makereport,
@@ -27,7 +27,6 @@ from reelhouse.settings import PROJECT, Settings
 
 __all__ = [
     "pytest_addoption",
-    "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_runtest_logreport",
     "pytest_runtest_makereport",
@@ -35,6 +34,14 @@ __all__ = [
     "pytest_sessionfinish",
     "pytest_terminal_summary",
 ]
+
+# It takes longest, and does not wait for the sample, which the other worker makes.
+FIRST = "test_targets.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    check_faults(items)
+    items.sort(key=lambda item: item.path.name != FIRST)
 
 
 @pytest.fixture(scope="session")

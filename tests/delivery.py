@@ -47,6 +47,11 @@ RATINGS = [
 ]
 
 
+def unbuilt(target: str = "dev") -> Settings:
+    """Settings for what needs the tree alone, and no warehouse."""
+    return Settings("", PROJECT / "target" / "tests", target, None, 1.0, None)
+
+
 def csv(name: str, lines: Iterable[str], line_end: str = "\r\n") -> bytes:
     """The bytes of a file of an entity, header included."""
     entity = entities()[name]

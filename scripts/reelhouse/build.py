@@ -72,7 +72,7 @@ def build(
     tell = _Teller(progress) if progress else None
     with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}):
         try:
-            result = _dbt([command, *arguments], settings, _manifest(settings), tell)
+            result = _dbt([command, *arguments], settings, parsed(settings), tell)
         finally:
             DuckDBConnectionManager.close_all_connections()
     for each in getattr(result, "results", []):
@@ -83,7 +83,7 @@ def build(
 def names_of(settings: Settings, *arguments: str) -> list[str]:
     """The names of the nodes that these arguments of dbt select."""
     command = ["list", "--output", "name", *arguments]
-    names: list[str] = _dbt(command, settings, _manifest(settings))
+    names: list[str] = _dbt(command, settings, parsed(settings))
     return names
 
 
@@ -93,7 +93,7 @@ def lasting_tables(settings: Settings) -> dict[str, list[str]]:
     Under 'snapshot' those that hold history, under 'incremental' the others.
     """
     tables: dict[str, list[str]] = {"snapshot": [], "incremental": []}
-    for node in _manifest(settings).nodes.values():
+    for node in parsed(settings).nodes.values():
         kind = str(node.config.materialized)
         if kind in tables:
             tables[kind].append(f"{node.schema}.{node.alias or node.name}".lower())
@@ -102,7 +102,7 @@ def lasting_tables(settings: Settings) -> dict[str, list[str]]:
 
 def manifest_of(settings: Settings) -> dict[str, Any]:
     """What dbt writes to manifest.json for a target, in the same form."""
-    manifest: dict[str, Any] = _manifest(settings).writable_manifest().to_dict()
+    manifest: dict[str, Any] = parsed(settings).writable_manifest().to_dict()
     return manifest
 
 
@@ -137,8 +137,8 @@ PARSED_WITH = {
 _manifests: dict[tuple[str, str | None], Any] = {}
 
 
-def _manifest(settings: Settings) -> Any:
-    """The project, parsed once for a target: it takes as long as building.
+def parsed(settings: Settings) -> Any:
+    """A copy of the project as dbt has parsed it, once for a target.
 
     What dbt remembers of a parse is shared by all warehouses, where it may be written.
     """

@@ -92,7 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
         cases.update({node: Case(**each) for node, each in found.items()})
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def check_faults(items: list[pytest.Item]) -> None:
+    """Raise UsageError where a test names a fault that is not in the table."""
     known = {fault.number for fault in faults()}
     for item in items:
         for number in set(_numbers(item)) - known:

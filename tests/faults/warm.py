@@ -159,7 +159,7 @@ def _enter(process: int) -> None:
 
 def _parse() -> None:
     with TemporaryDirectory() as folder, environment({"REELHOUSE_WAREHOUSE": folder}):
-        build._manifest(read_settings(target="dev"))
+        build.parsed(read_settings(target="dev"))
     # What every fork shares is not looked through for garbage again and again.
     gc.freeze()
 

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from tests.delivery import unbuilt
 
+from reelhouse.build import parsed
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT, environment
 
@@ -165,7 +167,7 @@ class Bench:
         self.written = folder / "written"
         self.written.mkdir(parents=True)
         shutil.copytree(prepared / "built", self.looked_at)
-        self.manifest = dbt(self.looked_at, "parse")
+        self.manifest = parsed(unbuilt())
 
     def try_out(self, mutant: Mutant) -> Verdict:
         """The verdict on a mutant."""

@@ -15,13 +15,12 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tests.delivery import Delivery
+from tests.delivery import Delivery, unbuilt
 from tests.mutants.mutants import (
     BadMutant,
     Mutant,
     Verdict,
     broken,
-    dbt,
     find,
     mutate,
     read,
@@ -29,6 +28,7 @@ from tests.mutants.mutants import (
     try_out,
 )
 
+from reelhouse.build import parsed
 from reelhouse.errors import ReelhouseError
 from reelhouse.generate import generate
 from reelhouse.s3 import S3Settings, upload
@@ -127,8 +127,8 @@ def cohorts(before: str, after: str) -> Mutant:
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return dbt(tmp_path_factory.mktemp("tree"), "parse")
+def manifest() -> Any:
+    return parsed(unbuilt())
 
 
 def test_every_mutant_fits_the_tree(manifest: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from hashlib import md5
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +12,9 @@ from typing import Any
 import duckdb
 import pytest
 from dbt.cli.main import dbtRunner
+from tests.delivery import unbuilt
 
+from reelhouse.build import parsed
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
 from reelhouse.engines.snowflake import open_warehouse
@@ -201,12 +202,6 @@ NOT_CONNECTED = {
 }
 
 
-@cache
-def manifest(target: str) -> Any:
-    """The project, parsed once for a target."""
-    return invoke(target, "parse")
-
-
 def invoke(target: str, *command: str, manifest: Any = None) -> Any:
     with TemporaryDirectory() as folder, environment(NOT_CONNECTED):
         outcome = dbtRunner(manifest=manifest).invoke(
@@ -228,7 +223,7 @@ def rendered(target: str, templates: list[str]) -> list[str]:
         target,
         *("compile", "--inline", mark.join(templates)),
         *("--no-introspect", "--no-populate-cache"),
-        manifest=manifest(target).deepcopy(),
+        manifest=parsed(unbuilt(target)),
     )
     return str(ran.results[0].node.compiled_code).split(mark)
 
@@ -278,7 +273,7 @@ def test_macros_make_queries_of_the_right_rows(target: str) -> None:
 def test_a_test_of_the_latest_days_looks_at_no_others() -> None:
     name = "relationships_mart_user_behaviour_user_id__user_id__ref_dim_users_"
     (ran,) = invoke(
-        "dev", "compile", "--select", name, manifest=manifest("dev").deepcopy()
+        "dev", "compile", "--select", name, manifest=parsed(unbuilt("dev"))
     ).results
     connection = duckdb.connect()
     connection.execute("attach ':memory:' as reelhouse")

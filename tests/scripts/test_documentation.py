@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
-from dbt.cli.main import dbtRunner
+from tests.delivery import unbuilt
 
+from reelhouse.build import manifest_of
 from reelhouse.diagram import PAGE, page_of
 from reelhouse.settings import PROJECT
 
@@ -27,17 +27,9 @@ EDGE = re.compile(
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def manifest() -> dict[str, Any]:
     """The manifest that dbt makes of the tree."""
-    folder = tmp_path_factory.mktemp("manifest")
-    places = ["--target-path", str(folder), "--log-path", str(folder)]
-    project = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    parsed = dbtRunner().invoke(
-        ["--log-level", "none", "parse", "--target", "dev", *places, *project]
-    )
-    assert parsed.success, parsed.exception
-    made = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return dict(made)
+    return manifest_of(unbuilt())
 
 
 # --- the entity diagram

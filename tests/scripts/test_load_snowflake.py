@@ -166,7 +166,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return statements
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage", [STAGES[0], pytest.param(STAGES[1], marks=pytest.mark.long)]
+)
 def test_raw_tables_are_equal(
     s3_server: S3Settings,
     bucket: str,

@@ -16,8 +16,10 @@ import pytest
 import sqlglot
 from sqlfluff.core import FluffConfig, Linter
 from sqlglot import exp
+from tests.delivery import unbuilt
 from tests.scripts.test_snowflake_setup import SQL_PARTS, setup_for
 
+from reelhouse.build import parsed
 from reelhouse.engines.snowflake import connector
 from reelhouse.settings import PROJECT
 from reelhouse.snowflake_setup import render
@@ -197,7 +199,7 @@ class Compiled:
             self.patch.delenv(name)
         for name in ("ACCOUNT", "USER", "ROLE", "WAREHOUSE", "PRIVATE_KEY_PATH"):
             self.patch.setenv(f"SNOWFLAKE_{name}", "none")
-        self.manifest = self.dbt("parse")
+        self.manifest = parsed(unbuilt("prod"))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -207,8 +209,7 @@ class Compiled:
         from dbt.cli.main import dbtRunner
 
         # dbt leaves marks in its manifest, so each command has a copy.
-        manifest = self.manifest.deepcopy() if self.manifest else None
-        outcome = dbtRunner(manifest=manifest).invoke(
+        outcome = dbtRunner(manifest=self.manifest.deepcopy()).invoke(
             [
                 *("--log-level", "none", "--log-path", str(self.folder)),
                 *command,
