@@ -188,8 +188,8 @@ CONTROLS = {
     "same after a second load": Mutant(
         "delete_vanished",
         "a rule",
-        "where changes.is_removal",
-        "where changes.is_removal and true",
+        "where removals.is_removal",
+        "where removals.is_removal and true",
         second_load=True,
     ),
     "gone": cohorts("where month > cohort_month", "true"),
