@@ -282,7 +282,7 @@ def test_help_names_every_target() -> None:
 
 def test_run_installs_and_runs(equipped: Checkout) -> None:
     result = _make(equipped, "run", "ARGS=--source 'my files'")
-    assert equipped.calls == ["reelhouse run --source my files"]
+    assert equipped.calls == ["reelhouse run --report --source my files"]
     assert result.stdout == "words of reelhouse\n"
 
 
