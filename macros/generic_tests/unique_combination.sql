@@ -1,6 +1,5 @@
 {% test unique_combination(model, columns) %}
 
-{#- A sort within a column costs half of a group by all of them. -#}
 with marked as (
     select
         {{ columns | join(',\n        ') }},

@@ -171,7 +171,7 @@ def _write_report_if_possible(settings: Settings) -> None:
             f"({first.rstrip('.')}): see to it, and make it by `reelhouse report`."
         )
     else:
-        show.written(settings.report)
+        show.drawn(settings.report)
 
 
 @main.command()

@@ -21,8 +21,9 @@ from reelhouse.settings import PROJECT
 
 STAGING = PROJECT / "models/staging"
 LEDGER = STAGING / "reelhouse/_reelhouse__sources.yml"
-# What rules.py can judge.
-TYPES = re.compile(r"varchar|bigint|double|decimal\(\d+,\d+\)")
+DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+# Digits that a number may have: a bigint, and either part of a double.
+BIGINT_DIGITS, DOUBLE_DIGITS = 18, 30
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,21 @@ class Column:
     may_be_empty: bool = False
     is_epoch: bool = False
     separator: str | None = None
+
+    @property
+    def digits(self) -> tuple[int, int] | None:
+        """How many digits its type takes before a dot and behind it.
+
+        None for a text, and for a type that the loader cannot judge.
+        """
+        if self.data_type == "bigint":
+            return BIGINT_DIGITS, 0
+        if self.data_type == "double":
+            return DOUBLE_DIGITS, DOUBLE_DIGITS
+        if parts := DECIMAL.fullmatch(self.data_type):
+            precision, scale = map(int, parts.groups())
+            return precision - scale, scale
+        return None
 
 
 @dataclass(frozen=True)
@@ -166,7 +182,7 @@ def _source(path: Path) -> dict[str, Any]:
 
 def _check_types(entity: Entity, path: Path) -> None:
     for column in entity.file_columns:
-        if not TYPES.fullmatch(column.data_type):
+        if column.data_type != "varchar" and not column.digits:
             raise ReelhouseError(
                 f"{path.relative_to(PROJECT)} gives {entity.name}.{column.name} the "
                 f"type {column.data_type}, which the loader cannot judge: declare "

@@ -7,7 +7,6 @@ costs a tenth of it.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ import numpy.typing as npt
 from reelhouse.contract import Column, Entity
 
 COMMA, DOT, ZERO, LINE_FEED, RETURN = b",.0\n\r"
-# Digits that a number may have: of a bigint, and of either part of a double.
-BIGINT_DIGITS, DOUBLE_DIGITS = 18, 30
+# More than any line of numbers has; what is longer is not kept to be looked at.
+LONGEST_LINE = 4_096
 
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.signedinteger[Any]]
@@ -26,17 +25,18 @@ Places = npt.NDArray[np.signedinteger[Any]]
 class ExactLines:
     """Takes the bytes of a CSV file as they arrive; `is_exact` tells of all of them.
 
-    Exact are lines of one kind of line end, whose fields are as many as the columns
-    and plain decimal numbers, each in a form that its column's type holds: no sign, no
-    exponent, no needless zero before a whole number, no more digits than there is room
-    for. Other numbers may be right as well, but are to be read as text to find out.
+    Exact are lines whose fields are as many as the columns and plain decimal numbers,
+    each in a form that its column's type holds: no sign, no exponent, no needless zero
+    before a whole number, no more digits than there is room for. Other numbers may be
+    right as well, but are to be read as text to find out. That lines end alike is not
+    looked at; of a plain object it is known.
     """
 
     def __init__(self, entity: Entity) -> None:
         self._columns = entity.file_columns
         self._rest = b""
         self._is_in_header = True
-        self._is_exact = all(map(_room, self._columns))
+        self._is_exact = all(column.digits for column in self._columns)
 
     @property
     def is_exact(self) -> bool:
@@ -52,7 +52,8 @@ class ExactLines:
         lines = self._rest + chunk
         end = lines.rfind(b"\n") + 1
         self._rest = lines[end:]
-        if end:
+        self._is_exact = len(self._rest) <= LONGEST_LINE
+        if end and self._is_exact:
             data = np.frombuffer(lines, np.uint8, end)
             self._is_exact = _are_exact(data, self._columns)
 
@@ -83,7 +84,7 @@ def _are_exact(data: Bytes, columns: tuple[Column, ...]) -> bool:
     dotted = 0
     for number, column in enumerate(columns):
         here, to = starts[:, number], ends[:, number]
-        before, after = _room(column) or (0, 0)
+        before, after = column.digits or (0, 0)
         if after:
             # Each has its dot, or this is a file to be read as text.
             if len(dots) != len(here):
@@ -102,15 +103,3 @@ def _are_exact(data: Bytes, columns: tuple[Column, ...]) -> bool:
             if length.max() > before or ((data[here] == ZERO) & (length > 1)).any():
                 return False
     return len(dots) == dotted * len(breaks)
-
-
-def _room(column: Column) -> tuple[int, int] | None:
-    """How many digits a column takes before a dot and behind it; None for a text."""
-    if column.data_type == "bigint":
-        return BIGINT_DIGITS, 0
-    if column.data_type == "double":
-        return DOUBLE_DIGITS, DOUBLE_DIGITS
-    if digits := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):
-        precision, scale = map(int, digits.groups())
-        return precision - scale, scale
-    return None

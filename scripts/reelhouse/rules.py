@@ -7,15 +7,17 @@ type can hold: nothing is rounded, trimmed or guessed.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from reelhouse.contract import Column, Entity
+from reelhouse.contract import DOUBLE_DIGITS, Column, Entity
 
 FUTURE_ALLOWANCE = timedelta(days=1)
-NUMBER = "-?[0-9]{1,30}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,3})?"
+NUMBER = (
+    f"-?[0-9]{{1,{DOUBLE_DIGITS}}}([.][0-9]{{1,{DOUBLE_DIGITS}}})?"
+    "([eE][-+]?[0-9]{1,3})?"
+)
 
 
 class Dialect(Protocol):
@@ -108,16 +110,8 @@ def _type_rules(
     number = dialect.whole_text(text, NUMBER)
     rules = [(number, f"{column.header}: not a number")]
     if column.data_type != "double":
-        exact = dialect.whole_text(text, _exact_text(column))
+        before, after = column.digits or (0, 0)
+        part = f"([.][0-9]{{1,{after}}})?" if after else ""
+        exact = dialect.whole_text(text, f"-?[0-9]{{1,{before}}}{part}")
         rules.append((exact, f"{column.header}: does not fit {column.data_type}"))
     return rules
-
-
-def _exact_text(column: Column) -> str:
-    """A pattern of texts that the column's type holds exactly, whatever the range."""
-    if column.data_type == "bigint":
-        return "0|-?[1-9][0-9]{0,17}"
-    if digits := re.fullmatch(r"decimal\((\d+),(\d+)\)", column.data_type):
-        precision, scale = map(int, digits.groups())
-        return f"-?[0-9]{{1,{precision - scale}}}([.][0-9]{{1,{scale}}})?"
-    return NUMBER

@@ -476,6 +476,11 @@ def written(path: Path) -> None:
     out.print(_short(path), soft_wrap=True)
 
 
+def drawn(report: Path) -> None:
+    """Where the charts are that a run has made."""
+    out.print(f"Their charts: {_short(report)}, for any browser", soft_wrap=True)
+
+
 def exported(made: Export) -> None:
     """What an export holds, and what it took the place of."""
     out.print(

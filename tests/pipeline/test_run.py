@@ -17,13 +17,15 @@ import yaml
 from tests.delivery import UNTESTED, Delivery, csv
 from tests.faults import tally
 
-from reelhouse.diagram import PAGE
+from reelhouse.build import manifest_of
+from reelhouse.diagram import PAGE, relations_of, tables_of
+from reelhouse.engines.duckdb import connect
 from reelhouse.errors import ReelhouseError
 from reelhouse.publish import prepare
 from reelhouse.query import query
 from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
-from reelhouse.settings import PROJECT
+from reelhouse.settings import PROJECT, Settings
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",
@@ -323,3 +325,36 @@ def test_another_source_starts_a_fresh_warehouse(grown: Delivery) -> None:
     assert grown.rows("select distinct source from raw.loads") == [
         ("s3://run-bucket/elsewhere",)
     ]
+
+
+def test_views_hold_on_all_of_the_sample(sample: Settings) -> None:
+    """Where dbt's tests look at the latest days alone, as rows are too many."""
+    manifest = manifest_of(sample)
+    schemas = {
+        node["name"]: node["schema"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in ("model", "seed")
+    }
+    with connect(sample.published, read_only=True) as published:
+        views = published.execute(
+            "select name, key_columns from serving.published_tables where kind = 'view'"
+        ).fetchall()
+    tables = {table.name: table for table in tables_of(manifest)}
+    relations = [
+        each for name, _ in views for each in relations_of(manifest, tables[name])
+    ]
+    assert len(views) == 2
+    assert len(relations) == 7
+    with connect(sample.database, read_only=True) as warehouse:
+        for name, key in views:
+            rows, keys = warehouse.execute(
+                f"select count(*), count(distinct row({key})) from marts.{name}"
+            ).fetchall()[0]
+            assert rows == keys >= 28_000, name
+        for each in relations:
+            orphans = warehouse.execute(
+                f"select child.{each.column} from marts.{each.child} as child "
+                f"anti join {schemas[each.parent]}.{each.parent} as parent "
+                f"on child.{each.column} = parent.{each.field} limit 3"
+            ).fetchall()
+            assert orphans == [], each

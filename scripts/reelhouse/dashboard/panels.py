@@ -623,7 +623,7 @@ def health_figures(reading: Reading) -> list[Figure]:
         Figure("Last change", day(loaded_at), f"load {reading.load_id}"),
         Figure("Newest rating", day(reading["freshness"].iloc[0]["last_rated_at"])),
         Figure(
-            "Tests passed", whole(build["tests"]), f"of {whole(build['models'])} models"
+            "Tests passed", whole(build["tests"]), f"on {whole(build['models'])} models"
         ),
         Figure("Records rejected", whole(rejected), "kept aside, with why"),
         Figure("Records unexplained", whole(unexplained), "of any file, in any layer"),
