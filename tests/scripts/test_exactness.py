@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from reelhouse.contract import entities
+from reelhouse.contract import Column, Entity
 from reelhouse.exactness import LONGEST_LINE, ExactLines
 
-RATINGS = "userId,movieId,rating,timestamp"
-SCORES = "movieId,tagId,relevance"
+
+def entity(*types: str) -> Entity:
+    """One with a column of each type, under the headers a, b, c …"""
+    columns = (Column(f"{h}_", kind, h) for h, kind in zip("abcd", types, strict=False))
+    return Entity("numbers", tuple(columns))
 
 
-def is_exact(entity: str, content: bytes, size: int = 1 << 20) -> bool:
+MONEY = entity("bigint", "bigint", "decimal(2,1)", "bigint")
+SHARES = entity("bigint", "bigint", "double")
+
+
+def is_exact(of: Entity, content: bytes, size: int = 1 << 20) -> bool:
     """Whether a file is exact that arrives in chunks of so many bytes."""
-    lines = ExactLines(entities()[entity])
+    lines = ExactLines(of)
     for start in range(0, len(content), size):
         lines.update(content[start : start + size])
     return lines.is_exact
@@ -22,19 +29,19 @@ def is_exact(entity: str, content: bytes, size: int = 1 << 20) -> bool:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
 @pytest.mark.parametrize(
-    ("entity", "lines"),
+    ("of", "lines"),
     [
-        ("ratings", [RATINGS, "1,20,4.0,964982703", "0,123456789012345678,0.5,0"]),
-        ("ratings", [RATINGS]),
-        ("genome_scores", [SCORES, "1,1,0.00800000000000001", "1,2,12.5"]),
+        (MONEY, ["1,20,4.0,964982703", "0,123456789012345678,0.5,0"]),
+        (MONEY, []),
+        (SHARES, ["1,1,0.00800000000000001", "1,2,12.5"]),
     ],
-    ids=["ratings", "a header alone", "scores"],
+    ids=["decimals", "a header alone", "doubles"],
 )
 def test_plain_numbers_are_exact(
-    entity: str, lines: list[str], size: int, end: str
+    of: Entity, lines: list[str], size: int, end: str
 ) -> None:
-    content = "".join(line + end for line in lines).encode()
-    assert is_exact(entity, content, size)
+    content = "".join(line + end for line in [of.header, *lines]).encode()
+    assert is_exact(of, content, size)
 
 
 @pytest.mark.parametrize("size", [7, 1 << 20])
@@ -68,23 +75,24 @@ def test_plain_numbers_are_exact(
 def test_other_texts_are_not(lines: list[str], size: int) -> None:
     good = ["1,20,4.0,964982703"]
     for content in (lines, [*good, *lines], [*lines, *good]):
-        file = "".join(f"{line}\n" for line in [RATINGS, *content]).encode()
-        assert not is_exact("ratings", file, size)
+        file = "".join(f"{line}\n" for line in [MONEY.header, *content]).encode()
+        assert not is_exact(MONEY, file, size)
 
 
 def test_texts_are_read_as_they_are() -> None:
-    assert not is_exact("movies", b"movieId,title,genres\n1,2,3\n")
+    texts = entity("bigint", "varchar")
+    assert not is_exact(texts, b"a,b\n1,2\n")
 
 
 @pytest.mark.parametrize("tail", [b"", b"1,2,3.0,4", b"1" * (LONGEST_LINE + 1) + b"\n"])
 def test_a_file_that_does_not_end_is_not_exact(tail: bytes) -> None:
-    header = b"" if not tail else RATINGS.encode() + b"\n"
-    assert not is_exact("ratings", header + tail, LONGEST_LINE + 1)
+    header = b"" if not tail else MONEY.header.encode() + b"\n"
+    assert not is_exact(MONEY, header + tail, LONGEST_LINE + 1)
 
 
 def test_no_more_is_kept_of_a_line_than_it_may_have() -> None:
-    lines = ExactLines(entities()["ratings"])
-    lines.update(RATINGS.encode() + b"\n")
+    lines = ExactLines(MONEY)
+    lines.update(MONEY.header.encode() + b"\n")
     for _ in range(3):
         lines.update(b"1" * LONGEST_LINE)
     assert len(lines._rest) <= 2 * LONGEST_LINE
