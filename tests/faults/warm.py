@@ -21,6 +21,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
+from unittest.mock import patch
 
 from reelhouse import build, show
 from reelhouse.cli import main
@@ -95,7 +97,9 @@ def start(
     )
     # What the server that forks imports lies beside this folder.
     paths = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'scripts'}", PARENT: "1"}
-    with environment(paths):
+    # It would run again what is the main module: a script, after tests of an app.
+    nothing = patch.dict(sys.modules, {"__main__": ModuleType("__main__")})
+    with environment(paths), nothing:
         process.start()
     sender.close()
     return Started(process, said, receiver)
