@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT, Settings, environment, variables
 
 Progress = Callable[[int, int], None]
@@ -161,40 +160,14 @@ def _dbt(
     command: list[str],
     settings: Settings,
     manifest: Any = None,
-    callback: Callable[[Any], None] | None = None,
+    listen: Callable[[Any], None] | None = None,
     target_path: Path | None = None,
 ) -> Any:
-    """What a dbt command returns; ReelhouseError where it does not get that far."""
-    from dbt.cli.main import dbtRunner
-    from dbt_common.events.event_manager_client import cleanup_event_logger
+    from reelhouse.dbt_runner import invoke
 
     # What dbt writes down belongs to one warehouse, as the lock does.
     folder = settings.warehouse / "dbt"
-    runner = dbtRunner(manifest=manifest, callbacks=[callback] if callback else [])
-    try:
-        outcome = runner.invoke(
-            [
-                # Artifacts that nobody reads take as long as a small build.
-                *("--log-level", "none", "--no-write-json"),
-                *("--log-path", str(folder)),
-                *command,
-                *("--project-dir", str(PROJECT)),
-                *("--profiles-dir", str(PROJECT)),
-                *("--target", settings.target),
-                *("--target-path", str(target_path or folder / settings.target)),
-            ]
-        )
-    finally:
-        # Its loggers would keep the callbacks, and all that these know, to the end.
-        cleanup_event_logger()
-    if isinstance(outcome.exception, KeyboardInterrupt):
-        raise outcome.exception
-    if outcome.exception:
-        raise ReelhouseError(
-            f"dbt did not {command[0]} ({_first_line(outcome.exception)}): "
-            f"see {folder / 'dbt.log'}."
-        ) from outcome.exception
-    return outcome.result
+    return invoke(command, settings.target, folder, target_path, manifest, listen)
 
 
 def _add(report: BuildReport, result: Any) -> None:
@@ -225,8 +198,3 @@ class _Teller:
         if event.info.name == "NodeFinished":
             self.done += 1
             self.progress(self.done, max(self.total, self.done))
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3]) or type(error).__name__

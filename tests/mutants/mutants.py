@@ -24,7 +24,7 @@ from tests.delivery import unbuilt
 
 from reelhouse.build import parsed
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT, environment
+from reelhouse.settings import environment
 
 LIST = Path(__file__).with_name("mutants.yml")
 DATABASE = "reelhouse.duckdb"
@@ -247,31 +247,16 @@ def dbt(
     Raises ReelhouseError where it does not get that far.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dbt.cli.main import dbtRunner
 
-    runner = dbtRunner(manifest=manifest, callbacks=[listen] if listen else [])
+    from reelhouse.dbt_runner import invoke
+
+    # What fails first must not depend on what is done beside it.
+    alone = [*command, "--threads", "1"]
     with environment({"REELHOUSE_WAREHOUSE": str(folder)}):
         try:
-            outcome = runner.invoke(
-                [
-                    # Writing the manifest takes as long as a unit test.
-                    *("--log-level", "none", "--no-write-json"),
-                    # What fails first must not depend on what is done beside it.
-                    *command,
-                    *("--threads", "1"),
-                    *("--log-path", str(folder)),
-                    *("--project-dir", str(PROJECT)),
-                    *("--profiles-dir", str(PROJECT)),
-                    *("--target", "dev"),
-                    *("--target-path", str(folder / "target")),
-                ]
-            )
+            return invoke(alone, "dev", folder, manifest=manifest, listen=listen)
         finally:
             DuckDBConnectionManager.close_all_connections()
-    if outcome.exception:
-        message = " ".join(str(outcome.exception).split())
-        raise ReelhouseError(f"dbt did not {command[0]}: {message}")
-    return outcome.result
 
 
 _bench: Bench

@@ -6,20 +6,22 @@ import math
 from datetime import datetime
 from decimal import Decimal
 from hashlib import md5
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import pytest
-from dbt.cli.main import dbtRunner
 from tests.delivery import unbuilt
 
+from reelhouse import dbt_runner
 from reelhouse.build import parsed
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
 from reelhouse.engines.snowflake import open_warehouse
 from reelhouse.engines.snowflake_run import Account
-from reelhouse.settings import PROJECT, environment
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import environment
 
 # An expression in Jinja, and its value.
 VALUES: list[tuple[str, Any]] = [
@@ -204,16 +206,7 @@ NOT_CONNECTED = {
 
 def invoke(target: str, *command: str, manifest: Any = None) -> Any:
     with TemporaryDirectory() as folder, environment(NOT_CONNECTED):
-        outcome = dbtRunner(manifest=manifest).invoke(
-            [
-                *("--log-level", "none", "--log-path", folder, *command),
-                *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-                *("--target", target, "--target-path", folder),
-            ]
-        )
-    if outcome.exception:
-        raise outcome.exception.__context__ or outcome.exception
-    return outcome.result
+        return dbt_runner.invoke([*command], target, Path(folder), manifest=manifest)
 
 
 def rendered(target: str, templates: list[str]) -> list[str]:
@@ -292,8 +285,10 @@ def test_a_test_of_the_latest_days_looks_at_no_others() -> None:
 
 
 def test_an_order_without_a_direction_is_refused() -> None:
-    with pytest.raises(Exception, match="top_n: say asc or desc behind 'score'"):
+    with pytest.raises(ReelhouseError) as caught:
         rendered("dev", ["{{ top_n(1, ['score']) }}"])
+    why = caught.value.__cause__
+    assert "top_n: say asc or desc behind 'score'" in str(why and why.__context__)
 
 
 def test_no_two_keys_run_together() -> None:

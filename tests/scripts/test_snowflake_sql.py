@@ -20,6 +20,7 @@ from tests.delivery import unbuilt
 from tests.scripts.test_snowflake_setup import SQL_PARTS, setup_for
 
 from reelhouse.build import parsed
+from reelhouse.dbt_runner import invoke
 from reelhouse.engines.snowflake import connector
 from reelhouse.settings import PROJECT
 from reelhouse.snowflake_setup import render
@@ -206,19 +207,9 @@ class Compiled:
         self.patch.undo()
 
     def dbt(self, *command: str) -> Any:
-        from dbt.cli.main import dbtRunner
-
         # dbt leaves marks in its manifest, so each command has a copy.
-        outcome = dbtRunner(manifest=self.manifest.deepcopy()).invoke(
-            [
-                *("--log-level", "none", "--log-path", str(self.folder)),
-                *command,
-                *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-                *("--target", "prod", "--target-path", str(self.folder)),
-            ]
-        )
-        assert not outcome.exception, outcome.exception
-        return outcome.result
+        copy = self.manifest.deepcopy()
+        return invoke([*command], "prod", self.folder, self.folder, copy)
 
     def compile(self, has_tables: bool, *selection: str) -> dict[str, str]:
         """Compiled SQL by the id of its node; later runs see their tables."""

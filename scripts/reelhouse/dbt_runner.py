@@ -1,0 +1,82 @@
+"""dbt in this process: one command, what it returns, and what it tells on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dbt.cli.main import dbtRunner
+from dbt_common.events.base_types import BaseEvent, EventLevel
+from dbt_common.events.event_manager import EventManager
+from dbt_common.events.event_manager_client import ctx_set_event_manager
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import PROJECT
+
+# What a listener is told; of the thirty events of a node, most are for a log.
+HEARD = {"LogStartLine", "LogModelResult", "LogTestResult", "NodeFinished"}
+
+
+class _Events(EventManager):
+    """Makes messages of the events that someone hears.
+
+    dbt makes one of each event, which takes a fifth of the time of a small build.
+    """
+
+    def fire_event(
+        self,
+        e: BaseEvent,
+        level: EventLevel | None = None,
+        node: Any = None,
+        force_warn_or_error_handling: bool = False,
+    ) -> None:
+        is_warning = force_warn_or_error_handling or e.level_tag() == EventLevel.WARN
+        if self.loggers or is_warning or type(e).__name__ in HEARD:
+            super().fire_event(e, level, node, force_warn_or_error_handling)
+
+
+def invoke(
+    command: list[str],
+    target: str,
+    folder: Path,
+    target_path: Path | None = None,
+    manifest: Any = None,
+    listen: Callable[[Any], None] | None = None,
+) -> Any:
+    """What a dbt command returns.
+
+    What dbt writes goes to `target_path`, else to the target's folder in `folder`.
+    `listen` is told of nodes as they start and end. dbt leaves marks in a manifest.
+    Raises ReelhouseError where dbt does not get as far as running nodes.
+    """
+    # A manager keeps its listeners, and all that these know, to the end.
+    ctx_set_event_manager(_Events())
+    try:
+        outcome = dbtRunner(manifest, [listen] if listen else None).invoke(
+            [
+                # Artifacts that nobody reads take as long as a small build.
+                *("--log-level", "none", "--no-write-json"),
+                *("--log-path", str(folder)),
+                *command,
+                *("--project-dir", str(PROJECT)),
+                *("--profiles-dir", str(PROJECT)),
+                *("--target", target),
+                *("--target-path", str(target_path or folder / target)),
+            ]
+        )
+    finally:
+        ctx_set_event_manager(EventManager())
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
+    if outcome.exception:
+        raise ReelhouseError(
+            f"dbt did not {command[0]} ({_first_lines(outcome.exception)}): "
+            f"--debug shows all that it says."
+        ) from outcome.exception
+    return outcome.result
+
+
+def _first_lines(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3]) or type(error).__name__
