@@ -25,11 +25,11 @@ run: ## Install what a run needs, then run the whole way on the sample
 	@$(BIN)/reelhouse run --report $(ARGS)
 
 test: check ## Install what tests need, then run every check and test
-	@$(BIN)/python -m pytest -m 'not long and not trial' $(ARGS)
+	@$(BIN)/python -m pytest -m 'not long and not trial' --durations=15 $(ARGS)
 
 test-full: ## Run the tests that take longer
 	@sh scripts/install.sh test
-	@$(BIN)/python -m pytest -m 'long and not trial' $(ARGS)
+	@$(BIN)/python -m pytest -m 'long and not trial' --durations=15 $(ARGS)
 
 test-snowflake: ## Test a real account: see docs/snowflake.md
 	@sh scripts/install.sh test

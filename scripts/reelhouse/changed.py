@@ -34,6 +34,7 @@ UNTRACED = (
     "locks/run.txt",
     "macros/builds/*.sql",
     "macros/check_variables.sql",
+    "macros/cross_db/persist_docs.sql",
     "macros/generate_schema_name.sql",
     "macros/history/snapshot_get_time.sql",
     "models/staging/*/_*__sources.yml",

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial, wraps
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,6 +46,10 @@ class _Commands(click.Group):
 @click.version_option(package_name="reelhouse")
 def main() -> None:
     """Reelhouse: a movie-analytics warehouse on your own machine."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What a terminal has no letter for is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +55,19 @@ def invoke(
     # A manager keeps its listeners, and all that these know, to the end.
     ctx_set_event_manager(_Events())
     try:
-        outcome = dbtRunner(manifest, [listen] if listen else None).invoke(
-            [
-                # Artifacts that nobody reads take as long as a small build.
-                *("--log-level", "none", "--no-write-json"),
-                *("--log-path", str(folder)),
-                *command,
-                *("--project-dir", str(PROJECT)),
-                *("--profiles-dir", str(PROJECT)),
-                *("--target", target),
-                *("--target-path", str(target_path or folder / target)),
-            ]
-        )
+        with _less_search_for_garbage():
+            outcome = dbtRunner(manifest, [listen] if listen else None).invoke(
+                [
+                    # Artifacts that nobody reads take as long as a small build.
+                    *("--log-level", "none", "--no-write-json"),
+                    *("--log-path", str(folder)),
+                    *command,
+                    *("--project-dir", str(PROJECT)),
+                    *("--profiles-dir", str(PROJECT)),
+                    *("--target", target),
+                    *("--target-path", str(target_path or folder / target)),
+                ]
+            )
     finally:
         ctx_set_event_manager(EventManager())
     if isinstance(outcome.exception, KeyboardInterrupt):
@@ -75,6 +78,19 @@ def invoke(
             f"--debug shows all that it says."
         ) from outcome.exception
     return outcome.result
+
+
+@contextmanager
+def _less_search_for_garbage() -> Iterator[None]:
+    """Python searches what is new, and later: what is parsed is large, and stays."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(10_000, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _first_lines(error: BaseException) -> str:

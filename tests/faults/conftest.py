@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,11 @@ class Desk:
     def database(self) -> Path:
         return self.seen / "reelhouse.duckdb"
 
+    def copy(self, warehouse: Path) -> Desk:
+        """Another desk of the same bucket, with all that this one's folder has."""
+        shutil.copytree(self.warehouse, warehouse)
+        return replace(self, warehouse=warehouse)
+
     def put(self, files: dict[str, bytes]) -> None:
         for key, body in files.items():
             client(self.s3).put_object(
@@ -125,16 +131,11 @@ class Desk:
 
 @dataclass
 class Desks:
-    """Makes desks, and knows how a run of the second delivery ends."""
+    """Knows how a run of the second delivery ends, and how many seconds it takes."""
 
     first: Desk
     unharmed: Path
-    seconds: float = 0.0
-
-    def copy(self, warehouse: Path) -> Desk:
-        """Another desk, as it is before the run of the second delivery."""
-        shutil.copytree(self.first.warehouse, warehouse)
-        return Desk(self.first.s3, self.first.bucket, warehouse)
+    seconds: float
 
     def check(self, published: Path) -> None:
         """Every published table, history too, is that of a run without any fault."""
@@ -149,37 +150,48 @@ class Desks:
         assert desk.names() == FILES
 
 
-@pytest.fixture(scope="session")
-def desks(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Desks:
-    """Made once for all workers of a session, each of which has an S3 of its own."""
-    folder = tmp_path_factory.getbasetemp()
+@contextmanager
+def once_for_all(factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder that all workers of a session share, for one of them at a time."""
+    folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
+    with (folder / "desks").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def first(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk after a run of the first delivery, in whose bucket the second one is."""
     upload(s3_server, [], "s3://faults-bucket")
-    desks = Desks(
-        Desk(s3_server, "faults-bucket", folder / "first"), folder / "unharmed"
-    )
-    with (folder / "desks").open("a+") as seconds:
-        fcntl.flock(seconds, fcntl.LOCK_EX)
-        if not desks.unharmed.exists():
-            desks.first.put(FIRST)
-            desks.first.run(day=1)
-            desks.first.put(SECOND)
-            unharmed = desks.copy(folder / "run")
+    with once_for_all(tmp_path_factory) as folder:
+        first = Desk(s3_server, "faults-bucket", folder / "first")
+        if not first.published.exists():
+            first.put(FIRST)
+            first.run(day=1)
+    # Each worker has an S3 of its own.
+    first.put(SECOND)
+    return first
+
+
+@pytest.fixture(scope="session")
+def desks(first: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desks:
+    with once_for_all(tmp_path_factory) as folder:
+        unharmed, seconds = folder / "unharmed", folder / "seconds"
+        if not unharmed.exists():
+            run = first.copy(folder / "run")
             began = time.monotonic()
-            unharmed.run()
-            seconds.write(str(time.monotonic() - began))
-            unharmed.published.replace(desks.unharmed)
-        seconds.seek(0)
-        desks.seconds = float(seconds.read())
-    desks.first.put(SECOND)
-    return desks
+            run.run()
+            seconds.write_text(str(time.monotonic() - began))
+            run.published.replace(unharmed)
+        return Desks(first, unharmed, float(seconds.read_text()))
 
 
 @pytest.fixture
-def desk(desks: Desks, tmp_path: Path) -> Desk:
+def desk(first: Desk, tmp_path: Path) -> Desk:
     """A desk of the test's own."""
-    return desks.copy(tmp_path / "warehouse")
+    return first.copy(tmp_path / "warehouse")
 
 
 def read_whole(published: Path) -> str:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import duckdb
@@ -400,6 +401,19 @@ def test_load_validate_reports_and_loads_nothing(tmp_path: Path) -> None:
     assert "Nothing was loaded" in result.stdout
     assert "ratings.csv: userId: not a whole number" in result.stdout
     assert not (tmp_path / "warehouse/reelhouse.duckdb").exists()
+
+
+def test_a_terminal_may_lack_letters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = GOOD | {"ratings/größe.csv": csv("ratings", ["x,1,4.0,1"])}
+    source = folder(tmp_path, files)
+    terminal = TextIOWrapper(BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr("sys.stdout", terminal)
+    with pytest.raises(SystemExit):
+        main(["load", "--validate", "--source", str(source)])
+    assert isinstance(terminal.buffer, BytesIO)
+    assert rb"gr\xf6\xdfe.csv: userId: not" in terminal.buffer.getvalue()
 
 
 @pytest.mark.fault("11")

@@ -541,11 +541,10 @@ class Inputs:
 def inputs(request: pytest.FixtureRequest) -> Iterator[Inputs]:
     inputs = Inputs()
     yield inputs
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and PROFILE is not settings.get_profile("fixed"):
-        reporter.write_line(
-            f"\nFiles tried: {inputs.tried:,}; violations: {inputs.violations}"
-        )
+    if PROFILE is not settings.get_profile("fixed"):
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print(f"\nFiles tried: {inputs.tried:,}; violations: {inputs.violations}")
 
 
 @pytest.mark.fault("7", "8", "10")

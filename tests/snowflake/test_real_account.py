@@ -22,7 +22,7 @@ from reelhouse.emulator import serve_emulator
 from reelhouse.engines import snowflake
 from reelhouse.engines.snowflake_run import Account
 from reelhouse.errors import ReelhouseError
-from reelhouse.run import BuildFailed
+from reelhouse.run import BuildFailed, RunReport
 from reelhouse.s3 import S3Settings, upload
 
 pytestmark = [
@@ -126,8 +126,16 @@ def ask(sql: str) -> list[tuple[Any, ...]]:
         return Account(warehouse.connection).ask(sql)
 
 
-def test_a_first_and_a_later_run_are_equal_to_local_ones(desk: Desk) -> None:
-    ours, theirs = desk.both.run()
+@pytest.fixture(scope="module")
+def first_runs(desk: Desk) -> tuple[RunReport, RunReport]:
+    """What the first run reported here and there, for tests that need it published."""
+    return desk.both.run()
+
+
+def test_a_first_and_a_later_run_are_equal_to_local_ones(
+    desk: Desk, first_runs: tuple[RunReport, RunReport]
+) -> None:
+    ours, theirs = first_runs
     assert ours.loaded.reject_reasons == theirs.loaded.reject_reasons != {}
     assert_equal(desk.both.compare())
     desk.proved("login, load by COPY, a reject with its reason, build, tests, publish")
@@ -147,6 +155,7 @@ def test_a_first_and_a_later_run_are_equal_to_local_ones(desk: Desk) -> None:
 
 
 @pytest.mark.fault("17", "23")
+@pytest.mark.usefixtures("first_runs")
 def test_a_failed_run_leaves_no_trace(desk: Desk) -> None:
     looks = (
         "select version from serving.publication",
