@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from tests.faults import tally
 
@@ -547,8 +547,30 @@ def inputs(request: pytest.FixtureRequest) -> Iterator[Inputs]:
             print(f"\nFiles tried: {inputs.tried:,}; violations: {inputs.violations}")
 
 
+def replaced(name: str, *lines: bytes) -> Deliveries:
+    """A file of these lines, replaced by the same without the first of them."""
+    entity = entities()[name]
+    first, second = (
+        b"".join(line + b"\n" for line in [entity.header.encode(), *some])
+        for some in (lines, lines[1:])
+    )
+    return Deliveries(entity, first, second)
+
+
+def long_title(length: int) -> bytes:
+    """A line of movies.csv of so many bytes."""
+    return b"1," + b"x" * (length - len(b"1,,Drama")) + b",Drama"
+
+
+# What once was loaded wrong: numbers that no type holds, no last value, long lines.
 @pytest.mark.fault("7", "8", "10")
 @settings(PROFILE)
+@example(replaced("ratings", b"1,1,4.0," + b"9" * 4400, b"1,1,4.0,964982703"))
+@example(replaced("genome_scores", b"1,1,0." + b"3" * 4400, b"1,2,0.5"))
+@example(replaced("links", b"1,0114709,", b"2,,862", b"3,,", b"1,0114709,"))
+@example(replaced("movies", long_title(MAX_LINE_BYTES - 1), b"2,Salt (2001),War"))
+@example(replaced("movies", long_title(MAX_LINE_BYTES), long_title(MAX_LINE_BYTES)))
+@example(replaced("movies", long_title(MAX_LINE_BYTES + 1), b"2,Salt (2001),War"))
 @given(deliveries())
 def test_every_record_is_an_exact_row_or_a_reject(
     desk: Desk, inputs: Inputs, delivered: Deliveries
