@@ -7,7 +7,7 @@ those that were delivered, and how many of these it did not find.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,11 +31,11 @@ def reset() -> None:
     current = Tally()
 
 
-def rows(expected: Iterable[object], found: Iterable[object]) -> None:
+def rows(expected: Iterable[Hashable], found: Iterable[Hashable]) -> None:
     """Count rows that should be there, and those that are not."""
-    wanted = Counter(map(repr, expected))
+    wanted = Counter(expected)
     current.compared += wanted.total()
-    current.lost += (wanted - Counter(map(repr, found))).total()
+    current.lost += (wanted - Counter(found)).total()
 
 
 def number(expected: int, found: int) -> None:
