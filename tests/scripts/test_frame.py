@@ -307,7 +307,7 @@ def test_tests_come_after_the_checks_and_pass_their_status_on(
     equipped: Checkout,
 ) -> None:
     _make(equipped, "test", "ARGS=-k one")
-    assert equipped.calls[-1] == "pytest -m not long and not trial -k one"
+    assert equipped.calls[-1] == "pytest -m not long and not trial --durations=15 -k one"
     _make(equipped, "test-full")
     assert equipped.calls[-1] == "pytest -m long and not trial"
     _make(equipped, "mutants")
