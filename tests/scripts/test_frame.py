@@ -307,9 +307,10 @@ def test_tests_come_after_the_checks_and_pass_their_status_on(
     equipped: Checkout,
 ) -> None:
     _make(equipped, "test", "ARGS=-k one")
-    assert equipped.calls[-1] == "pytest -m not long and not trial --durations=15 -k one"
+    seconds = "--durations=15"
+    assert equipped.calls[-1] == f"pytest -m not long and not trial {seconds} -k one"
     _make(equipped, "test-full")
-    assert equipped.calls[-1] == "pytest -m long and not trial"
+    assert equipped.calls[-1] == f"pytest -m long and not trial {seconds}"
     _make(equipped, "mutants")
     assert equipped.calls[-1] == "pytest -m long -n0 -q -s tests/mutants"
     equipped.environment["FAILING"] = "mypy"
