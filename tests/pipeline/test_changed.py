@@ -18,6 +18,7 @@ from tests.delivery import UNTESTED, client, unbuilt
 from tests.tree import BUILT
 
 from reelhouse import build as building
+from reelhouse import dbt_runner
 from reelhouse.bucket import environment as aws_variables
 from reelhouse.build import build, manifest_of
 from reelhouse.changed import UNTRACED, ChangedReport, build_changed, untraced
@@ -100,7 +101,8 @@ def bench(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Bench:
     tree = copied(base, tmp_path / "tree")
-    monkeypatch.setattr(building, "PROJECT", tree)
+    for module in (building, dbt_runner):
+        monkeypatch.setattr(module, "PROJECT", tree)
     monkeypatch.setattr(building, "_manifests", {})
     # The sample may have been loaded from the bucket of another test process.
     with connect(sample.database, read_only=True) as connection:
