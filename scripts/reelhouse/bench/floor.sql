@@ -14,6 +14,7 @@ create table raw.movies as
 select *
 from read_csv(
     getvariable('files') || '/movies.csv', header = true,
+    quote = '"', escape = '"',
     columns = {movie_id: 'bigint', title: 'varchar', genres: 'varchar'}
 );
 
@@ -37,6 +38,7 @@ create table raw.tags as
 select *
 from read_csv(
     getvariable('files') || '/tags.csv', header = true,
+    quote = '"', escape = '"',
     columns = {user_id: 'bigint', movie_id: 'bigint', tag: 'varchar', epoch: 'bigint'}
 );
 
@@ -44,6 +46,7 @@ create table raw.genome_tags as
 select *
 from read_csv(
     getvariable('files') || '/genome-tags.csv', header = true,
+    quote = '"', escape = '"',
     columns = {tag_id: 'bigint', tag: 'varchar'}
 );
 
