@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.delivery import MOVIES, RATINGS, Delivery, csv
+from tests.delivery import (
+    MOVIES,
+    RATINGS,
+    Delivery,
+    csv,
+    one_worker_at_a_time,
+)
 from tests.faults.plugin import (
     check_faults,
     pytest_addoption,
@@ -70,21 +75,15 @@ def delivery(s3_server: S3Settings, bucket: str, tmp_path: Path) -> Iterator[Del
 
 
 @pytest.fixture(scope="session")
-def sample(
-    s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Settings:
+def sample(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The settings of a warehouse with the sample, run and published; to be read only.
 
     One for all workers: the first who asks makes it.
     """
-    folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        folder = folder.parent
     name = f"sample-{uuid.uuid4().hex}"
     moment = datetime(2026, 1, 1)
-    desk = Delivery(s3_server, name, folder / "sample", moment=moment)
-    with (folder / "sample.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_worker_at_a_time(tmp_path_factory, "sample") as folder:
+        desk = Delivery(s3_server, name, folder / "sample", moment=moment)
         if not desk.settings.published.exists():
             upload(s3_server, [], f"s3://{name}")
             desk.put(

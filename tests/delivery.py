@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,6 +15,7 @@ from typing import Any
 
 import boto3
 import duckdb
+import pytest
 
 from reelhouse.bucket import environment as aws_variables
 from reelhouse.build import BuildReport, build
@@ -50,6 +54,17 @@ RATINGS = [
 def unbuilt(target: str = "dev") -> Settings:
     """Settings for what needs the tree alone, and no warehouse."""
     return Settings("", PROJECT / "target" / "tests", target, None, 1.0, None)
+
+
+@contextmanager
+def one_worker_at_a_time(factory: pytest.TempPathFactory, what: str) -> Iterator[Path]:
+    """The folder that all workers share, for one of them to make something there."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with (folder / f"{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
 
 
 def csv(name: str, lines: Iterable[str], line_end: str = "\r\n") -> bytes:

@@ -15,7 +15,8 @@
     {%- if for_columns and config.persist_column_docs() -%}
         {%- for column in model.columns.values() -%}
             {%- do comments.append(
-                'comment on column ' ~ relation ~ '.' ~ column.name ~ ' is '
+                'comment on column ' ~ relation ~ '.'
+                ~ adapter.quote(column.name) ~ ' is '
                 ~ duckdb_escape_comment(column.description) ~ ';'
             ) -%}
         {%- endfor -%}

@@ -16,15 +16,12 @@ from dbt_common.events.event_manager_client import ctx_set_event_manager
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT
 
-# What a listener is told; of the thirty events of a node, most are for a log.
+# What a listener is told; most events of a node are for a log.
 HEARD = {"LogStartLine", "LogModelResult", "LogTestResult", "NodeFinished"}
 
 
 class _Events(EventManager):
-    """Makes messages of the events that someone hears.
-
-    dbt makes one of each event, which takes a fifth of the time of a small build.
-    """
+    """Makes messages of the events that someone hears, where dbt does of each."""
 
     def fire_event(
         self,
@@ -82,7 +79,10 @@ def invoke(
 
 @contextmanager
 def _less_search_for_garbage() -> Iterator[None]:
-    """Python searches what is new, and later: what is parsed is large, and stays."""
+    """Leave out what is there already, for a parsed project is large and stays.
+
+    What is new is searched as well, but less often.
+    """
     thresholds = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(10_000, *thresholds[1:])

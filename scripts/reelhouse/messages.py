@@ -47,7 +47,7 @@ permissions, or whatever the system names. |
 shows. | Report it; it is a fault of the project. |
 
 dbt's own messages, such as a test that failed, are in the summary of the run, with the
-command that shows the rows; where dbt does not get so far, its log is named.
+command that shows the rows; where dbt does not get so far, its first lines are shown.
 """
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.delivery import client, csv
+from tests.delivery import client, csv, one_worker_at_a_time
 from tests.faults import tally, warm
 from tests.faults.warm import Started
 
@@ -150,22 +147,11 @@ class Desks:
         assert desk.names() == FILES
 
 
-@contextmanager
-def once_for_all(factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder that all workers of a session share, for one of them at a time."""
-    folder = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    with (folder / "desks").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
-
-
 @pytest.fixture(scope="session")
 def first(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A desk after a run of the first delivery, in whose bucket the second one is."""
     upload(s3_server, [], "s3://faults-bucket")
-    with once_for_all(tmp_path_factory) as folder:
+    with one_worker_at_a_time(tmp_path_factory, "desks") as folder:
         first = Desk(s3_server, "faults-bucket", folder / "first")
         if not first.published.exists():
             first.put(FIRST)
@@ -177,7 +163,7 @@ def first(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> De
 
 @pytest.fixture(scope="session")
 def desks(first: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desks:
-    with once_for_all(tmp_path_factory) as folder:
+    with one_worker_at_a_time(tmp_path_factory, "desks") as folder:
         unharmed, seconds = folder / "unharmed", folder / "seconds"
         if not unharmed.exists():
             run = first.copy(folder / "run")

@@ -327,6 +327,45 @@ def test_another_source_starts_a_fresh_warehouse(grown: Delivery) -> None:
     ]
 
 
+def test_descriptions_are_comments_in_the_database(sample: Settings) -> None:
+    """Those of every table and view that dbt makes, and of all that is published."""
+    nodes = [
+        node
+        for node in manifest_of(sample)["nodes"].values()
+        if node["resource_type"] in {"model", "snapshot", "seed"}
+        and node["config"]["materialized"] != "ephemeral"
+    ]
+    described = {
+        (node["schema"], node["alias"], column): text.strip()
+        for node in nodes
+        for column, text in [
+            ("", node["description"]),
+            *((each["name"], each["description"]) for each in node["columns"].values()),
+        ]
+    }
+    described |= {
+        ("serving", *rest): text
+        for (schema, *rest), text in described.items()
+        if schema == "marts"
+    }
+    found = {}
+    for file in (sample.database, sample.published):
+        with connect(file, read_only=True) as connection:
+            for schema, table, column, text in connection.execute(
+                """
+                select schema_name, table_name, '', comment from duckdb_tables()
+                union all
+                select schema_name, view_name, '', comment from duckdb_views()
+                union all
+                select schema_name, table_name, column_name, comment
+                from duckdb_columns()
+                """
+            ).fetchall():
+                found[schema, table, column] = (text or "").strip()
+    assert len(described) > 500
+    assert {key: found.get(key) for key in described} == described
+
+
 def test_views_hold_on_all_of_the_sample(sample: Settings) -> None:
     """Where dbt's tests look at the latest days alone, as rows are too many."""
     manifest = manifest_of(sample)
