@@ -1,9 +1,9 @@
 """Mutants: the tree with one rule broken, which the tree's own tests must notice.
 
-No file is changed: each process parses the tree once, and a mutant is a copy of what
-was parsed, with another text in one place. The unit tests of the models that it
-touches run first; where they pass, it is built with all that is behind it, under the
-data tests.
+No file is changed: each process parses the tree once, and each mutant has a fork of it,
+where what was parsed gets another text in one place. The unit tests of the models that
+it touches run first; where they pass, it is built with all that is behind it, under
+the data tests.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -167,26 +168,51 @@ class Bench:
         self.written = folder / "written"
         self.written.mkdir(parents=True)
         shutil.copytree(prepared / "built", self.looked_at)
+        # dbt leaves marks in a manifest that it works with.
         self.manifest = parsed(unbuilt())
+        self.other = self.manifest.deepcopy()
 
     def try_out(self, mutant: Mutant) -> Verdict:
-        """The verdict on a mutant."""
+        """The verdict on a mutant, from a fork.
+
+        dbt stops at a failure without waiting for its threads; in one process, these
+        and their open database would reach into the next mutant.
+        """
+        context = multiprocessing.get_context("fork")
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=self.tell, args=(mutant, sender))
+        process.start()
+        sender.close()
+        try:
+            verdict: Verdict = receiver.recv()
+        except EOFError:
+            process.join()
+            return Verdict(mutant, "ERROR", f"It ended with {process.exitcode}.")
+        # Threads that still work are not waited for.
+        process.kill()
+        process.join()
+        return verdict
+
+    def tell(self, mutant: Mutant, sender: Connection) -> None:
+        """Send the verdict on a mutant. Both manifests are used up."""
         try:
             by = self.caught_by(mutant)
         except ReelhouseError as error:
-            return Verdict(mutant, "ERROR", str(error))
-        return Verdict(mutant, "caught" if by else "SURVIVED", by)
+            sender.send(Verdict(mutant, "ERROR", str(error)))
+        else:
+            sender.send(Verdict(mutant, "caught" if by else "SURVIVED", by))
 
     def caught_by(self, mutant: Mutant) -> str:
         """What notices a mutant; empty where nothing does. Raises ReelhouseError."""
-        manifest, nodes = self.mutated(mutant)
+        manifest = self.manifest
+        nodes = touched(manifest, mutate(manifest, mutant))
         models = [each.name for each in nodes if each.resource_type == "model"]
         if models:
             units = [f"test_type:unit,{name}" for name in models]
             if by := guard(self.looked_at, manifest, "test", "--select", *units):
                 return by
-            # dbt leaves marks in a manifest that it works with.
-            manifest, nodes = self.mutated(mutant)
+            manifest = self.other
+            mutate(manifest, mutant)
         if mutant.second_load:
             # With all that is before what is behind: of the rest, nothing is built
             # for the second load, so that tests which look there would fail.
@@ -202,11 +228,6 @@ class Bench:
         shutil.copyfile(self.prepared / warehouse / DATABASE, self.written / DATABASE)
         arguments += ["--exclude-resource-type", "unit_test"]
         return guard(self.written, manifest, "build", *arguments)
-
-    def mutated(self, mutant: Mutant) -> tuple[Any, list[Any]]:
-        """A manifest with a rule broken, and the nodes that it touches."""
-        manifest = self.manifest.deepcopy()
-        return manifest, touched(manifest, mutate(manifest, mutant))
 
 
 def guard(folder: Path, manifest: Any, *command: str) -> str:
