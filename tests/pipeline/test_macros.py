@@ -123,6 +123,11 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         f"as is_one from {NUMBERS} as numbers) as marked where is_one",
         [("a", 5)],
     ),
+    "is_repeated, but the first in an order": (
+        f"select id from (select *, {{{{ is_repeated(['team'], ['id desc']) }}}} "
+        f"as is_one from {NUMBERS} as numbers) as marked where is_one",
+        [(1,), (2,)],
+    ),
     "is_repeated, of one column with a null": (
         f"select words from (select *, {{{{ is_repeated(['words']) }}}} as is_one "
         f"from ({NUMBERS} union all {NUMBERS}) as numbers) as marked where is_one",

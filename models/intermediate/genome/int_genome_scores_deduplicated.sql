@@ -9,10 +9,9 @@ deduplicated as (
         relevance
     from genome_scores
     qualify
-        row_number() over (
-            partition by movie_id, tag_id
-            order by file desc, record_number desc
-        ) = 1
+        not {{ is_repeated(
+            ['movie_id', 'tag_id'], ['file desc', 'record_number desc']
+        ) }}
 )
 
 select * from deduplicated

@@ -49,10 +49,11 @@ with ratings as (
 latest as (
     select *
     from to_compute
-    {{ top_n(
-        1, ['rated_at desc', 'rating desc', 'load_id desc'],
-        ['user_id', 'movie_id']
-    ) }}
+    qualify
+        not {{ is_repeated(
+            ['user_id', 'movie_id'],
+            ['rated_at desc', 'rating desc', 'load_id desc']
+        ) }}
 ),
 
 final as (
