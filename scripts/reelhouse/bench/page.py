@@ -11,7 +11,7 @@ import altair as alt
 import pandas as pd
 
 from reelhouse.bench.contenders import OTHERS
-from reelhouse.bench.figures import Table, tables
+from reelhouse.bench.figures import Table, at_nominal, tables
 from reelhouse.bench.measure import Measured
 from reelhouse.bench.session import FULL, BenchReport, SizeReport
 from reelhouse.dashboard.charts import themed
@@ -74,9 +74,9 @@ and published, as the slowest nodes show.
 def write_page(report: BenchReport, path: Path) -> list[Path]:
     """Write the page and its chart, which is in the folder `images` beside it."""
     picture = path.parent / "images" / f"{path.stem}.png"
-    largest = max(report.sizes, key=lambda size: size.ratings)
-    title = f"Seconds of each contender, {largest.ratings:,} ratings"
-    spec = themed(bars(largest), LIGHT, font=PICTURE_FONT).to_dict()
+    shown = at_nominal(report)
+    title = f"Seconds of each contender, {shown.ratings:,} ratings"
+    spec = themed(bars(shown), LIGHT, font=PICTURE_FONT).to_dict()
     spec |= {
         "width": PICTURE_WIDTH,
         "background": LIGHT.ground,
