@@ -38,10 +38,15 @@ VALUES: list[tuple[str, Any]] = [
     ("bayesian_average('1', '5', '4', '12', 1)", 4.0),
     ("bayesian_average('1', '50', '4', '120', 1, 10)", 4.0),
     ("bayesian_average('2', '9', '4', '12', 0)", 4.5),
-    # A product of 29 digits, and no digit lost before the division.
+    # Products of more than 18 digits, and no digit lost before the division.
     (
-        "bayesian_average('20000000', '712345678', '20000000', '712345678', 100, 10)",
-        712345678 / 200000000,
+        "stddev_from_sums('3000000000', '90000000000', '3000000002999999999')",
+        math.sqrt((3_000_000_002_999_999_999 - 90_000_000_000 * 30) / 2_999_999_999),
+    ),
+    (
+        "bayesian_average('2000000000', '71234567800', '2000000000', '71234567800',"
+        " 100, 10)",
+        71234567800 / 20000000000,
     ),
     ("weight_units('1')", 232792560),
     ("weight_units('4')", 58198140),

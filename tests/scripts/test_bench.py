@@ -13,7 +13,7 @@ from tests.emulated import Client
 
 from reelhouse.bench.account import Asked, Log, listening
 from reelhouse.bench.contenders import FLOOR, over_files, steps_of
-from reelhouse.bench.figures import exponent, goals
+from reelhouse.bench.figures import beyond_floor, exponent, goals
 from reelhouse.bench.frames import marts, read
 from reelhouse.bench.measure import Cost, Measured, run_contender
 from reelhouse.bench.page import parts, write_page
@@ -152,13 +152,16 @@ def measured(seconds: float, nodes: bool = False, **steps: float) -> Measured:
 
 def size(ratings: int, *seconds: float) -> SizeReport:
     """Rounds of a run that took so many seconds, a floor of 2 s, a replay of 1 s."""
-    runs = [measured(s, nodes=True, upload=1, load=3, build=4) for s in seconds]
+    steps = {"upload": 1.0, "load": 3.0, "build": 4.0, "backup": 0.5, "publish": 0.25}
+    rest = sum(steps.values())
+    runs = [measured(s, True, **steps, **{"start and end": s - rest}) for s in seconds]
     return SizeReport(
         ratings,
         {
             FULL: runs,
-            BUILD: [measured(9, build=1.5)] * len(runs),
-            "floor": [measured(2, load=1, build=1)] * len(runs),
+            BUILD: [measured(9, False, build=1.5, **{"start of dbt": 0.5})] * len(runs),
+            "floor": [measured(2, False, load=1, build=1, **{"start and end": 0})]
+            * len(runs),
             "replay": [measured(1, build=1, tests=1)] * len(runs),
             NEW_OBJECT: [measured(1.8, nodes=True, upload=1, load=0, build=0.3)]
             * len(runs),
@@ -203,7 +206,7 @@ def test_the_page_holds_all_tables_and_its_chart(tmp_path: Path) -> None:
     report = BenchReport(
         {"processor": "two cores"},
         "4GB",
-        [size(1000, 5)],
+        [size(1000, 10)],
         [measured(3, run=2, again=0.5)],
         {"first run": asked},
     )
@@ -217,7 +220,7 @@ def test_the_page_holds_all_tables_and_its_chart(tmp_path: Path) -> None:
     for line in (
         f"reelhouse {command} --account --page docs/performance.md",
         "- processor: two cores",
-        "| run | all | 5.00 | 5.00 – 5.00 | 2.50 | 10,737 |",
+        "| run | all | 10.00 | 10.00 – 10.00 | 5.00 | 21,475 |",
         "| a | model | 1.00 |",
         "| one model, built and tested again in a warm process, on the sample "
         "| ≤ 1 s | 0.50 s | 0.25 s | yes |",
@@ -231,8 +234,26 @@ def test_the_page_holds_all_tables_and_its_chart(tmp_path: Path) -> None:
         "load": 3,
         "build": 1,
         "tests": 3,
-        "rest": 1,
+        "rest": 3,
     }
+
+
+def test_what_a_run_does_beyond_the_floor_adds_up() -> None:
+    table = beyond_floor(size(1000, 10))
+    *parts, whole = [
+        [float(cell.rstrip("×")) for cell in row[1:]] for row in table.rows
+    ]
+    assert parts == [
+        [2, 1, 1],  # load
+        [0, 0, 0],  # our SQL
+        [0.5, 0.25, 0.25],  # dbt around it
+        [1.75, 0.88, 0.88],  # start
+        [2, 1, 1],  # tests
+        [0.5, 0.25, 0.25],  # backup
+        [0.25, 0.12, 0.12],  # publish
+    ]
+    assert whole == [7, 3.5, 3.5]
+    assert sum(part[0] for part in parts) == whole[0]
 
 
 def test_statements_are_told_apart_by_what_they_make_an_account_do() -> None:

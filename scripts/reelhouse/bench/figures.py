@@ -102,6 +102,43 @@ def slowest_nodes(size: SizeReport, run: str = FULL) -> Table:
     )
 
 
+def beyond_floor(size: SizeReport) -> Table:
+    """What a run takes longer than the floor, upload left out, part by part."""
+
+    def row(label: str, *parts: tuple[int, str, str]) -> list[str]:
+        wall, cpu = (
+            sum(
+                sign * _median(size, name, _part(step), clock)
+                for sign, name, step in parts
+            )
+            for clock in ("seconds", "cpu_seconds")
+        )
+        floor = _median(size, "floor", _whole, "seconds")
+        return [label, f"{wall:.2f}", f"{cpu:.2f}", f"{wall / floor:.2f}×"]
+
+    floor, replay = "floor", "replay"
+    loaded = (1, FULL, "load"), (-1, floor, "load")
+    ours = (1, replay, "build"), (-1, floor, "build")
+    by_dbt = (1, BUILD, "build"), (-1, replay, "build")
+    start = (1, BUILD, "start of dbt"), (1, FULL, "start and end")
+    tests = (1, FULL, "build"), (-1, BUILD, "build"), (-1, BUILD, "start of dbt")
+    rows = [
+        row("load: hash, checks, ledger, rejects", *loaded),
+        row("our SQL: duplicates, history, reconciliation", *ours),
+        row("dbt around each statement", *by_dbt),
+        row("start of Python and dbt", *start, (-1, floor, "start and end")),
+        row("tests", *tests),
+        row("backup", (1, FULL, "backup")),
+        row("publish", (1, FULL, "publish")),
+        row("all", (1, FULL, ""), (-1, FULL, "upload"), (-1, floor, "")),
+    ]
+    return Table(
+        f"{size.ratings:,} ratings: what a run does that the floor does not",
+        ("what", "wall, s", "CPU, s", "wall, to all of the floor"),
+        rows,
+    )
+
+
 def goals(report: BenchReport) -> Iterator[Goal]:
     """The goals of the project, with what was measured; of those that were."""
     nominal = at_nominal(report)
@@ -254,6 +291,8 @@ def tables(report: BenchReport) -> Iterator[Table]:
         yield slowest_nodes(size)
         if size is at_nominal(report):
             yield slowest_nodes(size, NEW_OBJECT)
+            if {"floor", "replay"} <= size.rounds.keys():
+                yield beyond_floor(size)
     if len(report.sizes) > 1:
         yield exponents(report)
     if report.asked:
@@ -290,6 +329,10 @@ def _median(size: SizeReport, name: str, part: Part, clock: str) -> float:
 
 def _whole(measured: Measured) -> Cost:
     return measured.whole
+
+
+def _part(name: str) -> Part:
+    return _step(name) if name else _whole
 
 
 def _step(name: str) -> Part:

@@ -23,7 +23,7 @@ from reelhouse.settings import variables
 # imports, and ends.
 START = "start and end"
 # What a traceback ends with, were it not for lines that DuckDB adds.
-ERROR = re.compile(r"^[\w.]*(?:Error|Exception): .*", re.MULTILINE)
+ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Failed): .*", re.MULTILINE)
 
 
 @dataclass(frozen=True)

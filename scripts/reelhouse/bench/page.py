@@ -58,16 +58,18 @@ REASONS = """\
 ## What stands in the way of a goal
 
 - **Load.** Plain `read_csv` hashes no object, looks at no byte of a number, keeps no \
-bad record and compares nothing with what was there before. The row `load` does.
+bad record, notes no row's file, and compares nothing with what was there before.
 - **Build, to replay.** What dbt does around a statement costs the same for each node, \
 whatever the size: the less data, the larger its share.
-- **Run, to floor.** Each test reads a table again, backup and publish write it again, \
-so that what is lost can be made good and nobody reads what did not pass. They have \
-rows of their own above.
+- **Run, to floor.** The table of what the floor does not do names each part. Each \
+test reads a table again, backup and publish write it again, so that what is lost can \
+be made good and nobody reads what did not pass.
+- **Memory.** dbt works on two nodes at a time, and DuckDB takes for them what it may; \
+with a lower limit it spills to disk.
 - **One rating in a hundred.** Incremental models handle what has changed, and \
 `tests/budget.yml` holds them to it. But the mean of all movies, percentiles, cohorts \
 and neighbours change with any rating: marts that rest on them are made anew, tested \
-and published, as the slowest nodes show.
+and published, as the slowest nodes of that run show.
 """
 
 
