@@ -70,6 +70,15 @@ with a lower limit it spills to disk.
 `tests/budget.yml` holds them to it. But the mean of all movies, percentiles, cohorts \
 and neighbours change with any rating: marts that rest on them are made anew, tested \
 and published, as the slowest nodes of that run show.
+
+## Larger still
+
+Memory is held to the limit set, and what does not fit in it spills to the warehouse's \
+folder, which needs room for that beside the warehouse, the published file and the \
+backup. The local S3 server is what ends first: it keeps the files of a folder in \
+memory, as its own row tells, where a real bucket does not. When a run takes longer \
+than you want to wait, or one machine is too small, [point the same tree at \
+Snowflake](snowflake.md), and make the warehouses there larger.
 """
 
 
