@@ -209,7 +209,7 @@ def goals_table(report: BenchReport) -> Table:
     rows = [
         [
             goal.what,
-            f"≤ {goal.limit:g}{goal.unit}",
+            f"≤ {goal.limit:.3g}{goal.unit}",
             f"{goal.measured:.2f}{goal.unit}",
             "" if goal.in_cpu is None else f"{goal.in_cpu:.2f}{goal.unit}",
             "yes" if goal.is_met else "no",
