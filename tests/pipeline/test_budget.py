@@ -57,10 +57,11 @@ def test_incremental_models_handle_what_has_changed(
     with connect(desk.settings.database) as connection:
         rows = count_rows(connection, statements)
     for name, (read, handled) in rows.items():
-        # They look at each rating, and pick; the rest is for what has changed.
-        assert handled <= 2 * read + 10 * CHANGED, name
+        # They look at each rating, and pick; what has changed then passes some ten
+        # operators.
+        assert handled <= 2 * read + 12 * CHANGED, name
         full_read, full_handled = read_budget()[name]
-        assert full_handled > 2 * full_read + 10 * CHANGED, "this proves nothing"
+        assert full_handled > 2 * full_read + 12 * CHANGED, "this proves nothing"
 
 
 def test_rows_are_counted_where_they_are_read_and_in_every_operator() -> None:
