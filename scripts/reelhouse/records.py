@@ -24,7 +24,7 @@ from reelhouse.exactness import ExactLines
 BOM = b"\xef\xbb\xbf"
 MAX_LINE_BYTES = 65_536
 MAX_TEXT_BYTES = 4_096
-# What is looked at again and again stays in a processor's cache.
+# So much of a chunk stays in a processor's cache while it is looked at in many ways.
 PIECE_BYTES = 1 << 17
 
 # 1980: no rating is older, and a time of today that lost a digit is.

@@ -13,10 +13,10 @@ from tests.emulated import Client
 
 from reelhouse.bench.account import Asked, Log, listening
 from reelhouse.bench.contenders import FLOOR, over_files, steps_of
-from reelhouse.bench.figures import beyond_floor, exponent, goals
+from reelhouse.bench.figures import beyond_floor, exponent, exponents, goals
 from reelhouse.bench.frames import marts, read
-from reelhouse.bench.measure import Cost, Measured, run_contender
-from reelhouse.bench.page import parts, write_page
+from reelhouse.bench.measure import ERROR, Cost, Measured, run_contender
+from reelhouse.bench.page import INTRODUCTION, REASONS, parts, write_page
 from reelhouse.bench.session import (
     BUILD,
     FULL,
@@ -124,6 +124,8 @@ def test_a_contender_that_fails_says_why(tmp_path: Path) -> None:
     assert "The contender floor failed (" in message
     assert "nowhere/movies.csv" in message
     assert "leave it out with --against" in message
+    ends = "  line\nreelhouse.run.BuildFailed: fct_ratings failed\nmore"
+    assert ERROR.findall(ends) == ["reelhouse.run.BuildFailed: fct_ratings failed"]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +198,22 @@ def test_memory_is_held_to_two_gib_up_to_ml_20m_and_to_the_limit_above() -> None
     assert limits("50%") == limits(None) == [2]
 
 
+def test_ratios_are_of_ml_20m_where_there_are_larger_sizes() -> None:
+    report = BenchReport({}, None, [size(20_000_000, 3), size(100_000_000, 9)])
+    ratios = [each for each in goals(report) if each.unit == "×"]
+    assert len(ratios) == 5
+    assert all(each.what.endswith("at 20,000,000 ratings") for each in ratios)
+    assert ratios[2].measured == 1  # run to floor: 2 s to 2 s
+
+
+def test_a_contender_that_is_not_at_all_sizes_has_no_exponent() -> None:
+    large = size(100, 100)
+    del large.rounds["floor"]
+    table = exponents(BenchReport({}, None, [size(10, 1), large]))
+    names = [name for name, _ in table.rows]
+    assert names == [FULL, BUILD, "replay", NEW_OBJECT, REPLACED]
+
+
 def test_an_exponent_is_the_slope_on_logarithms() -> None:
     report = BenchReport({}, None, [size(10, 1), size(100, 100), size(1000, 10_000)])
     assert exponent(report, FULL, lambda m: m.whole.seconds) == pytest.approx(2)
@@ -225,7 +243,7 @@ def test_the_page_holds_all_tables_and_its_chart(tmp_path: Path) -> None:
         "| one model, built and tested again in a warm process, on the sample "
         "| ≤ 1 s | 0.50 s | 0.25 s | yes |",
         "| all tests |  | 3.00 |",
-        "## 1,000 ratings: the slowest nodes of the build, run, 1 % in a new object",
+        "## 1,000 ratings, run, 1 % in a new object: the slowest nodes of the build",
         "| reads of one with a row for each rating | 4 |",
         "| published ones of them that hold what they held | 1 |",
     ):
@@ -236,6 +254,12 @@ def test_the_page_holds_all_tables_and_its_chart(tmp_path: Path) -> None:
         "tests": 3,
         "rest": 3,
     }
+
+
+def test_the_page_in_the_docs_says_what_this_version_says() -> None:
+    text = (PROJECT / "docs/performance.md").read_text(encoding="utf-8")
+    assert text.startswith(INTRODUCTION)
+    assert text.endswith(REASONS)
 
 
 def test_what_a_run_does_beyond_the_floor_adds_up() -> None:

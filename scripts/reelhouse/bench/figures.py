@@ -95,7 +95,7 @@ def slowest_nodes(size: SizeReport, run: str = FULL) -> Table:
         total = sum(median(seconds[node]) for node in order if node[1] in kinds)
         rows.append([label, "", f"{total:.2f}"])
     return Table(
-        f"{size.ratings:,} ratings: the slowest nodes of the build, {run}",
+        f"{size.ratings:,} ratings, {run}: the slowest nodes of the build",
         ("node", "kind", "s"),
         rows,
         labels=2,

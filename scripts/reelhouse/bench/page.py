@@ -49,7 +49,7 @@ tables, each published table reads the files, and all is made anew each time, \
 whatever has changed |
 | polars | the subject marts, but the smallest, in Polars \
 (`scripts/reelhouse/bench/frames.py`), from the files to Parquet; as far as it goes, \
-the same rows |
+the same rows. It and theirs have no turn above 20 million ratings |
 | run, 1 % in … | the next run after one rating in a hundred came anew, half of them \
 of new users: in an object more, or in a `ratings.csv` that replaces the old one |
 """
@@ -64,8 +64,8 @@ whatever the size: the less data, the larger its share.
 - **Run, to floor.** The table of what the floor does not do names each part. Each \
 test reads a table again, backup and publish write it again, so that what is lost can \
 be made good and nobody reads what did not pass.
-- **Memory.** dbt works on two nodes at a time, and DuckDB takes for them what it may; \
-with a lower limit it spills to disk.
+- **Memory.** dbt works on two nodes at a time, and DuckDB takes for both what its \
+limit leaves.
 - **One rating in a hundred.** Incremental models handle what has changed, and \
 `tests/budget.yml` holds them to it. But the mean of all movies, percentiles, cohorts \
 and neighbours change with any rating: marts that rest on them are made anew, tested \
@@ -73,12 +73,12 @@ and published, as the slowest nodes of that run show.
 
 ## Larger still
 
-Memory is held to the limit set, and what does not fit in it spills to the warehouse's \
-folder, which needs room for that beside the warehouse, the published file and the \
-backup. The local S3 server is what ends first: it keeps the files of a folder in \
-memory, as its own row tells, where a real bucket does not. When a run takes longer \
-than you want to wait, or one machine is too small, [point the same tree at \
-Snowflake](snowflake.md), and make the warehouses there larger.
+The limit of memory is DuckDB's; Python, dbt and what DuckDB does not count come on \
+top. What does not fit spills to the folder of the warehouse, which needs room for it \
+beside the warehouse, the published file and the backup. The local S3 server keeps the \
+files of a folder in memory, as its own row tells; a real bucket does not. When a run \
+takes longer than you want to wait, or one machine is too small, [point the same tree \
+at Snowflake](snowflake.md), and make the warehouses there larger.
 """
 
 
