@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +15,15 @@ from typing import Any
 
 import duckdb
 
-from reelhouse.engines.duckdb import connect, identifier, literal, telling_damage
+from reelhouse.engines.duckdb import (
+    UnreadableWarehouse,
+    connect,
+    identifier,
+    literal,
+    telling_damage,
+)
 from reelhouse.errors import ReelhouseError
+from reelhouse.settings import PROJECT
 
 # Readers as old as DuckDB 1.1 open a file of this version.
 STORAGE_VERSION = "v1.0.0"
@@ -27,6 +36,19 @@ STRING_OR_MARTS = re.compile(
 CREATE_VIEW = re.compile(
     r"""^create\b(?:'(?:[^'\\]|\\.|'')*'|\$\$.*?\$\$|"[^"]*"|(?!\bas\b).)*\bas\b""",
     re.IGNORECASE | re.DOTALL,
+)
+
+# All that shapes what is published, but for the rows of the files.
+CODE = (
+    "dbt_project.yml",
+    "locks/run.txt",
+    "macros/**/*",
+    "models/**/*",
+    "profiles.yml",
+    "scripts/reelhouse/**/*.py",
+    "seeds/**/*",
+    "snapshots/**/*",
+    "tests/data_tests/**/*",
 )
 
 
@@ -68,12 +90,66 @@ class Relation:
     key_columns: tuple[str, ...]
 
 
-def prepare(database: Path, to: Path, *, is_part: bool = False) -> Publication:
+def code_of(tree: Path = PROJECT) -> str:
+    """The SHA-256 of the names and bytes of all that shapes what is published."""
+    found = hashlib.sha256()
+    for path in sorted({path for each in CODE for path in tree.glob(each)}):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            found.update(f"{path.relative_to(tree).as_posix()} {content}\n".encode())
+    return found.hexdigest()
+
+
+def standing_in(database: Path, published: Path, code: str) -> Publication | None:
+    """What `standing` says of a warehouse's file and of the published one."""
+    if not published.exists():
+        return None
+    try:
+        with (
+            closing(connect(database, read_only=True)) as built,
+            closing(connect(published, read_only=True)) as shown,
+        ):
+            return standing(_asking(built), _asking(shown), code)
+    except UnreadableWarehouse:
+        return None
+
+
+def standing(built: Ask, published: Ask, code: str) -> Publication | None:
+    """What is published, where a whole build of the same code would change nothing.
+
+    So it is where it stems from the newest build, which has seen the newest load, and
+    from a run of this `code`.
+    """
+    has_code = published(
+        "select count(*) from information_schema.columns "
+        "where lower(table_schema) = 'serving' "
+        "and lower(table_name) = 'publication' and lower(column_name) = 'code'"
+    )[0][0]
+    found = has_code and published("select version, code from serving.publication")
+    if not found or found[0][1] != code:
+        return None
+    try:
+        build = qualified_build(built)
+    except ReelhouseError:
+        return None
+    if build.version != found[0][0]:
+        return None
+    rows = published(
+        "select coalesce(sum(row_count), 0) from serving.published_tables "
+        "where kind = 'table'"
+    )[0][0]
+    return Publication(build.version, build.load_id, len(build.relations), int(rows))
+
+
+def prepare(
+    database: Path, to: Path, *, is_part: bool = False, code: str | None = None
+) -> Publication:
     """Write the published tables of a warehouse into a new file beside the old one.
 
-    Nobody sees the file until `put_in_place`. Raises ReelhouseError where the
-    newest build does not qualify; with `is_part`, for a file that is compared and
-    never put in place, it may have left nodes out.
+    Nobody sees the file until `put_in_place`. `code` is that of a plain run, None where
+    the build may have been told other things than the tree says. Raises
+    ReelhouseError where the newest build does not qualify; with `is_part`, for a file
+    that is compared and never put in place, it may have left nodes out.
     """
     if not database.exists():
         raise ReelhouseError(
@@ -87,9 +163,7 @@ def prepare(database: Path, to: Path, *, is_part: bool = False) -> Publication:
         with telling_damage(database):
             _attach(connection, database, to)
             connection.execute("use reelhouse")
-            build = qualified_build(
-                lambda question: connection.execute(question).fetchall(), is_part
-            )
+            build = qualified_build(_asking(connection), is_part)
             connection.execute("create schema published.serving")
             for relation in build.relations:
                 if relation.kind == "table":
@@ -97,7 +171,7 @@ def prepare(database: Path, to: Path, *, is_part: bool = False) -> Publication:
                 else:
                     _copy_view(connection, relation.name)
                 _copy_comments(connection, relation)
-            rows = _describe(connection, build)
+            rows = _describe(connection, build, code)
             connection.execute("use memory")
             connection.execute("checkpoint published")
             connection.execute("detach published")
@@ -108,6 +182,10 @@ def prepare(database: Path, to: Path, *, is_part: bool = False) -> Publication:
         raise
     connection.close()
     return Publication(build.version, build.load_id, len(build.relations), rows)
+
+
+def _asking(connection: duckdb.DuckDBPyConnection) -> Ask:
+    return lambda question: connection.execute(question).fetchall()
 
 
 def put_in_place(prepared: Path, published: Path) -> None:
@@ -248,17 +326,19 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, relation: Relation) ->
         )
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, build: Build) -> int:
+def _describe(
+    connection: duckdb.DuckDBPyConnection, build: Build, code: str | None
+) -> int:
     """Say in the file itself what it holds; the rows of all tables."""
     connection.execute(
         "create table published.serving.publication "
         "(version varchar not null, published_at timestamp not null, load_id bigint, "
-        "tests bigint not null, models bigint not null)"
+        "tests bigint not null, models bigint not null, code varchar)"
     )
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     connection.execute(
-        "insert into published.serving.publication values (?, ?, ?, ?, ?)",
-        [build.version, now, build.load_id, build.tests, build.models],
+        "insert into published.serving.publication values (?, ?, ?, ?, ?, ?)",
+        [build.version, now, build.load_id, build.tests, build.models, code],
     )
     connection.execute(
         "create table published.serving.published_tables (name varchar not null, "

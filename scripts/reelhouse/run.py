@@ -33,7 +33,14 @@ from reelhouse.engines.warehouse import Warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.load import LoadReport, OnError, load
 from reelhouse.locking import full_disk, is_of_full_disk, writing
-from reelhouse.publish import Publication, prepare, put_in_place
+from reelhouse.publish import (
+    Publication,
+    code_of,
+    prepare,
+    put_in_place,
+    standing,
+    standing_in,
+)
 from reelhouse.settings import Settings
 from reelhouse.source import open_source
 
@@ -63,12 +70,14 @@ class RunReport:
     """What a run did; `aside` is where files went that it could not build upon.
 
     They are those of `former_source` or, where that is None, could not be read;
-    `recovery` tells what was kept of them.
+    `recovery` tells what was kept of them. Where `stands`, nothing was built, since
+    what is `published` is what a build would make.
     """
 
     loaded: LoadReport = field(default_factory=LoadReport)
     built: BuildReport = field(default_factory=BuildReport)
     published: Publication | None = None
+    stands: bool = False
     aside: Path | None = None
     former_source: str | None = None
     recovery: Recovery | None = None
@@ -87,11 +96,12 @@ def run(
 ) -> RunReport:
     """Upload (a folder), load, build and publish; all of it, or nothing.
 
-    With `rebuild`, or where the local warehouse is gone, what the bucket does not hold
-    comes from the warehouse or, where that cannot be read, from the backup.
-    `build_arguments` go to `dbt build`; what is left out by them keeps the build
-    from being published, but for unit tests. `on_step` is told of each step that is
-    done.
+    Where neither the files nor the tree have changed since the last run, what that has
+    published stands, and nothing is built. With `rebuild`, or where the local warehouse
+    is gone, what the bucket does not hold comes from the warehouse or, where that
+    cannot be read, from the backup. `build_arguments` go to `dbt build`, which then is
+    not spared; what is left out by them keeps the build from being published, but for
+    unit tests. `on_step` is told of each step that is done.
     Raises ReelhouseError; BuildFailed where models or tests failed.
     """
     report = RunReport()
@@ -120,25 +130,32 @@ def run(
                     ),
                 )
             watch.lap("load")
-        report.built = build(
-            settings,
-            attempt.folder,
-            lambda done, total: tell("build", done, total),
-            (
-                *UNIT_TESTS_LEFT_OUT,
-                *build_arguments,
-                *(("--full-refresh",) if rebuild else ()),
-            ),
-        )
-        watch.lap("build")
-        if any(is_of_full_disk(each.message) for each in report.built.failures):
-            raise full_disk(settings.warehouse)
-        if report.built.failures:
-            raise BuildFailed(report.built, attempt.keep_failed())
+        # Told other things than the tree says, a build is never spared.
+        code = None if build_arguments else code_of()
+        standing = attempt.standing(code) if code and not rebuild else None
+        if not standing:
+            report.built = build(
+                settings,
+                attempt.folder,
+                lambda done, total: tell("build", done, total),
+                (
+                    *UNIT_TESTS_LEFT_OUT,
+                    *build_arguments,
+                    *(("--full-refresh",) if rebuild else ()),
+                ),
+            )
+            watch.lap("build")
+            if any(is_of_full_disk(each.message) for each in report.built.failures):
+                raise full_disk(settings.warehouse)
+            if report.built.failures:
+                raise BuildFailed(report.built, attempt.keep_failed())
         if attempt.back_up():
             watch.lap("backup")
         tell("publish", 0, 1)
-        report.published = attempt.publish()
+        if standing:
+            report.stands = True
+            attempt.leave()
+        report.published = standing or attempt.publish(code)
         report.aside = attempt.aside
         tell("publish", 1, 1)
         watch.lap("publish")
@@ -202,7 +219,13 @@ class Attempt(Protocol):
     def back_up(self) -> bool:
         """Write a backup, which counts when the work stands; whether there is one."""
 
-    def publish(self) -> Publication:
+    def standing(self, code: str) -> Publication | None:
+        """What is published, if it is what a build by this code would make."""
+
+    def leave(self) -> None:
+        """Let the work stand, and what is published as well."""
+
+    def publish(self, code: str | None) -> Publication:
         """Publish the build, and let the work stand."""
 
 
@@ -284,9 +307,21 @@ class _InCopy:
         self.backup = backup.write(self.database, self.settings.backup)
         return True
 
-    def publish(self) -> Publication:
+    def standing(self, code: str) -> Publication | None:
+        if not self.is_successor:
+            return None
+        return standing_in(self.database, self.settings.published, code)
+
+    def leave(self) -> None:
+        self._let_stand(None)
+
+    def publish(self, code: str | None) -> Publication:
         prepared = self.folder / self.settings.published.name
-        publication = prepare(self.database, prepared)
+        publication = prepare(self.database, prepared, code=code)
+        self._let_stand(prepared)
+        return publication
+
+    def _let_stand(self, prepared: Path | None) -> None:
         if self.is_successor:
             # Whoever has opened it for writing since would work for nothing.
             connect(self.settings.database, read_only=True).close()
@@ -294,7 +329,6 @@ class _InCopy:
         _finish(self.settings, self.database, prepared)
         if self.backup:
             backup.commit(self.backup, self.settings.backup)
-        return publication
 
 
 @contextmanager
@@ -357,8 +391,14 @@ class _InAccount:
             f"readers keep what was published before."
         ) from error
 
-    def publish(self) -> Publication:
-        return self.account.publish(before_swap=self.account.forget)
+    def standing(self, code: str) -> Publication | None:
+        return standing(self.account.ask, self.account.ask, code)
+
+    def leave(self) -> None:
+        self.account.forget()
+
+    def publish(self, code: str | None) -> Publication:
+        return self.account.publish(before_swap=self.account.forget, code=code)
 
 
 def record_history_again(
@@ -411,10 +451,11 @@ def _put_aside(
     return aside
 
 
-def _finish(settings: Settings, database: Path, prepared: Path) -> None:
+def _finish(settings: Settings, database: Path, prepared: Path | None) -> None:
     """Put the new files in place of the old ones, each by one rename."""
     with database.open("rb") as file:
         os.fsync(file.fileno())
     database.replace(settings.database)
-    put_in_place(prepared, settings.published)
+    if prepared:
+        put_in_place(prepared, settings.published)
     shutil.rmtree(settings.warehouse / "failed", ignore_errors=True)

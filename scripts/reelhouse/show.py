@@ -196,17 +196,17 @@ def run(settings: Settings, report: RunReport) -> None:
     for message in _recovered(report):
         note(message)
     load(report.loaded)
-    built, rows = report.built, report.loaded.live_rows
-    out.print(
-        f"\n[bold]{_count(built.models, 'model')}[/] built, "
+    built, rows, published = report.built, report.loaded.live_rows, report.published
+    told = (
+        "Nothing has changed, in the files or in the tree: "
+        if report.stands
+        else f"[bold]{_count(built.models, 'model')}[/] built, "
         f"[bold]{_count(built.tests, 'test')}[/] passed, "
-        + (
-            f"[bold]{_count(report.published.tables, 'table')}[/] published "
-            f"({report.published.rows:,} rows)"
-            if report.published
-            else "nothing published"
-        )
     )
+    tables = f"[bold]{_count(published.tables, 'table')}[/]" if published else "nothing"
+    size = f" ({published.rows:,} rows)" if published else ""
+    verb = "stay published" if report.stands else "published"
+    out.print(f"\n{told}{tables} {verb}{size}")
     if rows:
         held = ", ".join(
             f"{rows[name]:,} {name.replace('_', ' ')}" for name in entities()

@@ -174,11 +174,33 @@ def test_the_published_file_names_the_key_of_every_table(grown: Delivery) -> Non
 
 
 @pytest.mark.fault("11", "12")
-def test_a_run_that_loads_nothing_changes_no_published_row(grown: Delivery) -> None:
+def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
     assert ask(grown, "select count(*) from serving.fct_genome_scores") == 0
+    before = grown.settings.published.read_bytes()
+    report = grown.run()
+    assert report.loaded.load_id is None
+    assert report.stands
+    assert report.built.counts == {}
+    assert report.published
+    assert report.published.rows == ask(
+        grown, "select sum(row_count) from published_tables where kind = 'table'"
+    )
+    assert grown.settings.published.read_bytes() == before
+
+
+@pytest.mark.fault("11", "12")
+def test_a_build_after_no_load_changes_no_published_row(
+    grown: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a run makes it after a change of the code."""
     before = grown.warehouse / "before.duckdb"
     before.write_bytes(grown.settings.published.read_bytes())
-    assert grown.run().loaded.load_id is None
+    monkeypatch.setattr("reelhouse.run.code_of", lambda: "of another tree")
+    report = grown.run()
+    assert report.loaded.load_id is None
+    assert not report.stands
+    assert report.built.models > 50
+    assert ask(grown, "select code from publication") == "of another tree"
     comparison = tally.published(grown.settings.published, before)
     assert comparison.is_equal
     assert len(comparison.tables) > 10
@@ -291,6 +313,7 @@ def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> N
     grown.close()
     with duckdb.connect(str(grown.settings.database)) as connection:
         connection.execute("delete from raw.ratings where user_id = 7 and movie_id = 1")
+    grown.put({"ratings/more.csv": csv("ratings", ["8,4,1.0,1000000000"])})
     files = (grown.settings.database, grown.settings.published)
     before = prints(*files)
     with pytest.raises(

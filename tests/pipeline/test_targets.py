@@ -247,6 +247,22 @@ def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
         assert ask(both.prod.settings, f"select 1 from {relation} limit 1")[1]
 
 
+def test_a_run_that_finds_nothing_new_builds_nothing(built: Both) -> None:
+    version = ask(built.prod.settings, "select * from publication")[1]
+    report = built.prod.run()
+    assert report.loaded.load_id is None
+    assert report.stands
+    assert report.built.counts == {}
+    assert report.published
+    assert ask(built.prod.settings, "select * from publication")[1] == version
+    with open_warehouse() as warehouse:
+        left = Account(warehouse.connection).ask(
+            "select table_name from information_schema.tables "
+            "where table_name like 'UNDO%'"
+        )
+    assert left == []
+
+
 def test_a_planted_difference_is_found(both: Both, tmp_path: Path) -> None:
     changed = tmp_path / "changed.duckdb"
     changed.write_bytes(both.dev.settings.published.read_bytes())

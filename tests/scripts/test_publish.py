@@ -15,9 +15,16 @@ from reelhouse import backup
 from reelhouse.compare import compare
 from reelhouse.errors import ReelhouseError
 from reelhouse.export import Format, export
-from reelhouse.publish import prepare, put_in_place
+from reelhouse.publish import (
+    CODE,
+    Publication,
+    code_of,
+    prepare,
+    put_in_place,
+    standing_in,
+)
 from reelhouse.query import query
-from reelhouse.settings import Settings
+from reelhouse.settings import PROJECT, Settings
 
 PUBLISHED = [
     {"name": "dim_movies", "kind": "table", "key_columns": ["MOVIE_ID", "title"]},
@@ -300,3 +307,76 @@ def test_any_name_of_a_folder_a_table_or_a_column_is_data(
     backup.write(database, settings.backup)
     assert database.read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {HOSTILE}
+
+
+@pytest.mark.parametrize(
+    ("built", "published", "does_stand"),
+    [
+        ("", "", True),
+        ("", "update serving.publication set code = null", False),
+        ("", "update serving.publication set code = 'other'", False),
+        ("", "update serving.publication set version = 'first'", False),
+        ("", "alter table serving.publication drop column code", False),
+        ("", "drop table serving.publication", False),
+        ("insert into raw.loads values (2, 'here', '2026-01-02')", "", False),
+        ("update marts.builds set is_complete = false", "", False),
+        (
+            "insert into marts.builds select 'later', '2026-01-03', finished_at, "
+            "load_id, command, is_complete, reason, published, tests, models "
+            "from marts.builds where invocation_id = 'newest'",
+            "",
+            False,
+        ),
+    ],
+)
+def test_what_is_published_stands_until_something_is_new(
+    make: Make, tmp_path: Path, built: str, published: str, does_stand: bool
+) -> None:
+    warehouse, file = make(), tmp_path / "published.duckdb"
+    made = prepare(warehouse, file, code="this")
+    for path, change in ((warehouse, built), (file, published)):
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(change)
+    found = standing_in(warehouse, file, "this")
+    assert found == (made if does_stand else None)
+    assert made == Publication("newest", 1, 3, made.rows)
+
+
+def test_a_published_file_that_is_gone_or_damaged_does_not_stand(
+    make: Make, tmp_path: Path
+) -> None:
+    warehouse, file = make(), tmp_path / "published.duckdb"
+    prepare(warehouse, file, code="this")
+    assert standing_in(warehouse, file, "this")
+    file.write_bytes(file.read_bytes()[: 4096 * 3 - 1])
+    assert standing_in(warehouse, file, "this") is None
+    file.unlink()
+    assert standing_in(warehouse, file, "this") is None
+
+
+def test_a_change_of_any_file_of_the_code_is_another_code(tmp_path: Path) -> None:
+    def write(name: str, text: str) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return code_of(tmp_path)
+
+    assert all(any(PROJECT.glob(each)) for each in CODE)
+    names = [
+        "dbt_project.yml",
+        "locks/run.txt",
+        "macros/cross_db/split_rows.sql",
+        "models/marts/core/dim_movies.sql",
+        "models/marts/core/dim_movies.yml",
+        "profiles.yml",
+        "scripts/reelhouse/publish.py",
+        "seeds/genres.csv",
+        "snapshots/snap_tags.sql",
+        "tests/data_tests/health/assert_load_counts_add_up.sql",
+    ]
+    codes = {write(name, "a") for name in names} | {write(name, "b") for name in names}
+    assert len(codes) == 2 * len(names)
+    before = code_of(tmp_path)
+    assert write("README.md", "words") == before
+    (tmp_path / "models/marts/core/dim_movies.sql").rename(tmp_path / "models/dim.sql")
+    assert code_of(tmp_path) not in codes

@@ -64,8 +64,8 @@ whatever the size: the less data, the larger its share.
 - **Run, to floor.** The table of what the floor does not do names each part. Each \
 test reads a table again, backup and publish write it again, so that what is lost can \
 be made good and nobody reads what did not pass.
-- **Memory.** dbt works on two nodes at a time, and DuckDB takes for both what its \
-limit leaves.
+- **Memory.** dbt works on one node at a time, and DuckDB takes for it what its limit \
+leaves; what is taken besides comes on top.
 - **One rating in a hundred.** Incremental models handle what has changed, and \
 `tests/budget.yml` holds them to it. But the mean of all movies, percentiles, cohorts \
 and neighbours change with any rating: marts that rest on them are made anew, tested \

@@ -92,13 +92,17 @@ class Account:
             for (load_id,) in self.ask("select load_id from raw.loads order by load_id")
         ]
 
-    def publish(self, before_swap: Callable[[], None] = lambda: None) -> Publication:
+    def publish(
+        self,
+        before_swap: Callable[[], None] = lambda: None,
+        code: str | None = None,
+    ) -> Publication:
         """Fill SERVING_NEXT and swap it with SERVING, in a single operation.
 
         Readers see the old version or the new one. What is filled is closed to them
         until just before the swap; views name no schema, so that they read the one
-        that they are in. Raises ReelhouseError where the newest build does not
-        qualify.
+        that they are in. `code` is that of a plain run, as `publish.prepare` has it.
+        Raises ReelhouseError where the newest build does not qualify.
         """
         build = qualified_build(self.ask)
         for schema in ("serving", "serving_next"):
@@ -114,7 +118,7 @@ class Account:
                 )
             else:
                 self._copy_view(relation)
-        rows = self._describe(build)
+        rows = self._describe(build, code)
         before_swap()
         if has_readers:
             self._open_to_readers("serving_next", True)
@@ -150,7 +154,7 @@ class Account:
                 f"let it read published tables only."
             ) from error
 
-    def _describe(self, build: Build) -> int:
+    def _describe(self, build: Build, code: str | None) -> int:
         """Say in the schema itself what it holds; the rows of all tables."""
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         self._run(
@@ -159,7 +163,8 @@ class Account:
             f"cast({literal(now)} as timestamp_ntz) as published_at, "
             f"cast({build.load_id} as bigint) as load_id, "
             f"cast({build.tests} as bigint) as tests, "
-            f"cast({build.models} as bigint) as models"
+            f"cast({build.models} as bigint) as models, "
+            f"cast({literal(code)} as varchar) as code"
         )
         counts = " union all ".join(
             f"select {literal(relation.name)} as name, "
