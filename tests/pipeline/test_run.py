@@ -173,7 +173,6 @@ def test_the_published_file_names_the_key_of_every_table(grown: Delivery) -> Non
     assert all(keys.values())
 
 
-@pytest.mark.fault("11", "12")
 def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
     assert ask(grown, "select count(*) from serving.fct_genome_scores") == 0
     before = grown.settings.published.read_bytes()
@@ -189,10 +188,10 @@ def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
 
 
 @pytest.mark.fault("11", "12")
-def test_a_build_after_no_load_changes_no_published_row(
+def test_a_run_that_loads_nothing_changes_no_published_row(
     grown: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a run makes it after a change of the code."""
+    """Where it builds all the same, since its code is another."""
     before = grown.warehouse / "before.duckdb"
     before.write_bytes(grown.settings.published.read_bytes())
     monkeypatch.setattr("reelhouse.run.code_of", lambda: "of another tree")
