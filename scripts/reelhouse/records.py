@@ -151,7 +151,8 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
     else:
         problem = "has other columns"
     raise RefusedObject(
-        f"{name} {problem}: expected '{entity.header}', found '{found[:200]}'."
+        f"{name} {problem} (expected '{entity.header}', found '{found[:200]}'): "
+        f"deliver it with the expected first line, and values in its order."
     )
 
 
