@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from dbt.cli.main import dbtRunner
 from dbt_common.events.base_types import BaseEvent, EventLevel
+from dbt_common.events.event_handler import DbtEventLoggingHandler
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.event_manager_client import ctx_set_event_manager
 
@@ -67,6 +69,7 @@ def invoke(
             )
     finally:
         ctx_set_event_manager(EventManager())
+        _leave_loggers()
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     if outcome.exception:
@@ -75,6 +78,18 @@ def invoke(
             f"--debug shows all that it says."
         ) from outcome.exception
     return outcome.result
+
+
+def _leave_loggers() -> None:
+    """Take off the handlers that an adapter, once imported, has given to libraries.
+
+    Compiled code keeps its logger beyond the end of Python, and a handler keeps dbt.
+    """
+    for logger in [*logging.Logger.manager.loggerDict.values()]:
+        if isinstance(logger, logging.Logger):
+            for handler in [*logger.handlers]:
+                if isinstance(handler, DbtEventLoggingHandler):
+                    logger.removeHandler(handler)
 
 
 @contextmanager

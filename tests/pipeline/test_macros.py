@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from dbt_common.events.event_handler import DbtEventLoggingHandler
 from tests.delivery import unbuilt
 
 from reelhouse import dbt_runner
@@ -246,6 +248,17 @@ def ask_snowflake(queries: list[str]) -> list[list[tuple[Any, ...]]]:
 
 
 ENGINES = {"dev": ask_duckdb, "prod": ask_snowflake}
+
+
+def test_dbt_leaves_the_loggers_of_libraries() -> None:
+    rendered("prod", ["1"])
+    kept = [
+        name
+        for name, logger in logging.Logger.manager.loggerDict.items()
+        for handler in getattr(logger, "handlers", [])
+        if isinstance(handler, DbtEventLoggingHandler)
+    ]
+    assert kept == []
 
 
 @pytest.mark.parametrize("target", ENGINES)
