@@ -13,7 +13,14 @@ from tests.emulated import Client
 
 from reelhouse.bench.account import Asked, Log, listening
 from reelhouse.bench.contenders import FLOOR, over_files, steps_of
-from reelhouse.bench.figures import beyond_floor, exponent, exponents, goals
+from reelhouse.bench.figures import (
+    INCREMENTAL,
+    beside_first,
+    beyond_floor,
+    exponent,
+    exponents,
+    goals,
+)
 from reelhouse.bench.frames import marts, read
 from reelhouse.bench.measure import ERROR, Cost, Measured, run_contender
 from reelhouse.bench.page import INTRODUCTION, REASONS, parts, write_page
@@ -25,6 +32,7 @@ from reelhouse.bench.session import (
     BenchReport,
     SizeReport,
 )
+from reelhouse.build import lasting_tables
 from reelhouse.cli import main
 from reelhouse.emulator import serve_emulator
 from reelhouse.engines.duckdb import attached, connect, literal
@@ -278,6 +286,40 @@ def test_what_a_run_does_beyond_the_floor_adds_up() -> None:
     ]
     assert whole == [7, 3.5, 3.5]
     assert sum(part[0] for part in parts) == whole[0]
+
+
+def test_a_later_run_is_set_beside_the_first_part_by_part() -> None:
+    def run(seconds: float) -> Measured:
+        """Each node takes so long, dbt's start 1 s, and each other step 0.5 s."""
+        nodes = [
+            *[("fct_ratings", "model", seconds), ("snap_tags", "snapshot", seconds)],
+            *[("int_likes_limited", "model", seconds), ("genres", "seed", seconds)],
+            ("mart_movie_neighbours", "model", seconds),
+            ("mart_top_movies_by_genre", "model", seconds),
+            *[("unique_a", "test", seconds), ("not_null_a", "test", seconds)],
+        ]
+        steps = ("start and end", "load", "backup", "publish")
+        costs = {step: Cost(0.5, 0.5, 0) for step in steps}
+        costs["build"] = Cost(1 + seconds * len(nodes), 0, 0)
+        return Measured(costs, Cost(0, 0, 0), Cost(0, 0, 0), {"nodes": nodes})
+
+    table = beside_first(SizeReport(1000, {FULL: [run(1)], NEW_OBJECT: [run(0.5)]}))
+    assert [list(row) for row in table.rows] == [
+        ["start of Python and dbt", "1.50", "1.50", "0.14×"],
+        ["load", "0.50", "0.50", "0.05×"],
+        ["incremental models, snapshots", "2.00", "1.00", "0.09×"],
+        ["neighbours, and what they rest on", "2.00", "1.00", "0.09×"],
+        ["other models, seeds", "2.00", "1.00", "0.09×"],
+        ["tests", "2.00", "1.00", "0.09×"],
+        ["backup", "0.50", "0.50", "0.05×"],
+        ["publish", "0.50", "0.50", "0.05×"],
+        ["all", "11.00", "7.00", "0.64×"],
+    ]
+
+
+def test_incremental_models_are_those_of_the_tree(sample: Settings) -> None:
+    found = lasting_tables(sample)["incremental"]
+    assert sorted(name.partition(".")[2] for name in found) == sorted(INCREMENTAL)
 
 
 def test_statements_are_told_apart_by_what_they_make_an_account_do() -> None:

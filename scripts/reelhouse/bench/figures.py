@@ -22,6 +22,8 @@ from reelhouse.bench.session import (
 SLOWEST = 10
 # Nodes with a time of their own in the table, be they slow or not.
 NAMED = ("int_likes_limited", "mart_movie_neighbours", "mart_user_cohorts")
+# Models that handle what has changed; all others are made anew.
+INCREMENTAL = ("fct_ratings", "int_user_days_summed")
 GIB = 2**30
 # Goals are set for ml-20m, and ratios taken at the size that is nearest to it.
 NOMINAL = 20_000_000
@@ -137,6 +139,57 @@ def beyond_floor(size: SizeReport) -> Table:
         ("what", "wall, s", "CPU, s", "wall, to all of the floor"),
         rows,
     )
+
+
+def beside_first(size: SizeReport, later: str = NEW_OBJECT) -> Table:
+    """The parts of a later run beside those of the first one, uploads left out."""
+    first, again = (
+        {part: median(each[part] for each in rounds) for part in rounds[0]}
+        for rounds in (
+            [_parts_of_run(each) for each in size.rounds[name]]
+            for name in (FULL, later)
+        )
+    )
+    whole = sum(first.values())
+    first["all"], again["all"] = whole, sum(again.values())
+    rows = [
+        [part, f"{first[part]:.2f}", f"{took:.2f}", f"{took / whole:.2f}×"]
+        for part, took in again.items()
+    ]
+    return Table(
+        f"{size.ratings:,} ratings, {later}: its parts beside those of the first run",
+        ("part", "first run, s", "this run, s", "to all of the first run"),
+        rows,
+    )
+
+
+def _parts_of_run(measured: Measured) -> dict[str, float]:
+    """Seconds by part, upload left out; dbt works on one node after the other."""
+    steps = {name: cost.seconds for name, cost in measured.steps.items()}
+    labels = {
+        "incremental models, snapshots": 0.0,
+        "neighbours, and what they rest on": 0.0,
+        "other models, seeds": 0.0,
+        "tests": 0.0,
+    }
+    incremental, neighbours, others, tests = labels
+    for name, kind, took in measured.told["nodes"]:
+        if kind == "test":
+            labels[tests] += took
+        elif kind == "snapshot" or name in INCREMENTAL:
+            labels[incremental] += took
+        elif name in ("int_likes_limited", "mart_movie_neighbours"):
+            labels[neighbours] += took
+        else:
+            labels[others] += took
+    around = steps["build"] - sum(labels.values()) + steps.get("start and end", 0.0)
+    return {
+        "start of Python and dbt": around,
+        "load": steps["load"],
+        **labels,
+        "backup": steps.get("backup", 0.0),
+        "publish": steps.get("publish", 0.0),
+    }
 
 
 def goals(report: BenchReport) -> Iterator[Goal]:
@@ -291,6 +344,7 @@ def tables(report: BenchReport) -> Iterator[Table]:
         yield slowest_nodes(size)
         if size is at_nominal(report):
             yield slowest_nodes(size, NEW_OBJECT)
+            yield beside_first(size)
             if {"floor", "replay"} <= size.rounds.keys():
                 yield beyond_floor(size)
     if len(report.sizes) > 1:
