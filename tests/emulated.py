@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from reelhouse.emulator import EmulatorSettings, connection
 
@@ -21,12 +24,19 @@ with warnings.catch_warnings():
     from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 
+@cache
+def _loaded(private_key: str) -> Any:
+    """A key, which is checked as it is loaded: that takes longer than most tests."""
+    return load_der_private_key(base64.b64decode(private_key), None)
+
+
 class Client:
     """One session of the connector, in the database of a test."""
 
     def __init__(self, settings: EmulatorSettings, database: str, **more: Any) -> None:
         self.connection = snowflake.connector.connect(
             **connection(settings)
+            | {"private_key": _loaded(settings.private_key)}
             | {"database": database, "schema": "PUBLIC", "network_timeout": 60}
             | more
         )

@@ -321,12 +321,17 @@ def _connect(settings: S3Settings) -> Iterator[_Connection]:
     from botocore.exceptions import BotoCoreError
 
     patience = settings.patience
+    has_no_tls = (settings.endpoint_url or "").startswith("http:")
     files = s3fs.S3FileSystem(
         endpoint_url=settings.endpoint_url,
         key=settings.key,
         secret=settings.secret,
         session=_session(settings),
-        client_kwargs={"region_name": settings.region} if settings.region else {},
+        client_kwargs={
+            **({"region_name": settings.region} if settings.region else {}),
+            # Without TLS nothing is verified, and authorities take long to read.
+            **({"verify": False} if has_no_tls else {}),
+        },
         config_kwargs={
             "connect_timeout": patience.connect_seconds,
             "read_timeout": patience.read_seconds,

@@ -672,8 +672,11 @@ def _login(credentials: Any) -> dict[str, Any]:
     )
     try:
         login: dict[str, Any] = credentials.auth_args()
-        key = login.get("private_key")
-        is_rsa = not key or isinstance(load_der_private_key(key, None), RSAPrivateKey)
+        is_rsa = True
+        if key := login.get("private_key"):
+            # As an object the connector need not check it once more.
+            login["private_key"] = load_der_private_key(key, None)
+            is_rsa = isinstance(login["private_key"], RSAPrivateKey)
     except OSError as error:
         raise ReelhouseError(
             f"{variable} names a file that cannot be read ({error.strerror}): check "
