@@ -710,6 +710,12 @@ def test_the_command_logs_in_and_runs(
     assert done.stdout == "whole-run: 2 statements ran.\n"
     (options,) = asked
     expected |= {"account": "org-one", "user": "me", "role": None, "database": None}
+    if key := options.get("private_key"):
+        options["private_key"] = key.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     assert {name: options.get(name) for name in expected} == expected
     assert desk.told == statements(variables({}), "whole-run")
 
