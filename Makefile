@@ -29,7 +29,7 @@ test: check ## Install what tests need, then run every check and test
 
 test-full: ## Run the tests that take longer
 	@sh scripts/install.sh test
-	@$(BIN)/python -m pytest -m 'long and not trial' --durations=15 $(ARGS)
+	@$(BIN)/python -m pytest -n2 -m 'long and not trial' --durations=15 $(ARGS)
 
 test-snowflake: ## Test a real account: see docs/snowflake.md
 	@sh scripts/install.sh test

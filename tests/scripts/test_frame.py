@@ -310,7 +310,7 @@ def test_tests_come_after_the_checks_and_pass_their_status_on(
     seconds = "--durations=15"
     assert equipped.calls[-1] == f"pytest -m not long and not trial {seconds} -k one"
     _make(equipped, "test-full")
-    assert equipped.calls[-1] == f"pytest -m long and not trial {seconds}"
+    assert equipped.calls[-1] == f"pytest -n2 -m long and not trial {seconds}"
     _make(equipped, "mutants")
     assert equipped.calls[-1] == "pytest -m long -n0 -q -s tests/mutants"
     equipped.environment["FAILING"] = "mypy"
