@@ -105,6 +105,9 @@ def run(
     Raises ReelhouseError; BuildFailed where models or tests failed.
     """
     report = RunReport()
+    # Told other things than the tree says, a build is never spared. Taken before dbt
+    # reads the tree, so that what is edited meanwhile is another code to the next run.
+    code = None if build_arguments else code_of()
     tell = progress or (lambda *_: None)
     watch = _Watch(report.seconds, on_step or (lambda _: None))
     with writing(settings.warehouse), _attempt(settings, rebuild) as attempt:
@@ -130,8 +133,6 @@ def run(
                     ),
                 )
             watch.lap("load")
-        # Told other things than the tree says, a build is never spared.
-        code = None if build_arguments else code_of()
         standing = attempt.standing(code) if code and not rebuild else None
         if not standing:
             report.built = build(

@@ -17,13 +17,14 @@ import yaml
 from tests.delivery import UNTESTED, Delivery, csv
 from tests.faults import tally
 
+from reelhouse import show
 from reelhouse.build import manifest_of
 from reelhouse.diagram import PAGE, relations_of, tables_of
 from reelhouse.engines.duckdb import connect
 from reelhouse.errors import ReelhouseError
-from reelhouse.publish import prepare
+from reelhouse.publish import Publication, prepare
 from reelhouse.query import query
-from reelhouse.run import BuildFailed
+from reelhouse.run import BuildFailed, RunReport
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import PROJECT, Settings
 
@@ -187,6 +188,23 @@ def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
     assert grown.settings.published.read_bytes() == before
 
 
+def test_the_summary_says_that_nothing_was_built(
+    sample: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = Publication("a build", 1, 32, 1234)
+    told = []
+    for stands in (True, False):
+        show.run(sample, RunReport(published=published, stands=stands))
+        told.append(" ".join(capsys.readouterr().out.split()))
+    nothing = "Nothing has changed, in the files or in the tree: "
+    assert nothing + "32 tables stay published (1,234 rows)" in told[0]
+    assert "built" not in told[0]
+    assert nothing not in told[1]
+    assert "0 models built, 0 tests passed, 32 tables published (1,234 rows)" in told[1]
+    page = (PROJECT / "docs/operations.md").read_text(encoding="utf-8")
+    assert f"*{nothing.removesuffix(': ')}*" in page
+
+
 @pytest.mark.fault("11", "12")
 def test_a_run_that_loads_nothing_changes_no_published_row(
     grown: Delivery, monkeypatch: pytest.MonkeyPatch
@@ -194,8 +212,11 @@ def test_a_run_that_loads_nothing_changes_no_published_row(
     """Where it builds all the same, since its code is another."""
     before = grown.warehouse / "before.duckdb"
     before.write_bytes(grown.settings.published.read_bytes())
-    monkeypatch.setattr("reelhouse.run.code_of", lambda: "of another tree")
-    report = grown.run()
+    codes = ["of another tree"]
+    monkeypatch.setattr("reelhouse.run.code_of", lambda: codes[-1])
+    # What is edited while a run works may not be what dbt has read.
+    report = grown.run(on_step=lambda step: codes.append(f"edited after {step}"))
+    assert len(codes) > 3
     assert report.loaded.load_id is None
     assert not report.stands
     assert report.built.models > 50

@@ -20,8 +20,9 @@ from reelhouse.bench.session import (
 )
 
 SLOWEST = 10
+NEIGHBOURS = ("int_likes_limited", "mart_movie_neighbours")
 # Nodes with a time of their own in the table, be they slow or not.
-NAMED = ("int_likes_limited", "mart_movie_neighbours", "mart_user_cohorts")
+NAMED = (*NEIGHBOURS, "mart_user_cohorts")
 # Models that handle what has changed; all others are made anew.
 INCREMENTAL = ("fct_ratings", "int_user_days_summed")
 GIB = 2**30
@@ -141,13 +142,13 @@ def beyond_floor(size: SizeReport) -> Table:
     )
 
 
-def beside_first(size: SizeReport, later: str = NEW_OBJECT) -> Table:
-    """The parts of a later run beside those of the first one, uploads left out."""
+def beside_first(size: SizeReport) -> Table:
+    """The parts of a run after 1 % new ratings beside the first run's, but uploads."""
     first, again = (
         {part: median(each[part] for each in rounds) for part in rounds[0]}
         for rounds in (
             [_parts_of_run(each) for each in size.rounds[name]]
-            for name in (FULL, later)
+            for name in (FULL, NEW_OBJECT)
         )
     )
     whole = sum(first.values())
@@ -157,7 +158,8 @@ def beside_first(size: SizeReport, later: str = NEW_OBJECT) -> Table:
         for part, took in again.items()
     ]
     return Table(
-        f"{size.ratings:,} ratings, {later}: its parts beside those of the first run",
+        f"{size.ratings:,} ratings, {NEW_OBJECT}: "
+        f"its parts beside those of the first run",
         ("part", "first run, s", "this run, s", "to all of the first run"),
         rows,
     )
@@ -178,7 +180,7 @@ def _parts_of_run(measured: Measured) -> dict[str, float]:
             labels[tests] += took
         elif kind == "snapshot" or name in INCREMENTAL:
             labels[incremental] += took
-        elif name in ("int_likes_limited", "mart_movie_neighbours"):
+        elif name in NEIGHBOURS:
             labels[neighbours] += took
         else:
             labels[others] += took
