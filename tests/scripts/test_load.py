@@ -74,6 +74,28 @@ def test_record_numbers_are_lines_after_the_header(delivery: Delivery) -> None:
     ) == [(1, 1), (3, 3)]
 
 
+def test_record_numbers_are_right_where_many_cores_read(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of many buffers, of which each core reads some."""
+    monkeypatch.setattr("reelhouse.engines.duckdb.BUFFER_BYTES", 1 << 17)
+    lines = [f"{number},{number % 7 + 1},0.5" for number in range(1, 100_001)]
+    for bad in (10_000, 60_000):
+        lines[bad - 1] = f"{bad},1,7"
+    for gone in (0, 1):
+        tags = csv("genome_tags", [f"{number},a tag" for number in range(1, 8)])
+        scores = csv("genome_scores", lines[gone:])
+        delivery.put({"genome-tags.csv": tags, "genome-scores.csv": scores})
+        report = delivery.load()
+        assert report.rejected == 2
+        assert report.live_rows["genome_scores"] == 99_998 - gone
+        (right,) = delivery.rows(
+            f"select count(*) filter (record_number = movie_id - {gone}) "
+            f"from raw.genome_scores where removed_load_id is null"
+        )
+        assert right == (99_998 - gone,)
+
+
 REJECTED = {
     "word for a number": ("x,1,4.0,1", "userId: not a whole number"),
     "fraction for a whole number": ("30.6,1,4.0,1", "userId: not a whole number"),

@@ -108,11 +108,11 @@ class Warehouse:
             _typed(column) if column.header else _filled(column, file, load_id)
             for column in entity.columns
         )
-        records = _select(csv_file, entity, entity.has_column("record_number"))
-        return self._count(
-            f"insert into raw.{entity.name} select {values} "
-            f"from ({records}) where {_filter(csv_file, rules)}"
-        )
+        with self._records(csv_file, entity) as records:
+            return self._count(
+                f"insert into raw.{entity.name} select {values} "
+                f"from ({records}) where {_filter(csv_file, rules)}"
+            )
 
     def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
         """Take back what `insert_new` put in during this load."""
@@ -141,13 +141,33 @@ class Warehouse:
     def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
         """Put the good records of an object aside for a comparison; their number."""
         values = ", ".join(_typed(column) for column in entity.file_columns)
-        is_numbered = entity.has_column("record_number")
-        number = ", record_number" if is_numbered else ""
-        return self._count(
-            f"create or replace temp table landing as select {values}{number} "
-            f"from ({_select(csv_file, entity, is_numbered)}) "
-            f"where {_filter(csv_file, rules)}"
+        number = ", record_number" if entity.has_column("record_number") else ""
+        with self._records(csv_file, entity) as records:
+            return self._count(
+                f"create or replace temp table landing as select {values}{number} "
+                f"from ({records}) where {_filter(csv_file, rules)}"
+            )
+
+    @contextmanager
+    def _records(self, csv_file: CsvFile, entity: Entity) -> Iterator[str]:
+        """SQL that yields an object's records, numbered where the entity needs it.
+
+        DuckDB numbers rows one after the other, on one core, but reads a file on all of
+        them into a table, whose rows it gives numbers in the file's order.
+        """
+        if csv_file.is_numbered or not entity.has_column("record_number"):
+            yield _select(csv_file, entity)
+            return
+        self.connection.execute(
+            f"create or replace temp table records as {_select(csv_file, entity)}"
         )
+        first, last, count = self._row(
+            "select min(rowid), max(rowid), count(*) from records"
+        ) or (None, None, 0)
+        if count and last - first + 1 != count:
+            raise AssertionError("rows of a new table have gaps between their numbers")
+        yield f"select *, rowid - {first or 0} + 1 as record_number from records"
+        self.connection.execute("drop table temp.records")
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
         """Compare the landed records with the object's live rows: (new, removed).
