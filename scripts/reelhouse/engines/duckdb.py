@@ -108,11 +108,13 @@ class Warehouse:
             _typed(column) if column.header else _filled(column, file, load_id)
             for column in entity.columns
         )
-        with self._records(csv_file, entity) as records:
-            return self._count(
-                f"insert into raw.{entity.name} select {values} "
-                f"from ({records}) where {_filter(csv_file, rules)}"
-            )
+        inserted = self._count(
+            f"insert into raw.{entity.name} select {values} "
+            f"from ({self._records(csv_file, entity)}) "
+            f"where {_filter(csv_file, rules)}"
+        )
+        self.connection.execute("drop table if exists temp.numbered")
+        return inserted
 
     def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
         """Take back what `insert_new` put in during this load."""
@@ -142,32 +144,33 @@ class Warehouse:
         """Put the good records of an object aside for a comparison; their number."""
         values = ", ".join(_typed(column) for column in entity.file_columns)
         number = ", record_number" if entity.has_column("record_number") else ""
-        with self._records(csv_file, entity) as records:
-            return self._count(
-                f"create or replace temp table landing as select {values}{number} "
-                f"from ({records}) where {_filter(csv_file, rules)}"
-            )
+        landed = self._count(
+            f"create or replace temp table landing as select {values}{number} "
+            f"from ({self._records(csv_file, entity)}) "
+            f"where {_filter(csv_file, rules)}"
+        )
+        self.connection.execute("drop table if exists temp.numbered")
+        return landed
 
-    @contextmanager
-    def _records(self, csv_file: CsvFile, entity: Entity) -> Iterator[str]:
+    def _records(self, csv_file: CsvFile, entity: Entity) -> str:
         """SQL that yields an object's records, numbered where the entity needs it.
 
-        DuckDB numbers rows one after the other, on one core, but reads a file on all of
-        them into a table, whose rows it gives numbers in the file's order.
+        DuckDB numbers rows on one core, but reads a file on all of them into a table,
+        whose rows it numbers in the file's order. That table stays, for the SQL.
         """
         if csv_file.is_numbered or not entity.has_column("record_number"):
-            yield _select(csv_file, entity)
-            return
+            return _select(csv_file, entity)
         self.connection.execute(
-            f"create or replace temp table records as {_select(csv_file, entity)}"
+            f"create or replace temp table numbered as {_select(csv_file, entity)}"
         )
-        first, last, count = self._row(
-            "select min(rowid), max(rowid), count(*) from records"
-        ) or (None, None, 0)
-        if count and last - first + 1 != count:
-            raise AssertionError("rows of a new table have gaps between their numbers")
-        yield f"select *, rowid - {first or 0} + 1 as record_number from records"
-        self.connection.execute("drop table temp.records")
+        if self._count(
+            "select coalesce(max(rowid) - min(rowid) + 1, 0) - count(*) from numbered"
+        ):
+            raise AssertionError("the rows of a new table are not numbered on end")
+        return (
+            "select *, rowid - (select min(rowid) from numbered) + 1 as record_number "
+            "from numbered"
+        )
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
         """Compare the landed records with the object's live rows: (new, removed).
