@@ -568,7 +568,7 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="How often each has its turn.",
+    help="How often each has its turn; above 2e7 ratings it has one.",
 )
 @click.option(
     "--memory-limit",
@@ -618,6 +618,11 @@ def bench(
     if page:
         for written in write_page(report, page):
             show.written(written)
+    if report.failed:
+        raise ReelhouseError(
+            f"Some contenders have no figures: do what is said of each, and measure "
+            f"again. {' '.join(report.failed)}"
+        )
 
 
 def _sizes(text: str) -> list[int]:

@@ -173,7 +173,7 @@ class Bench:
         # dbt leaves marks in a manifest that it works with.
         self.manifest = parsed(unbuilt())
         self.other = self.manifest.deepcopy()
-        # What dbt imports and compiles here, no fork has to. Of tests, nothing is built.
+        # What dbt imports and compiles here, no fork has to.
         warm = self.manifest.deepcopy()
         shutil.copyfile(prepared / "built" / DATABASE, self.written / DATABASE)
         for command in ("test", "build"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from math import isclose, log10
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from tests.emulated import Client
 
+from reelhouse.bench import session
 from reelhouse.bench.account import Asked, Log, listening
 from reelhouse.bench.contenders import FLOOR, over_files, steps_of
 from reelhouse.bench.figures import (
@@ -204,6 +206,53 @@ def test_memory_is_held_to_two_gib_up_to_ml_20m_and_to_the_limit_above() -> None
     assert limits("4GiB") == [2, 4]
     assert limits("2147.483648 MB") == [2, 2]
     assert limits("50%") == limits(None) == [2]
+
+
+def test_one_that_fails_costs_nobody_else_their_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: Settings
+) -> None:
+    """And above 20 million ratings there is one round."""
+    turns: list[str] = []
+
+    def run(name: str, _: dict[str, str]) -> Measured:
+        turns.append(name)
+        if name == "floor" and turns.count(name) == 2:
+            raise ReelhouseError("The contender floor failed: give it more memory.")
+        return measured(1, run=2, again=0.5)
+
+    place = "reelhouse.bench.session."
+    for name in ("data.deliver_all", "data.deliver_later", "write_script"):
+        monkeypatch.setattr(place + name, lambda *_: None)
+    monkeypatch.setattr(place + "data.files_of", lambda folder, *_: folder)
+    monkeypatch.setattr(place + "raw_alone", lambda _, to: to.mkdir(parents=True))
+    monkeypatch.setattr(place + "run_contender", run)
+    settings = replace(sample, warehouse=tmp_path)
+    report = session.bench(settings, [10, 10**8], ["floor", "replay", "theirs"], 3)
+    small, large = (
+        {name: len(rounds) for name, rounds in size.rounds.items()}
+        for size in report.sizes
+    )
+    ours = dict.fromkeys((FULL, BUILD, "replay", NEW_OBJECT, REPLACED), 3)
+    assert small == {**ours, "theirs": 3}
+    assert large == {**dict.fromkeys(ours, 1), "floor": 1}
+    assert report.failed == [
+        "At 10 ratings: The contender floor failed: give it more memory."
+    ]
+    # Once it has failed it has no turn any more.
+    assert turns.count("floor") == 3
+
+
+def test_figures_are_shown_before_it_is_told_who_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = ["At 10 ratings: The contender polars failed: give it more memory."]
+    report = BenchReport({}, None, [size(10, 10)], [measured(3, again=0.5)])
+    monkeypatch.setattr(session, "bench", lambda *_: replace(report, failed=failed))
+    done = CliRunner().invoke(main, ["bench", "--ratings", "10"])
+    assert done.exit_code == 1
+    figures, told = done.output.split("Some contenders have no figures: do what is")
+    assert "floor" in figures
+    assert "The contender polars failed: give it more memory." in " ".join(told.split())
 
 
 def test_ratios_are_of_ml_20m_where_there_are_larger_sizes() -> None:

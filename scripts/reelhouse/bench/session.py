@@ -21,6 +21,7 @@ from reelhouse.bench.account import Asked
 from reelhouse.bench.contenders import OTHERS, SCRIPT
 from reelhouse.bench.measure import Measured, run_contender
 from reelhouse.bench.statements import raw_alone, write_script
+from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT, Settings, memory_limit
 
 Progress = Callable[[str, int, int], None]
@@ -33,6 +34,8 @@ BUILD = "build alone"
 # Polars holds all files in memory, some 600 bytes for each rating; views over the
 # files read them again for each table.
 MOST_RATINGS = {"polars": 20_000_000, "theirs": 20_000_000}
+# Larger sizes take a quarter of an hour a round.
+MOST_RATINGS_AGAIN = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class BenchReport:
     """What was measured, and on what machine; `memory_limit` is DuckDB's.
 
     `edit` is one model built and tested again on the sample, in each round. `asked` is
-    what runs asked of an emulated account, empty where that was not counted.
+    what runs asked of an emulated account, empty where that was not counted. `failed`
+    tells which contenders have no figures, and what to do.
     """
 
     machine: dict[str, str]
@@ -56,6 +60,7 @@ class BenchReport:
     sizes: list[SizeReport]
     edit: list[Measured] = field(default_factory=list)
     asked: dict[str, Asked] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -75,7 +80,9 @@ def bench(
     The files are made once and kept in the folder `bench` of the warehouse folder;
     everything else there is removed. `limit` is what DuckDB may take of memory, as in
     REELHOUSE_MEMORY_LIMIT, which it stands for. A contender has no turn at sizes above
-    its `MOST_RATINGS`. Raises ReelhouseError where one fails.
+    its `MOST_RATINGS`; above MOST_RATINGS_AGAIN there is one round. One that we are
+    measured against may fail, and has no figures then; raises ReelhouseError where our
+    own run does.
     """
     if limit:
         memory_limit({"REELHOUSE_MEMORY_LIMIT": limit})
@@ -83,23 +90,27 @@ def bench(
         limit = memory_limit()
     folder = settings.warehouse / "bench"
     tell = progress or (lambda *_: None)
-    reports = []
+    reports, failed = [], []
     for ratings in sizes:
         made = data.files_of(folder, ratings, progress)
         report = SizeReport(ratings)
         desk = _Desk(settings, made, folder / "work", limit)
         others = [n for n in against if ratings <= MOST_RATINGS.get(n, ratings)]
         turns = 4 + len(others)
-        for number in range(rounds):
+        times = rounds if ratings <= MOST_RATINGS_AGAIN else 1
+        for number in range(times):
             with desk:
                 for done, (name, measured) in enumerate(desk.turns(others)):
                     report.rounds.setdefault(name, []).append(measured)
-                    total = rounds * turns
+                    total = times * turns
                     tell(f"measure {ratings:,}", number * turns + done + 1, total)
+        for name, reason in desk.failed.items():
+            report.rounds.pop(name, None)
+            failed.append(f"At {ratings:,} ratings: {reason}")
         reports.append(report)
     edit = [_edit(settings, folder / "work") for _ in range(rounds)]
     asked = _ask_account(settings, folder) if with_account else {}
-    return BenchReport(machine(), limit, reports, edit, asked)
+    return BenchReport(machine(), limit, reports, edit, asked, failed)
 
 
 def _edit(settings: Settings, folder: Path) -> Measured:
@@ -150,6 +161,7 @@ class _Desk:
         self.source = folder / "source"
         self.own = replace(settings, target="dev", warehouse=folder / FULL)
         self.memory_limit = memory_limit
+        self.failed: dict[str, str] = {}
 
     def __enter__(self) -> None:
         data.deliver_all(self.made, self.source)
@@ -163,16 +175,27 @@ class _Desk:
         with self.loaded() as folder:
             yield BUILD, self.measure("build", folder)
         for name in against:
-            if name == "replay":
-                with self.loaded() as folder:
-                    write_script(self.own, folder / SCRIPT)
-                    yield name, self.measure(name, folder)
-            else:
-                yield name, self.measure(name, self.folder / name)
-                shutil.rmtree(self.folder / name)
+            if name not in self.failed:
+                try:
+                    measured = self.measure_other(name)
+                except ReelhouseError as error:
+                    self.failed[name] = str(error)
+                else:
+                    yield name, measured
         for name, file in ((NEW_OBJECT, data.NEW_OBJECT), (REPLACED, data.REPLACED)):
             data.deliver_later(self.made, self.source, file)
             yield name, self.measure("ours", self.own.warehouse)
+
+    def measure_other(self, name: str) -> Measured:
+        """What a contender costs that we are measured against; it leaves nothing."""
+        if name == "replay":
+            with self.loaded() as folder:
+                write_script(self.own, folder / SCRIPT)
+                return self.measure(name, folder)
+        try:
+            return self.measure(name, self.folder / name)
+        finally:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     @contextmanager
     def loaded(self) -> Iterator[Path]:
