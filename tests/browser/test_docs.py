@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from reelhouse.settings import PROJECT
+from reelhouse.settings import PROJECT, Settings
 
 pytestmark = pytest.mark.long
 
@@ -39,34 +40,29 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The documentation of the sample, made by the very commands of the README."""
+def site(sample: Settings, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The documentation of the sample, made as `make docs` makes it."""
     folder = tmp_path_factory.mktemp("docs")
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    _run(folder, sys.executable, "-m", "reelhouse", "run", "--source", "data/sample")
-    _run(
-        folder,
-        *(dbt, "--quiet", "docs", "generate", "--static", "--target", "dev"),
-        *("--target-path", str(folder), "--log-path", str(folder)),
-    )
-    return Site(
-        folder / "static_index.html",
-        json.loads((folder / "manifest.json").read_text(encoding="utf-8")),
-        json.loads((folder / "catalog.json").read_text(encoding="utf-8")),
-    )
-
-
-def _run(warehouse: Path, *command: str) -> None:
+    shutil.copy(sample.database, folder)
     ran = subprocess.run(
-        command,
+        [
+            str(Path(sys.executable).with_name("dbt")),
+            *("--quiet", "docs", "generate", "--static", "--target", "dev"),
+            *("--target-path", str(folder), "--log-path", str(folder)),
+        ],
         cwd=PROJECT,
-        env=os.environ | {"REELHOUSE_WAREHOUSE": str(warehouse)},
+        env=os.environ | {"REELHOUSE_WAREHOUSE": str(folder)},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return Site(
+        folder / "static_index.html",
+        json.loads((folder / "manifest.json").read_text(encoding="utf-8")),
+        json.loads((folder / "catalog.json").read_text(encoding="utf-8")),
+    )
 
 
 @pytest.fixture

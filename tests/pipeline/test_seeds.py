@@ -13,7 +13,7 @@ import pytest
 from reelhouse.compare import compare
 from reelhouse.publish import prepare
 from reelhouse.query import query
-from reelhouse.settings import PROJECT
+from reelhouse.settings import PROJECT, Settings
 
 TREE = ("models", "macros", "seeds", "snapshots", "tests/data_tests", "analyses")
 
@@ -65,9 +65,25 @@ OUTCOMES = [
 ]
 
 
-def run(command: list[str], warehouse: Path, project: Path) -> None:
+@pytest.mark.long
+def test_a_changed_seed_changes_its_outcome_and_nothing_else(
+    sample: Settings, tmp_path: Path
+) -> None:
+    project, warehouse = tmp_path / "project", tmp_path / "warehouse"
+    for name in TREE:
+        shutil.copytree(PROJECT / name, project / name)
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(PROJECT / name, project)
+    warehouse.mkdir()
+    shutil.copy(sample.database, warehouse)
+    for name, (kept, added, _) in CHANGES.items():
+        seed = project / f"seeds/{name}.csv"
+        lines = seed.read_text(encoding="utf-8").splitlines()
+        seed.write_text("\n".join(lines[:kept] + added) + "\n", encoding="utf-8")
+
+    dbt = str(Path(sys.executable).parent / "dbt")
     done = subprocess.run(
-        command,
+        [dbt, "build", "--exclude-resource-type", "unit_test", "--target", "dev"],
         env=os.environ | {"REELHOUSE_WAREHOUSE": str(warehouse)},
         cwd=project,
         capture_output=True,
@@ -77,27 +93,9 @@ def run(command: list[str], warehouse: Path, project: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
 
-
-@pytest.mark.long
-def test_a_changed_seed_changes_its_outcome_and_nothing_else(tmp_path: Path) -> None:
-    for name in TREE:
-        shutil.copytree(PROJECT / name, tmp_path / "project" / name)
-    for name in ("dbt_project.yml", "profiles.yml"):
-        shutil.copy(PROJECT / name, tmp_path / "project")
-    warehouse = tmp_path / "warehouse"
-    run([sys.executable, "-m", "reelhouse", "run"], warehouse, PROJECT)
-    for name, (kept, added, _) in CHANGES.items():
-        seed = tmp_path / f"project/seeds/{name}.csv"
-        lines = seed.read_text(encoding="utf-8").splitlines()
-        seed.write_text("\n".join(lines[:kept] + added) + "\n", encoding="utf-8")
-
-    dbt = str(Path(sys.executable).parent / "dbt")
-    without_unit_tests = ("--exclude-resource-type", "unit_test")
-    run([dbt, "build", *without_unit_tests], warehouse, tmp_path / "project")
-
     after = tmp_path / "after.duckdb"
-    prepare(warehouse / "reelhouse.duckdb", after)
-    comparison = compare(warehouse / "published.duckdb", after)
+    prepare(warehouse / sample.database.name, after)
+    comparison = compare(sample.published, after)
     differing = {each.name for each in comparison.tables if not each.is_equal}
     assert differing == set().union(*(tables for *_, tables in CHANGES.values()))
     for question, expected in OUTCOMES:
