@@ -30,9 +30,10 @@ INTRODUCTION = """\
 # What a run costs, beside what one would do instead
 
 Each contender is a process of its own; in a round each has its turn once, on the same
-generated files. Above 20 million ratings there is one round. Wall time is what a clock says, and on a machine with other work that
-other work too; CPU time is that of all cores. Memory is the most that the process had
-at a time, Python and dbt included, the local S3 server not.
+generated files. Above 20 million ratings there is one round. Wall time is what a clock
+says, and on a machine with other work that other work too; CPU time is that of all
+cores. Memory is the most that the process had at a time, Python and dbt included, the
+local S3 server not.
 
 | contender | what it does |
 | --- | --- |
