@@ -393,6 +393,9 @@ def test_a_build_ends_when_the_account_is_gone(
 
     for name in ("LOGIN_SECONDS", "NETWORK_SECONDS"):
         monkeypatch.setattr(f"reelhouse.engines.snowflake.{name}", 2)
+    # dbt tries three times more, and waits for ten seconds each time.
+    waits: list[float] = []
+    monkeypatch.setattr("dbt.adapters.base.connections.sleep", waits.append)
     for name in limits():
         monkeypatch.setitem(DEFAULT_CONFIGURATION, name, DEFAULT_CONFIGURATION[name])
     with serve_emulator() as emulator:
@@ -403,6 +406,7 @@ def test_a_build_ends_when_the_account_is_gone(
         pytest.raises(ReelhouseError, match="dbt did not build"),
     ):
         both.prod.build()
+    assert set(waits) == {10}
 
 
 @pytest.mark.long
