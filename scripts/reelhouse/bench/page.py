@@ -71,7 +71,8 @@ leaves; what is taken besides comes on top.
 `tests/budget.yml` holds them to it. But the mean of all movies, percentiles, cohorts \
 and neighbours change with any rating: marts that rest on them are made anew, tested \
 and published. The table of its parts shows what that takes, and what no number of \
-rows changes: dbt starts, and works its way through each model and each test.
+rows changes: dbt starts, and works its way through each model and each test. Its \
+start, the neighbours and publishing are above the goal by themselves.
 
 ## Larger still
 
