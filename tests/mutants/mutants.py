@@ -278,8 +278,8 @@ def dbt(
 
     from reelhouse.dbt_runner import invoke
 
-    # What fails first must not depend on what is done beside it. Few schemas are looked
-    # at, each when it is.
+    # What fails first must not depend on what is done beside it. A mutant asks for few
+    # schemas, and dbt looks at each as it is asked for.
     alone = [*command, "--threads", "1", "--no-populate-cache"]
     with environment({"REELHOUSE_WAREHOUSE": str(folder)}):
         try:

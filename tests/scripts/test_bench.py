@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.delivery import unbuilt
 from tests.emulated import Client
 
 from reelhouse.bench import session
@@ -210,7 +211,7 @@ def test_memory_is_held_to_two_gib_up_to_ml_20m_and_to_the_limit_above() -> None
 
 
 def test_one_that_fails_costs_nobody_else_their_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: Settings
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And above 20 million ratings there is one round."""
     turns: list[str] = []
@@ -227,7 +228,7 @@ def test_one_that_fails_costs_nobody_else_their_figures(
     monkeypatch.setattr(place + "data.files_of", lambda folder, *_: folder)
     monkeypatch.setattr(place + "raw_alone", lambda _, to: to.mkdir(parents=True))
     monkeypatch.setattr(place + "run_contender", run)
-    settings = replace(sample, warehouse=tmp_path)
+    settings = replace(unbuilt(), warehouse=tmp_path)
     report = session.bench(settings, [10, 10**8], ["floor", "replay", "theirs"], 3)
     small, large = (
         {name: len(rounds) for name, rounds in size.rounds.items()}

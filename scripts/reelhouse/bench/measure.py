@@ -116,7 +116,8 @@ def run_contender(name: str, environ: Mapping[str, str], *arguments: str) -> Mea
             why = errors[-1] if errors else f"exit status {process.returncode}"
             raise ReelhouseError(
                 f"The contender {name} failed ({why}): leave it out with --against, or "
-                f"give it more memory or disk."
+                f"give it what it lacks, be it memory, disk, or a package that "
+                f"`make check` installs."
             )
         out.seek(0)
         said = json.loads(out.read())
