@@ -1,9 +1,9 @@
 """Mutants: the tree with one rule broken, which the tree's own tests must notice.
 
-No file is changed: each process parses the tree once, and each mutant has a fork of it,
-where what was parsed gets another text in one place. The unit tests of the models that
-it touches run first; where they pass, it is built with all that is behind it, under
-the data tests.
+No file is changed: each process parses the tree once, and forks of it get another text
+in one place of what was parsed. The unit tests of the models that a mutant touches run
+first, those of many mutants at once; where they pass, it is built alone, with all that
+is behind it, under the data tests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,7 +43,8 @@ class Mutant:
 
     `node` is a model, a snapshot or a macro. `before` stands exactly once in its code
     or, where `part` is config, in its configuration as JSON. With `second_load`, what
-    breaks shows only where a load meets what was built from another.
+    breaks shows only where a load meets what was built from another, in the node of
+    that name: a test, or a model with a contract.
     """
 
     node: str
@@ -52,7 +52,7 @@ class Mutant:
     before: str
     after: str
     part: Literal["code", "config"] = "code"
-    second_load: bool = False
+    second_load: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Verdict:
 
 
 class BadMutant(ReelhouseError):
-    """A mutant that does not fit the tree, or that no engine would run."""
+    """A mutant that does not fit the tree."""
 
 
 def read(path: Path = LIST) -> list[Mutant]:
@@ -75,7 +75,7 @@ def read(path: Path = LIST) -> list[Mutant]:
         if not (
             isinstance(entry, dict)
             and NEEDED <= entry.keys() <= NEEDED | {"part", "second_load"}
-            and all(isinstance(entry[key], str) for key in NEEDED)
+            and all(isinstance(value, str) for value in entry.values())
             and entry.get("part", "code") in {"code", "config"}
         ):
             raise ReelhouseError(
@@ -156,6 +156,34 @@ def touched(manifest: Any, changed: Any) -> list[Any]:
     return nodes
 
 
+def in_batches(manifest: Any, mutants: Sequence[Mutant]) -> list[list[Mutant]]:
+    """Mutants of models such that those of a batch touch no model in common.
+
+    A unit test reads one model and the rows that it is given, so mutants of several
+    models can be tried at once, and none hides another. The widest come first.
+    """
+    names = {
+        mutant: {
+            node.name
+            for node in touched(manifest, find(manifest, mutant))
+            if node.resource_type == "model"
+        }
+        for mutant in mutants
+    }
+    batches: list[tuple[list[Mutant], set[str]]] = []
+    for mutant in sorted(mutants, key=lambda mutant: -len(names[mutant])):
+        if not names[mutant]:
+            continue
+        free = [each for each in batches if not each[1] & names[mutant]]
+        if not free:
+            free = [([], set())]
+            batches += free
+        batch, taken = free[0]
+        batch.append(mutant)
+        taken |= names[mutant]
+    return [batch for batch, _ in batches]
+
+
 class Bench:
     """A tree and warehouses of a process's own, to try mutants on.
 
@@ -172,60 +200,71 @@ class Bench:
         shutil.copytree(prepared / "built", self.looked_at)
         # dbt leaves marks in a manifest that it works with.
         self.manifest = parsed(unbuilt())
-        self.other = self.manifest.deepcopy()
         # What dbt imports and compiles here, no fork has to.
         warm = self.manifest.deepcopy()
         shutil.copyfile(prepared / "built" / DATABASE, self.written / DATABASE)
         for command in ("test", "build"):
             dbt(self.written, command, "--select", *WARMING, manifest=warm)
 
-    def try_out(self, mutant: Mutant) -> Verdict:
-        """The verdict on a mutant, from a fork.
+    def try_units(self, batch: list[Mutant]) -> list[Verdict]:
+        """What the unit tests say of the mutants of a batch."""
+        return self.in_fork(self.told_by_units, batch)
+
+    def try_build(self, mutant: Mutant) -> list[Verdict]:
+        """What a build with its data tests says of a mutant."""
+        return self.in_fork(self.told_by_build, [mutant])
+
+    def in_fork(
+        self, tell: Callable[[list[Mutant]], list[Verdict]], mutants: list[Mutant]
+    ) -> list[Verdict]:
+        """The verdicts on mutants, from a fork, which may use up its manifest.
 
         dbt stops at a failure without waiting for its threads; in one process, these
         and their open database would reach into the next mutant.
         """
+
+        def send() -> None:
+            try:
+                sender.send(tell(mutants))
+            except ReelhouseError as error:
+                sender.send([Verdict(each, "ERROR", str(error)) for each in mutants])
+
         context = multiprocessing.get_context("fork")
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=self.tell, args=(mutant, sender))
+        process = context.Process(target=send)
         process.start()
         sender.close()
+        verdicts: list[Verdict]
         try:
-            verdict: Verdict = receiver.recv()
+            verdicts = receiver.recv()
         except EOFError:
             process.join()
-            return Verdict(mutant, "ERROR", f"It ended with {process.exitcode}.")
-        # Threads that still work are not waited for.
-        process.kill()
+            ended = f"It ended with {process.exitcode}."
+            verdicts = [Verdict(mutant, "ERROR", ended) for mutant in mutants]
         process.join()
-        return verdict
+        return verdicts
 
-    def tell(self, mutant: Mutant, sender: Connection) -> None:
-        """Send the verdict on a mutant. Both manifests are used up."""
-        try:
-            by = self.caught_by(mutant)
-        except ReelhouseError as error:
-            sender.send(Verdict(mutant, "ERROR", str(error)))
-        else:
-            sender.send(Verdict(mutant, "caught" if by else "SURVIVED", by))
+    def told_by_units(self, batch: list[Mutant]) -> list[Verdict]:
+        owners = {}
+        for mutant in batch:
+            for node in touched(self.manifest, mutate(self.manifest, mutant)):
+                if node.resource_type == "model":
+                    owners[node.name] = mutant
+        units = [f"test_type:unit,{name}" for name in owners]
+        verdicts = {mutant: Verdict(mutant, "SURVIVED") for mutant in batch}
+        found = failures(self.looked_at, self.manifest, "test", "--select", *units)
+        for failure in reversed(found):
+            mutant = owners[failure.model]
+            verdicts[mutant] = failure.verdict(mutant)
+        return list(verdicts.values())
 
-    def caught_by(self, mutant: Mutant) -> str:
-        """What notices a mutant; empty where nothing does. Raises ReelhouseError."""
-        manifest = self.manifest
-        nodes = touched(manifest, mutate(manifest, mutant))
-        models = [each.name for each in nodes if each.resource_type == "model"]
-        if models:
-            units = [f"test_type:unit,{name}" for name in models]
-            if by := guard(self.looked_at, manifest, "test", "--select", *units):
-                return by
-            manifest = self.other
-            mutate(manifest, mutant)
+    def told_by_build(self, mutants: list[Mutant]) -> list[Verdict]:
+        (mutant,) = mutants
+        nodes = touched(self.manifest, mutate(self.manifest, mutant))
         if mutant.second_load:
-            # With all that is before what is behind: of the rest, nothing is built
-            # for the second load, so that tests which look there would fail.
             warehouse = "pending"
-            arguments = ["--indirect-selection", "cautious", "--select"]
-            arguments += [f"@{node.name}" for node in nodes]
+            arguments = ["--indirect-selection", "empty"]
+            arguments += ["--select", f"+{mutant.second_load}"]
         else:
             warehouse = "built"
             arguments = ["--full-refresh", "--select"]
@@ -233,35 +272,50 @@ class Bench:
                 is_last = node.resource_type == "test"
                 arguments.append(node.name if is_last else f"{node.name}+")
         shutil.copyfile(self.prepared / warehouse / DATABASE, self.written / DATABASE)
-        arguments += ["--exclude-resource-type", "unit_test"]
-        return guard(self.written, manifest, "build", *arguments)
+        # The first failure tells of the mutant, and breaks off what comes after it.
+        arguments += ["--exclude-resource-type", "unit_test", "--fail-fast"]
+        found = failures(self.written, self.manifest, "build", *arguments)
+        if not found:
+            return [Verdict(mutant, "SURVIVED")]
+        return [found[0].verdict(mutant)]
 
 
-def guard(folder: Path, manifest: Any, *command: str) -> str:
-    """The test or contract that stops a dbt command; empty where nothing does.
+@dataclass(frozen=True)
+class Failure:
+    """A node that stopped, the model that it tests if it is a unit test, and why."""
 
-    Raises BadMutant where something else stops it: what does not run is not caught.
-    """
-    failed = []
+    name: str
+    model: str
+    status: str
+    message: str
 
+    def verdict(self, mutant: Mutant) -> Verdict:
+        """Caught by a test or a contract; what does not run is not caught."""
+        if self.status == "fail":
+            return Verdict(mutant, "caught", self.name)
+        if CONTRACT.search(self.message):
+            return Verdict(mutant, "caught", f"contract of {self.name}")
+        error = f"It does not run, in {self.name}: {self.message}"
+        return Verdict(mutant, "ERROR", error)
+
+
+def failures(folder: Path, manifest: Any, *command: str) -> list[Failure]:
+    """What a dbt command stops at, in its order."""
+    found = []
+
+    # Only events tell of a failure that breaks a command off for certain; results may
+    # be without it.
     def listen(event: Any) -> None:
         if event.info.name == "NodeFinished":
             result = event.data.run_result
             if result.status in {"fail", "error", "runtime error"}:
-                failed.append((event.data.node_info.node_name, result))
+                node = event.data.node_info
+                model = node.unique_id.split(".")[2]
+                message = " ".join(result.message.split())
+                found.append(Failure(node.node_name, model, result.status, message))
 
-    # Only the first failure tells of the mutant, since it breaks off what comes after
-    # it; and only events tell of it for certain, results may be without it.
-    dbt(folder, *command, "--fail-fast", manifest=manifest, listen=listen)
-    if not failed:
-        return ""
-    name, result = failed[0]
-    if result.status == "fail":
-        return str(name)
-    message = " ".join(result.message.split())
-    if CONTRACT.search(message):
-        return f"contract of {name}"
-    raise BadMutant(f"It does not run, in {name}: {message}")
+    dbt(folder, *command, manifest=manifest, listen=listen)
+    return found
 
 
 def dbt(
@@ -296,21 +350,44 @@ def _set_up(prepared: Path, folder: Path) -> None:
     _bench = Bench(prepared, folder / f"bench-{os.getpid()}")
 
 
-def _try_out(mutant: Mutant) -> Verdict:
-    return _bench.try_out(mutant)
+def _try_units(batch: list[Mutant]) -> list[Verdict]:
+    return _bench.try_units(batch)
+
+
+def _try_build(mutant: Mutant) -> list[Verdict]:
+    return _bench.try_build(mutant)
 
 
 def try_out(
     mutants: Sequence[Mutant], prepared: Path, folder: Path
 ) -> Iterator[Verdict]:
-    """The verdict on each mutant, in order, each as soon as it is there.
+    """The verdict on each mutant, as soon as it is there, in no order.
 
     `prepared` is as a bench needs it; benches are made in `folder`.
     """
+    manifest = parsed(unbuilt())
+    fitting = []
+    for mutant in mutants:
+        try:
+            node = find(manifest, mutant)
+            broken(node, mutant)
+            touched(manifest, node)
+        except BadMutant as error:
+            yield Verdict(mutant, "ERROR", str(error))
+        else:
+            fitting.append(mutant)
     with ProcessPoolExecutor(
         PROCESSES,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_set_up,
         initargs=(prepared, folder),
     ) as pool:
-        yield from pool.map(_try_out, mutants)
+        left = set(fitting)
+        for verdicts in pool.map(_try_units, in_batches(manifest, fitting)):
+            for verdict in verdicts:
+                if verdict.result != "SURVIVED":
+                    left.discard(verdict.mutant)
+                    yield verdict
+        rest = [mutant for mutant in fitting if mutant in left]
+        for verdicts in pool.map(_try_build, rest):
+            yield from verdicts

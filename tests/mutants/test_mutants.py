@@ -22,6 +22,7 @@ from tests.mutants.mutants import (
     Verdict,
     broken,
     find,
+    in_batches,
     mutate,
     read,
     touched,
@@ -165,13 +166,23 @@ def test_a_macro_touches_what_uses_it_by_way_of_others(manifest: Any) -> None:
     assert "mart_user_cohorts" not in names
 
 
+def test_mutants_that_share_a_model_are_not_tried_at_once(manifest: Any) -> None:
+    wide = Mutant("white_space", "a rule", "", "")
+    narrow = Mutant("int_movies_parsed", "a rule", "", "")
+    one, two = cohorts("one", ""), cohorts("two", "")
+    snapshot = Mutant("snap_movies", "a rule", "", "")
+    batches = in_batches(manifest, [one, narrow, snapshot, two, wide])
+    assert batches == [[wide, one], [narrow, two]]
+
+
 @pytest.mark.parametrize(
     "entry",
     [
         "{node: a, rule: b, before: c}",
         "{node: a, rule: b, before: c, after: false}",
         "{node: a, rule: b, before: c, after: d, part: file}",
-        "{node: a, rule: b, before: c, after: d, second: true}",
+        "{node: a, rule: b, before: c, after: d, second: e}",
+        "{node: a, rule: b, before: c, after: d, second_load: true}",
         "a text",
     ],
 )
@@ -191,7 +202,7 @@ CONTROLS = {
         "a rule",
         "where removals.is_removal",
         "where removals.is_removal and true",
-        second_load=True,
+        second_load="assert_reconciliation_leaves_nothing_unexplained",
     ),
     "gone": cohorts("where month > cohort_month", "true"),
     "no column": cohorts(WHERE, "where no_column = cohort_month"),
@@ -211,12 +222,12 @@ def verdicts(
     folder = tmp_path_factory.mktemp("mutants")
     prepare(s3_server, folder)
     mutants = [*read(), *CONTROLS.values()]
-    found = []
+    found = {}
     with steps() as tell:
         for verdict in try_out(mutants, folder, folder):
-            found.append(verdict)
+            found[verdict.mutant] = verdict
             tell("mutants", len(found), len(mutants))
-    return found
+    return [found[mutant] for mutant in mutants]
 
 
 @pytest.mark.long
