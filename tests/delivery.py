@@ -21,7 +21,6 @@ from reelhouse.bucket import environment as aws_variables
 from reelhouse.build import BuildReport, build
 from reelhouse.compare import Comparison, compare
 from reelhouse.contract import entities
-from reelhouse.emulator import EmulatorSettings
 from reelhouse.engines.duckdb import connect, open_warehouse
 from reelhouse.engines.snowflake_run import fetch_serving
 from reelhouse.load import LoadReport, load
@@ -201,7 +200,6 @@ class Both:
     dev: Delivery
     prod: Delivery
     folder: Path
-    emulator: EmulatorSettings | None = None
     day: int = 0
 
     def run(self) -> tuple[RunReport, RunReport]:

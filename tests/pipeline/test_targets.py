@@ -6,30 +6,21 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from pandas.testing import assert_frame_equal
-from streamlit.connections import SnowflakeConnection
-from streamlit.testing.v1 import AppTest
 from tests.delivery import Both, Delivery, assert_equal, csv
 
 from reelhouse.bucket import environment as aws_variables
 from reelhouse.compare import compare
 from reelhouse.contract import entities
 from reelhouse.dashboard.filters import Filters
-from reelhouse.dashboard.questions import PAGES, Choice, asked
-from reelhouse.dashboard.serving import Account as DashboardAccount
-from reelhouse.dashboard.serving import LocalFile, Serving
-from reelhouse.dashboard.start import APP
-from reelhouse.emulator import connection as account_connection
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import connector, limits, literal, open_warehouse
+from reelhouse.engines.snowflake import limits, literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account, fetch_serving
 from reelhouse.errors import ReelhouseError
 from reelhouse.export import export
@@ -85,7 +76,7 @@ def both(
         dev = Delivery(s3_server, "targets-bucket", folder / "dev")
         dev.put({path.name: path.read_bytes() for path in SAMPLE.glob("*.csv")})
         prod = replace(dev, warehouse=folder / "prod", target="prod")
-        yield Both(dev, prod, folder, emulator)
+        yield Both(dev, prod, folder)
         dev.close()
 
 
@@ -369,21 +360,6 @@ def test_tables_of_two_publications_are_not_fetched_as_one(
             publish(before)
 
 
-@pytest.mark.long
-def test_the_unit_tests_pass_in_the_account(built: Both) -> None:
-    report = built.prod.build("--select", "test_type:unit", command="test")
-    assert report.failures == []
-    assert report.counts["unit_test"] > 80
-
-
-@pytest.mark.long
-def test_the_account_knows_how_fresh_the_source_is(built: Both) -> None:
-    assert not built.prod.is_fresh()
-    with open_warehouse() as warehouse, warehouse.transaction():
-        warehouse.record_listing(datetime.now(UTC).replace(tzinfo=None), 6)
-    assert built.prod.is_fresh()
-
-
 @pytest.mark.fault("23")
 @pytest.mark.long
 def test_a_build_ends_when_the_account_is_gone(
@@ -407,51 +383,3 @@ def test_a_build_ends_when_the_account_is_gone(
     ):
         both.prod.build()
     assert set(waits) == {10}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("filters", [Filters(), SOME_MOVIES], ids=["all", "some"])
-def test_dashboards_have_the_same_answers_on_both(
-    built: Both, filters: Filters
-) -> None:
-    dev = Serving(LocalFile(built.dev.settings.published))
-    prod = Serving(DashboardAccount())
-    for page in PAGES:
-        questions = asked(page, filters, Choice(1, "a"))
-        here, there = dev.read(questions), prod.read(questions)
-        for name in questions:
-            assert_frame_equal(
-                there[name], here[name], check_dtype=False, obj=f"{page}.{name}"
-            )
-
-
-@pytest.mark.long
-def test_the_app_shows_the_same_figures_on_both(
-    built: Both, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Run by its command's target, and as it is deployed inside Snowflake."""
-
-    def figures(app: AppTest) -> list[str]:
-        app.run()
-        assert not app.exception
-        shown = "".join(each.proto.body for each in app.get("html"))
-        return re.findall(r'rh-value">([^<]+)<', shown)
-
-    monkeypatch.setenv("DBT_TARGET", "dev")
-    monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(built.dev.warehouse))
-    here = figures(AppTest.from_file(str(APP), default_timeout=120))
-    assert len(here) == 6
-    monkeypatch.setenv("DBT_TARGET", "prod")
-    assert figures(AppTest.from_file(str(APP), default_timeout=120)) == here
-    inside = AppTest.from_file(
-        str(PROJECT / "scripts/snowflake/dashboard/streamlit_app.py"),
-        default_timeout=120,
-    )
-    account = account_connection(built.emulator) if built.emulator else {}
-    # There it is the session of the app; here, one of the same account.
-    monkeypatch.setattr(
-        SnowflakeConnection,
-        "_connect",
-        lambda *_: connector().connect(**account),
-    )
-    assert figures(inside) == here

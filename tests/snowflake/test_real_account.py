@@ -7,16 +7,26 @@ is a real one. It makes a database of its own and drops it at the end.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.delivery import MOVIES, RATINGS, Both, Delivery, assert_equal, csv
+from pandas.testing import assert_frame_equal
+from streamlit.connections import SnowflakeConnection
+from streamlit.testing.v1 import AppTest
+from tests.delivery import Both, Delivery, assert_equal, csv
 
 from reelhouse import settings, snowflake_setup
 from reelhouse.bucket import environment as aws_variables
+from reelhouse.dashboard.filters import Filters
+from reelhouse.dashboard.questions import PAGES, Choice, asked
+from reelhouse.dashboard.serving import Account as DashboardAccount
+from reelhouse.dashboard.serving import LocalFile, Serving
+from reelhouse.dashboard.start import APP
 from reelhouse.emulator import environment as account_variables
 from reelhouse.emulator import serve_emulator
 from reelhouse.engines import snowflake
@@ -35,6 +45,12 @@ pytestmark = [
 ASKED = "REELHOUSE_TEST_ACCOUNT"
 
 PARTS = ("pull-request", "drop-pull-request")
+
+SAMPLE = settings.PROJECT / "data/sample"
+# A rating that is too high.
+BAD = "3,1,5.5,1164982931"
+
+SOME_MOVIES = Filters(("Drama", "Comedy"), 1980, 2005, 10)
 
 # Something in each schema that is not for readers.
 HIDDEN = (
@@ -114,11 +130,17 @@ def desk(
         setup = stack.enter_context(own_database(is_real))
         upload(s3_server, [], "s3://account-bucket")
         dev = Delivery(s3_server, "account-bucket", folder / "dev")
-        dev.put({"movies.csv": csv("movies", MOVIES)})
-        dev.put({"ratings.csv": csv("ratings", [*RATINGS, "3,1,5.5,1164982931"])})
+        dev.put({path.name: path.read_bytes() for path in SAMPLE.glob("*.csv")})
+        dev.put({"ratings.csv": csv("ratings", [*lines("ratings"), BAD])})
         prod = replace(dev, warehouse=folder / "prod", target="prod")
         yield Desk(Both(dev, prod, folder), is_real, setup)
         dev.close()
+
+
+def lines(name: str) -> list[str]:
+    """The records of a file of the sample."""
+    text = (SAMPLE / f"{name}.csv").read_text(encoding="utf-8")
+    return text.splitlines()[1:]
 
 
 def ask(sql: str) -> list[tuple[Any, ...]]:
@@ -139,11 +161,13 @@ def test_a_first_and_a_later_run_are_equal_to_local_ones(
     assert ours.loaded.reject_reasons == theirs.loaded.reject_reasons != {}
     assert_equal(desk.both.compare())
     desk.proved("login, load by COPY, a reject with its reason, build, tests, publish")
+    _, *ratings = lines("ratings")
+    late, again = (",".join(line.split(",")[:2]) for line in ratings[:2])
     desk.both.dev.put(
         {
-            "movies.csv": csv("movies", ["1,Lamp (1994),Drama", *MOVIES[1:]]),
-            "ratings.csv": csv("ratings", [*RATINGS[1:], "1,3,2.5,864982703"]),
-            "ratings/more.csv": csv("ratings", ["2,1,1.5,1264982931"]),
+            "movies.csv": csv("movies", ["1,Lamp (1994),Drama", *lines("movies")[1:]]),
+            "ratings.csv": csv("ratings", [*ratings, f"{late},2.5,864982703"]),
+            "ratings/more.csv": csv("ratings", [f"{again},1.5,1700000000"]),
         }
     )
     desk.both.run()
@@ -152,6 +176,69 @@ def test_a_first_and_a_later_run_are_equal_to_local_ones(
         row[0] for row in ask("select title from serving.dim_movies_history order by 1")
     ].count("Lamp (1994)") == 1
     desk.proved("late, re-rated and removed rows, snapshots, all tables as on DuckDB")
+
+
+@pytest.mark.usefixtures("first_runs")
+def test_the_unit_tests_pass_in_the_account(desk: Desk) -> None:
+    report = desk.both.prod.build("--select", "test_type:unit", command="test")
+    assert report.failures == []
+    assert report.counts["unit_test"] > 80
+    desk.proved(f"{report.counts['unit_test']} unit tests, one for each rule")
+
+
+@pytest.mark.usefixtures("first_runs")
+def test_the_account_knows_how_fresh_the_source_is(desk: Desk) -> None:
+    assert not desk.both.prod.is_fresh()
+    with snowflake.open_warehouse() as warehouse, warehouse.transaction():
+        warehouse.record_listing(datetime.now(UTC).replace(tzinfo=None), 6)
+    assert desk.both.prod.is_fresh()
+    desk.proved("how fresh the source is")
+
+
+@pytest.mark.usefixtures("first_runs")
+@pytest.mark.parametrize("filters", [Filters(), SOME_MOVIES], ids=["all", "some"])
+def test_dashboards_have_the_same_answers_on_both(desk: Desk, filters: Filters) -> None:
+    dev = Serving(LocalFile(desk.both.dev.settings.published))
+    prod = Serving(DashboardAccount())
+    for page in PAGES:
+        questions = asked(page, filters, Choice(1, "a"))
+        here, there = dev.read(questions), prod.read(questions)
+        for name in questions:
+            assert_frame_equal(
+                there[name], here[name], check_dtype=False, obj=f"{page}.{name}"
+            )
+    desk.proved("the figures of every page of the dashboards")
+
+
+@pytest.mark.usefixtures("first_runs")
+def test_the_app_shows_the_same_figures_on_both(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run by its command's target, and as it is deployed inside Snowflake."""
+
+    def figures(app: AppTest) -> list[str]:
+        app.run()
+        assert not app.exception
+        shown = "".join(each.proto.body for each in app.get("html"))
+        return re.findall(r'rh-value">([^<]+)<', shown)
+
+    monkeypatch.setenv("DBT_TARGET", "dev")
+    monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(desk.both.dev.warehouse))
+    here = figures(AppTest.from_file(str(APP), default_timeout=120))
+    assert len(here) == 6
+    monkeypatch.setenv("DBT_TARGET", "prod")
+    assert figures(AppTest.from_file(str(APP), default_timeout=120)) == here
+    inside = AppTest.from_file(
+        str(settings.PROJECT / "scripts/snowflake/dashboard/streamlit_app.py"),
+        default_timeout=120,
+    )
+    # There it is the session of the app; here, one of the same account.
+    with snowflake.open_warehouse() as opened:
+        monkeypatch.setattr(
+            SnowflakeConnection, "_connect", lambda *_: opened.connection
+        )
+        assert figures(inside) == here
+    desk.proved("the dashboards' start page, here and inside the account")
 
 
 @pytest.mark.fault("17", "23")
