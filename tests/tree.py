@@ -11,17 +11,31 @@ from pathlib import Path
 from reelhouse.settings import PROJECT
 
 # mypy's cache comes along, without which it takes a minute.
-BUILT = (".git", ".venv", "target", "logs", "warehouse", "__pycache__", ".[pr]*_cache")
+BUILT = (
+    *(".git", ".venv", "target", "logs", "warehouse", "__pycache__"),
+    *(".[pr]*_cache", ".hypothesis"),
+)
 # What `make test` calls to install things, which are there.
 INSTALLS_NOTHING = "#!/bin/sh\n"
+
+
+def copied(tree: Path, to: Path, *unread: str) -> Path:
+    """A copy of a tree without what was built in it, but for what dbt has parsed.
+
+    dbt parses what differs then, and not the whole.
+    """
+    shutil.copytree(tree, to, ignore=shutil.ignore_patterns(*BUILT, *unread))
+    parsed = tree / "target/parsed"
+    if parsed.exists():
+        shutil.copytree(parsed, to / "target/parsed")
+    return to
 
 
 class Tree:
     """A copy of the project under git, for a person who follows the page."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "tree"
-        shutil.copytree(PROJECT, self.folder, ignore=shutil.ignore_patterns(*BUILT))
+        self.folder = copied(PROJECT, folder / "tree")
         (self.folder / "scripts/install.sh").write_text(INSTALLS_NOTHING)
         bin_folder = Path(sys.executable).parent
         (self.folder / ".venv").symlink_to(bin_folder.parent)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.delivery import UNTESTED, client, unbuilt
-from tests.tree import BUILT
+from tests.tree import copied
 
 from reelhouse import build as building
 from reelhouse import dbt_runner
@@ -30,11 +30,8 @@ from reelhouse.run import BuildFailed, RunReport
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import PROJECT, Settings, environment
 
-
-def copied(tree: Path, to: Path) -> Path:
-    """A copy of a tree, without what builds do not read."""
-    unread = shutil.ignore_patterns(*BUILT, "docs", "sample")
-    return Path(shutil.copytree(tree, to, ignore=unread))
+# What builds do not read.
+UNREAD = ("docs", "sample", ".mypy_cache")
 
 
 @dataclass
@@ -81,13 +78,12 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def base(sample: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = copied(PROJECT, tmp_path_factory.mktemp("trees") / "base")
+    folder = copied(PROJECT, tmp_path_factory.mktemp("trees") / "base", *UNREAD)
     warehouse = folder / "data/warehouse"
     warehouse.mkdir()
     for path in (sample.database, sample.published):
         shutil.copyfile(path, warehouse / path.name)
     manifest = folder / "target/manifest.json"
-    manifest.parent.mkdir()
     manifest.write_text(json.dumps(manifest_of(sample)), encoding="utf-8")
     return folder
 
@@ -100,7 +96,7 @@ def bench(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Bench:
-    tree = copied(base, tmp_path / "tree")
+    tree = copied(base, tmp_path / "tree", *UNREAD)
     for module in (building, dbt_runner):
         monkeypatch.setattr(module, "PROJECT", tree)
     monkeypatch.setattr(building, "_manifests", {})

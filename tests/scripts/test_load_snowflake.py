@@ -166,9 +166,8 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return statements
 
 
-@pytest.mark.parametrize(
-    "stage", [STAGES[0], pytest.param(STAGES[1], marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("stage", STAGES)
 def test_raw_tables_are_equal(
     s3_server: S3Settings,
     bucket: str,
