@@ -4,6 +4,10 @@
 .PHONY: secrets audit lock clean
 .PHONY: check-types check-dev check-prod check-sql
 
+# Images for containers ask for no bytecode; each of the many processes that a test
+# starts would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 SQL := $(wildcard models snapshots analyses tests/data_tests)
 

@@ -242,7 +242,9 @@ RUNS = {
     ("fault", "message"),
     [
         pytest.param(
-            *each, id=name, marks=[pytest.mark.trial] * (name != "no permission")
+            *each,
+            id=name,
+            marks=pytest.mark.long if name == "no permission" else pytest.mark.trial,
         )
         for name, each in RUNS.items()
     ],
@@ -259,6 +261,7 @@ def test_a_run_that_cannot_read_leaves_everything_as_it_was(
 
 
 @pytest.mark.fault("6")
+@pytest.mark.long
 def test_a_run_without_an_endpoint_leaves_everything_as_it_was(desk: Desk) -> None:
     before = desk.prints()
     run = desk.start(variables=endpoint("http://127.0.0.1:9"))
