@@ -40,13 +40,22 @@ __all__ = [
     "pytest_terminal_summary",
 ]
 
-# It takes longest, and does not wait for the sample, which the other worker makes.
-FIRST = "test_targets.py"
+# What takes longest comes first, so that no worker is left alone with it at the end.
+# The very first does not wait for the sample, which the other worker makes.
+FIRST = (
+    "test_targets.py",
+    "test_real_account.py",
+    "test_readme.py",
+    "test_recipes.py",
+    "test_mutants.py",
+    "test_bench.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     check_faults(items)
-    items.sort(key=lambda item: item.path.name != FIRST)
+    ranks = {name: rank for rank, name in enumerate(FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(FIRST)))
 
 
 @pytest.fixture(scope="session")
