@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -81,6 +82,16 @@ def delivery(s3_server: S3Settings, bucket: str, tmp_path: Path) -> Iterator[Del
     )
     yield desk
     desk.close()
+
+
+@pytest.fixture
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main module stays what it is.
+
+    Streamlit's AppTest puts a script in its place, which every process that is spawned
+    by a later test would run.
+    """
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from reelhouse.dashboard.panels import TITLES
 from reelhouse.dashboard.start import APP
 from reelhouse.settings import Settings, environment
 
+pytestmark = pytest.mark.usefixtures("main_module")
+
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "**bold** _and_ `code` [link](http://example.invalid/)",

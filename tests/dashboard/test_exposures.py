@@ -16,6 +16,8 @@ from reelhouse.dashboard.serving import Reading, Serving
 from reelhouse.dashboard.start import APP, USUAL_PORT
 from reelhouse.settings import PROJECT, Settings, environment
 
+pytestmark = pytest.mark.usefixtures("main_module")
+
 # What `publish` adds to the tables of the models.
 OF_PUBLISHING = {"publication", "published_tables"}
 DECLARED: dict[str, dict[str, Any]] = {

@@ -210,7 +210,7 @@ def test_dashboards_have_the_same_answers_on_both(desk: Desk, filters: Filters) 
     desk.proved("the figures of every page of the dashboards")
 
 
-@pytest.mark.usefixtures("first_runs")
+@pytest.mark.usefixtures("first_runs", "main_module")
 def test_the_app_shows_the_same_figures_on_both(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
