@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tests.delivery import Delivery, unbuilt
+from tests.delivery import UNTESTED, Delivery, unbuilt
 from tests.mutants.mutants import (
     BadMutant,
     Mutant,
@@ -94,13 +94,12 @@ def prepare(s3: S3Settings, folder: Path) -> None:
     delivery = Delivery(s3, "mutants-bucket", folder / "built")
     delivery.moment = datetime(2026, 1, 1)
     delivery.put(files).load()
-    untried = ("--exclude-resource-type", "unit_test")
-    assert delivery.build(*untried).failures == []
+    assert delivery.build(*UNTESTED).failures == []
     delivery.moment = datetime(2026, 1, 2)
     delivery.put(second_delivery(files)).load()
     (folder / "pending").mkdir()
     shutil.copy(delivery.settings.database, folder / "pending")
-    assert delivery.build(*untried).failures == []
+    assert delivery.build("--exclude-resource-type", "unit_test").failures == []
 
 
 def show(verdicts: list[Verdict]) -> None:

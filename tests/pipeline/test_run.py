@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -246,14 +248,24 @@ def test_only_a_whole_tested_build_of_the_newest_load_qualifies(
     grown.load()
 
 
+@pytest.fixture
+def built(sample: Settings, desk: Desk, tmp_path: Path) -> Delivery:
+    """A copy of the sample's warehouse, over the module's bucket."""
+    delivery = replace(desk("built"), warehouse=tmp_path / "built")
+    delivery.warehouse.mkdir()
+    for file in (sample.database, sample.published):
+        shutil.copy(file, delivery.warehouse)
+    return delivery
+
+
 @pytest.mark.long
 def test_a_build_without_one_test_does_not_qualify(
-    grown: Delivery, tmp_path: Path
+    built: Delivery, tmp_path: Path
 ) -> None:
     skipped = "assert_reconciliation_leaves_nothing_unexplained"
-    grown.build("--exclude-resource-type", "unit_test", "--exclude", skipped)
+    built.build("--exclude-resource-type", "unit_test", "--exclude", skipped)
     with pytest.raises(ReelhouseError, match=rf"not run: {skipped}\)"):
-        prepare(grown.settings.database, tmp_path / "published.duckdb")
+        prepare(built.settings.database, tmp_path / "published.duckdb")
 
 
 @pytest.mark.fault("12a", "13", "14")
@@ -355,24 +367,30 @@ def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> N
 
 @pytest.mark.fault("12")
 @pytest.mark.long
-def test_another_source_starts_a_fresh_warehouse(grown: Delivery) -> None:
-    grown.folder = "elsewhere"
-    grown.put(
+def test_another_source_starts_a_fresh_warehouse(
+    built: Delivery, sample: Settings
+) -> None:
+    built.folder = "elsewhere"
+    built.put(
         {
             "movies.csv": csv("movies", MOVIES[:2]),
             "ratings.csv": csv("ratings", RATINGS[:5]),
         }
     )
-    old = grown.settings.published.read_bytes()
-    report = grown.run()
-    assert report.former_source == "s3://run-bucket/source"
+    old = built.settings.published.read_bytes()
+    report = built.run()
+    assert [(report.former_source,)] == sources_of(sample)
     assert report.aside
     assert (report.aside / "published.duckdb").read_bytes() == old
     assert (report.aside / "reelhouse.duckdb").exists()
-    assert ask(grown, "select count(*) from serving.fct_ratings") == 5
-    assert grown.rows("select distinct source from raw.loads") == [
-        ("s3://run-bucket/elsewhere",)
-    ]
+    assert ask(built, "select count(*) from serving.fct_ratings") == 5
+    assert sources_of(built.settings) == [(built.url,)]
+
+
+def sources_of(settings: Settings) -> list[tuple[Any, ...]]:
+    """The sources that a warehouse was loaded from."""
+    with connect(settings.database, read_only=True) as connection:
+        return connection.execute("select distinct source from raw.loads").fetchall()
 
 
 def test_descriptions_are_comments_in_the_database(sample: Settings) -> None:

@@ -368,7 +368,7 @@ def test_a_build_ends_when_the_account_is_gone(
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
     for name in ("LOGIN_SECONDS", "NETWORK_SECONDS"):
-        monkeypatch.setattr(f"reelhouse.engines.snowflake.{name}", 2)
+        monkeypatch.setattr(f"reelhouse.engines.snowflake.{name}", 1)
     # dbt tries three times more, and waits for ten seconds each time.
     waits: list[float] = []
     monkeypatch.setattr("dbt.adapters.base.connections.sleep", waits.append)
