@@ -286,6 +286,16 @@ def test_texts_of_the_data_do_nothing(served: Served, context: BrowserContext) -
     assert page.locator("strong, .katex").count() == 0
 
 
+# Texts that reach beyond their chart, where what does so is not shown.
+CUT_OFF = """
+() => [...document.querySelectorAll('.rh-chart svg')]
+    .filter(svg => getComputedStyle(svg).overflow !== 'visible')
+    .flatMap(svg => [...svg.querySelectorAll('text')].filter(text =>
+        text.getBoundingClientRect().bottom > svg.getBoundingClientRect().bottom))
+    .map(text => text.textContent)
+"""
+
+
 @pytest.mark.parametrize("context", LOOKS, indirect=True)
 def test_the_report_needs_nothing_but_itself(
     sample: Settings,
@@ -303,6 +313,7 @@ def test_the_report_needs_nothing_but_itself(
     page.goto(out.as_uri())
     expect(page.locator(".rh-chart:not(:has(svg))")).to_have_count(0)
     assert page.locator(".rh-chart svg").count() > 20
+    assert page.evaluate(CUT_OFF) == []
     assert (
         page.evaluate("document.documentElement.scrollWidth") <= (LOOKS[look]["width"])
     )

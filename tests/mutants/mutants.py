@@ -2,8 +2,8 @@
 
 No file is changed: each process parses the tree once, and forks of it get another text
 in one place of what was parsed. The unit tests of the models that a mutant touches run
-first, those of many mutants at once; where they pass, it is built alone, with all that
-is behind it, under the data tests.
+first, those of many mutants at once; where they pass, it is built alone under the data
+tests, with all that is behind it or, upon a second load, with all that its test reads.
 """
 
 from __future__ import annotations
@@ -234,13 +234,12 @@ class Bench:
         process = context.Process(target=send)
         process.start()
         sender.close()
-        verdicts: list[Verdict]
         try:
-            verdicts = receiver.recv()
+            verdicts: list[Verdict] = receiver.recv()
         except EOFError:
             process.join()
             ended = f"It ended with {process.exitcode}."
-            verdicts = [Verdict(mutant, "ERROR", ended) for mutant in mutants]
+            return [Verdict(mutant, "ERROR", ended) for mutant in mutants]
         process.join()
         return verdicts
 

@@ -84,6 +84,7 @@ def base(sample: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in (sample.database, sample.published):
         shutil.copyfile(path, warehouse / path.name)
     manifest = folder / "target/manifest.json"
+    manifest.parent.mkdir(exist_ok=True)
     manifest.write_text(json.dumps(manifest_of(sample)), encoding="utf-8")
     return folder
 

@@ -183,7 +183,7 @@ def test_the_unit_tests_pass_in_the_account(desk: Desk) -> None:
     report = desk.both.prod.build("--select", "test_type:unit", command="test")
     assert report.failures == []
     assert report.counts["unit_test"] > 80
-    desk.proved(f"{report.counts['unit_test']} unit tests, one for each rule")
+    desk.proved(f"{report.counts['unit_test']} unit tests of the models")
 
 
 @pytest.mark.usefixtures("first_runs")
@@ -207,7 +207,8 @@ def test_dashboards_have_the_same_answers_on_both(desk: Desk, filters: Filters) 
             assert_frame_equal(
                 there[name], here[name], check_dtype=False, obj=f"{page}.{name}"
             )
-    desk.proved("the figures of every page of the dashboards")
+    of = "all" if filters == Filters() else "some"
+    desk.proved(f"the figures of every page of the dashboards, of {of} movies")
 
 
 @pytest.mark.usefixtures("first_runs", "main_module")

@@ -53,6 +53,8 @@ nav a { color: inherit; margin-right: 1rem; }
 .rh-panels > section { min-width: 0; }
 .rh-panels > .rh-wide { grid-column: 1 / -1; }
 .rh-chart { width: 100%%; }
+/* Fonts reach lower than Vega counts for the last line of text. */
+.rh-chart svg { overflow: visible; }
 @media (prefers-color-scheme: dark) {
     body { background: %(dark_ground)s; color: %(dark_ink)s; } }
 @media print { .rh-panels > section { break-inside: avoid; } }
