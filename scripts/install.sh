@@ -77,10 +77,12 @@ rm -f .venv/installed-*
 # otherwise; pip check then proves that nothing is missing.
 pip install --quiet --no-deps --require-hashes -r "locks/$lock.txt"
 pip install --quiet --no-deps --no-build-isolation -e .
-pip check >.venv/check.log || {
-    cat .venv/check.log >&2
+# dbt-core asks for a source package whose build downloads a binary that no command of
+# ours needs: pyproject.toml leaves it out of the locks.
+pip check >.venv/check.log || true
+if grep -v 'dbt-core-experimental-parser\|^No broken' .venv/check.log >&2; then
     exit 1
-}
+fi
 stamp "$lock" >.venv/installing
 mv .venv/installing ".venv/installed-$lock"
 # All that a run needs is in the lock for tests as well.
