@@ -1,10 +1,10 @@
-{% test unique_combination(model, columns) %}
+{% test unique_combination(model, columns, latest=none) %}
 
 with marked as (
     select
         {{ columns | join(',\n        ') }},
         {{ is_repeated(columns) }} as is_repeated
-    from {{ model }}
+    from {{ latest_rows(model, latest) }} as tested
 )
 
 select {{ columns | join(', ') }}

@@ -31,8 +31,10 @@ unsound as (
         or coalesce(valid_to != next_valid_from, false)
         or (valid_to is null) != (version_number = versions)
         or is_current != (version_number = versions)
-        or (version_number = 1)
-        != (valid_from = cast('1900-01-01' as timestamp))
+        or (
+            version_number > 1
+            and valid_from <= cast('1900-01-01' as timestamp)
+        )
         or (version_number = 1 and is_deleted)
         or version_content = next_content
 )

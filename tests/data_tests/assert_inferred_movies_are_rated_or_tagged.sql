@@ -3,7 +3,7 @@ with movies as (
 ),
 
 ratings as (
-    select * from {{ ref('fct_ratings') }}
+    select * from {{ ref('int_ratings_summed_by_movie') }}
 ),
 
 tags as (

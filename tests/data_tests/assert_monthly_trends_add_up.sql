@@ -7,7 +7,7 @@ ratings as (
 ),
 
 users as (
-    select * from {{ ref('mart_user_engagement') }}
+    select * from {{ ref('int_users_ranked') }}
 ),
 
 steps as (

@@ -1,9 +1,9 @@
-with dates as (
-    select * from {{ ref('dim_dates') }}
+with user_months as (
+    select * from {{ ref('int_user_months_summed') }}
 ),
 
-user_months as (
-    select * from {{ ref('int_user_months_summed') }}
+numbers as (
+    {{ dbt.generate_series(10000) }}
 ),
 
 bounds as (
@@ -14,13 +14,19 @@ bounds as (
 ),
 
 listed as (
-    select dates.month_start as month
-    from dates
-    inner join bounds
+    select
+        cast({{ dbt.dateadd(
+            'month', 'cast(numbers.generated_number - 1 as integer)',
+            'bounds.first_month'
+        ) }} as date) as month
+    from bounds
+    inner join numbers
         on
-            dates.month_start >= bounds.first_month
-            and dates.month_start <= bounds.last_month
-    group by dates.month_start
+            numbers.generated_number
+            <= {{ dbt.datediff(
+                'bounds.first_month', 'bounds.last_month', 'month'
+            ) }}
+            + 1
 )
 
 select * from listed

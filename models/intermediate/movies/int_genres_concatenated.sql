@@ -7,7 +7,8 @@ with genres as (
 concatenated as (
     select
         movie_id,
-        {{ dbt.listagg('genre', "', '", 'order by genre') }} as genres_string
+        {{ dbt.listagg('genre', "', '", 'order by genre') }} as genres_string,
+        cast(count(*) as bigint) as genre_count
     from genres
     group by movie_id
 )

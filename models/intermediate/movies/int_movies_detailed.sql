@@ -1,21 +1,31 @@
+{{ config(materialized='table') }}
+
 with movies as (
-    select * from {{ ref('dim_movies') }}
+    select * from {{ ref('int_movies_parsed') }}
 ),
 
 genres as (
     select * from {{ ref('int_genres_concatenated') }}
 ),
 
+links as (
+    select * from {{ ref('int_links_deduplicated') }}
+),
+
 detailed as (
     select
         movies.movie_id,
         movies.title,
+        movies.title_without_year,
         movies.release_year,
-        movies.imdb_id,
-        genres.genres_string
+        movies.genres,
+        genres.genres_string,
+        genres.genre_count,
+        links.imdb_id,
+        links.tmdb_id
     from movies
     left join genres on movies.movie_id = genres.movie_id
-    where not movies.is_inferred and not movies.is_deleted
+    left join links on movies.movie_id = links.movie_id
 )
 
 select * from detailed

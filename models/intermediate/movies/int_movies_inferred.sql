@@ -1,24 +1,23 @@
+{{ config(materialized='table') }}
+
 with ratings as (
-    select * from {{ ref('stg_movielens__ratings') }}
+    select * from {{ ref('int_ratings_summed_by_movie') }}
 ),
 
 tags as (
-    select * from {{ ref('int_tags_normalised') }}
+    select * from {{ ref('fct_tags') }}
 ),
 
 movies as (
-    select * from {{ ref('int_movies_deduplicated') }}
+    select * from {{ ref('int_movies_detailed') }}
 ),
 
 mentioned as (
     select movie_id
     from ratings
-    group by movie_id
     union
     select movie_id
     from tags
-    where tag_normalised != ''
-    group by movie_id
 ),
 
 inferred as (

@@ -1,71 +1,9 @@
 with movies as (
-    select * from {{ ref('dim_movies_history') }}
-),
-
-opened as (
-    select
-        movie_id,
-        title,
-        {{ rtrim_white('title', ')') }} as opened_title,
-        genres,
-        is_deleted,
-        previous_title
-    from movies
-    where is_current
-),
-
-grouped as (
-    select
-        *,
-        {{ dbt.split_part('opened_title', "'('", -1) }} as last_part
-    from opened
-),
-
-dated as (
-    select
-        *,
-        case
-            when right(title, 1) = ')' and opened_title != last_part
-                then {{ year_of_group(trim_white('last_part')) }}
-        end as year_text
-    from grouped
-),
-
-cut as (
-    select
-        *,
-        {{ trim_white(
-            'left(opened_title, length(opened_title) - length(last_part) - 1)'
-        ) }} as title_before
-    from dated
-    where year_text is not null
-),
-
-cut_twice as (
-    select
-        movie_id,
-        case
-            when right(title_before, 6) = '(' || year_text || ')'
-                then {{ trim_white(
-                    'left(title_before, length(title_before) - 6)'
-                ) }}
-            else title_before
-        end as title_before
-    from cut
+    select * from {{ ref('int_movies_deduplicated') }}
 ),
 
 parsed as (
-    select
-        dated.movie_id,
-        dated.title,
-        dated.genres,
-        dated.is_deleted,
-        dated.previous_title,
-        cast(dated.year_text as integer) as release_year,
-        coalesce(nullif(cut_twice.title_before, ''), dated.title)
-            as title_without_year
-    from dated
-    left join cut_twice on dated.movie_id = cut_twice.movie_id
+    {{ parsed_titles('movies') }}
 )
 
 select * from parsed

@@ -16,7 +16,7 @@ rated_movies as (
         movies.title,
         movies.genres_string,
         ratings.rating_count,
-        ratings.rating_tenths_sum
+        cast(ratings.rating_tenths_sum as bigint) as rating_tenths_sum
     from movies
     inner join ratings on movies.movie_id = ratings.movie_id
 ),

@@ -1,8 +1,8 @@
-with live_rows as (
-    select * from {{ ref('stg_reelhouse__live_rows') }}
-),
+{%- set entities = [
+    'ratings', 'movies', 'tags', 'links', 'genome_scores', 'genome_tags'
+] -%}
 
-objects as (
+with objects as (
     select * from {{ ref('stg_reelhouse__objects') }}
 ),
 
@@ -10,10 +10,18 @@ rejects as (
     select * from {{ ref('int_rejects_counted') }}
 ),
 
+entities as (
+    {% for entity in entities %}
+        select '{{ entity }}' as entity
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
 records as (
     select
         entity,
-        sum(records) as row_count
+        sum(records) as row_count,
+        sum(records - rows_rejected) as kept_count
     from objects
     group by entity
 ),
@@ -28,27 +36,28 @@ rejected as (
 
 reconciled as (
     select
-        live_rows.entity,
+        entities.entity,
         'file' as layer,
         'records' as reason,
         coalesce(records.row_count, 0) as row_count
-    from live_rows
-    left join records on live_rows.entity = records.entity
+    from entities
+    left join records on entities.entity = records.entity
     union all
     select
-        entity,
+        entities.entity,
         'raw' as layer,
         'rows' as reason,
-        row_count
-    from live_rows
+        coalesce(records.kept_count, 0) as row_count
+    from entities
+    left join records on entities.entity = records.entity
     union all
     select
-        live_rows.entity,
+        entities.entity,
         'raw' as layer,
         'rejected' as reason,
         coalesce(rejected.row_count, 0) as row_count
-    from live_rows
-    left join rejected on live_rows.entity = rejected.entity
+    from entities
+    left join rejected on entities.entity = rejected.entity
 )
 
 select * from reconciled

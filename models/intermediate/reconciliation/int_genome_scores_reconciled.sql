@@ -1,9 +1,11 @@
+{{ config(materialized='table') }}
+
 with staged as (
     select * from {{ ref('stg_movielens__genome_scores') }}
 ),
 
 movies as (
-    select * from {{ ref('int_movies_deduplicated') }}
+    select * from {{ ref('int_movies_detailed') }}
 ),
 
 genome_tags as (

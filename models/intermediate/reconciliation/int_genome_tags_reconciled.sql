@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with staged as (
     select * from {{ ref('stg_movielens__genome_tags') }}
 ),

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with staged as (
     select * from {{ ref('stg_movielens__links') }}
 ),
@@ -6,12 +8,8 @@ deduplicated as (
     select * from {{ ref('int_links_deduplicated') }}
 ),
 
-known_movies as (
-    select * from {{ ref('int_movies_deduplicated') }}
-),
-
 movies as (
-    select * from {{ ref('dim_movies') }}
+    select * from {{ ref('int_movies_detailed') }}
 ),
 
 keys as (
@@ -31,26 +29,23 @@ totals as (
 
 dropped as (
     select
-        count(*) - count(known_movies.movie_id) as orphan_count,
+        count(*) - count(movies.movie_id) as orphan_count,
         count(
             case
                 when
                     deduplicated.imdb_id is null
                     and deduplicated.tmdb_id is null
-                    then known_movies.movie_id
+                    then movies.movie_id
             end
         ) as blank_count
     from deduplicated
-    left join known_movies on deduplicated.movie_id = known_movies.movie_id
+    left join movies on deduplicated.movie_id = movies.movie_id
 ),
 
 linked as (
     select count(*) as row_count
     from movies
-    where
-        (imdb_id is not null or tmdb_id is not null)
-        and not is_inferred
-        and not is_deleted
+    where imdb_id is not null or tmdb_id is not null
 ),
 
 reconciled as (

@@ -1,13 +1,15 @@
+{{ config(materialized='table') }}
+
 with staged as (
     select * from {{ ref('stg_movielens__movies') }}
 ),
 
-inferred as (
-    select * from {{ ref('int_movies_inferred') }}
+movies as (
+    select * from {{ ref('int_movies_detailed') }}
 ),
 
-movies as (
-    select * from {{ ref('dim_movies') }}
+inferred as (
+    select * from {{ ref('int_movies_inferred') }}
 ),
 
 keys as (
@@ -27,10 +29,11 @@ totals as (
 
 -- Deleted movies that nothing mentions are history, not a part of the files.
 in_use as (
-    select movies.movie_id
+    select movie_id
     from movies
-    left join inferred on movies.movie_id = inferred.movie_id
-    where not movies.is_deleted or inferred.movie_id is not null
+    union all
+    select movie_id
+    from inferred
 ),
 
 reconciled as (

@@ -1,5 +1,5 @@
 with movies as (
-    select * from {{ ref('dim_movies') }}
+    select * from {{ ref('int_movies_detailed') }}
 ),
 
 ratings as (
@@ -37,7 +37,6 @@ final as (
     from movies
     inner join ratings on movies.movie_id = ratings.movie_id
     cross join totals
-    where not movies.is_inferred and not movies.is_deleted
 )
 
 select * from final

@@ -1,74 +1,98 @@
-with movies as (
-    select * from {{ ref('int_movies_parsed') }}
+{{ config(materialized='view') }}
+
+with current_movies as (
+    select * from {{ ref('int_movies_detailed') }}
 ),
 
-genres as (
-    select * from {{ ref('int_genres_exploded') }}
-),
-
-links as (
-    select * from {{ ref('int_links_deduplicated') }}
+last_versions as (
+    select * from {{ ref('dim_movies_history') }}
+    where is_current
 ),
 
 inferred_movies as (
     select * from {{ ref('int_movies_inferred') }}
 ),
 
-genre_counts as (
-    select
-        movie_id,
-        count(*) as genre_count
-    from genres
-    group by movie_id
+links as (
+    select * from {{ ref('int_links_deduplicated') }}
 ),
 
-all_movies as (
+deleted_movies as (
+    select *
+    from last_versions
+    where not exists (
+        select 1
+        from current_movies
+        where current_movies.movie_id = last_versions.movie_id
+    )
+),
+
+parsed_deleted_movies as (
+    {{ parsed_titles('deleted_movies') }}
+),
+
+known_movies as (
     select
         movie_id,
         title,
         title_without_year,
         release_year,
         genres,
-        previous_title,
-        is_deleted,
-        false as is_inferred
-    from movies
+        genre_count,
+        false as is_deleted
+    from current_movies
     union all
     select
         movie_id,
-        null as title,
-        null as title_without_year,
-        null as release_year,
-        null as genres,
-        null as previous_title,
-        false as is_deleted,
-        true as is_inferred
-    from inferred_movies
-    where not exists (
-        select 1
-        from movies
-        where movies.movie_id = inferred_movies.movie_id
-    )
+        title,
+        title_without_year,
+        release_year,
+        genres,
+        null as genre_count,
+        true as is_deleted
+    from parsed_deleted_movies
+),
+
+all_movies as (
+    select
+        known_movies.*,
+        coalesce(known_movies.movie_id, inferred_movies.movie_id) as any_id,
+        known_movies.movie_id is null as is_inferred
+    from known_movies
+    full outer join inferred_movies
+        on known_movies.movie_id = inferred_movies.movie_id
+),
+
+described as (
+    select
+        all_movies.*,
+        last_versions.previous_title,
+        links.imdb_id,
+        links.tmdb_id,
+        'https://www.imdb.com/title/tt' || links.imdb_id || '/' as imdb_url,
+        'https://www.themoviedb.org/movie/' || links.tmdb_id as tmdb_url,
+        coalesce(all_movies.is_deleted, false) as is_gone
+    from all_movies
+    left join last_versions on all_movies.any_id = last_versions.movie_id
+    left join links on all_movies.any_id = links.movie_id
 ),
 
 final as (
     select
-        all_movies.movie_id,
-        all_movies.is_deleted,
-        all_movies.is_inferred,
-        links.imdb_id,
-        links.tmdb_id,
-        cast(all_movies.title as varchar) as title,
-        cast(all_movies.title_without_year as varchar) as title_without_year,
-        cast(all_movies.release_year as integer) as release_year,
-        cast(all_movies.genres as varchar) as genres,
-        cast(all_movies.previous_title as varchar) as previous_title,
-        cast(genre_counts.genre_count as bigint) as genre_count,
-        'https://www.imdb.com/title/tt' || links.imdb_id || '/' as imdb_url,
-        'https://www.themoviedb.org/movie/' || links.tmdb_id as tmdb_url
-    from all_movies
-    left join genre_counts on all_movies.movie_id = genre_counts.movie_id
-    left join links on all_movies.movie_id = links.movie_id
+        any_id as movie_id,
+        title,
+        title_without_year,
+        release_year,
+        genres,
+        genre_count,
+        previous_title,
+        imdb_id,
+        tmdb_id,
+        imdb_url,
+        tmdb_url,
+        is_gone as is_deleted,
+        is_inferred
+    from described
 )
 
 select * from final

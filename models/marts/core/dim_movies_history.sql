@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with versions as (
     select * from {{ ref('snap_movies') }}
 ),
@@ -9,14 +11,14 @@ numbered as (
         genres,
         dbt_valid_from,
         dbt_valid_to as valid_to,
-        dbt_valid_to is null as is_current,
-        dbt_is_deleted = 'True' as is_deleted,
-        row_number() over (
+        cast(row_number() over (
             partition by movie_id
             order by dbt_valid_from
-        ) as version_number
+        ) as bigint) as version_number,
+        dbt_valid_to is null as is_current,
+        dbt_is_deleted = 'True' as is_deleted,
+        min(dbt_valid_from) over () as first_recorded_at
     from versions
-    where dbt_valid_to is null or dbt_valid_to > dbt_valid_from
 ),
 
 compared as (
@@ -41,17 +43,12 @@ titled as (
     from compared
 ),
 
-final as (
+compared_with_current as (
     select
-        movie_id,
-        title,
-        genres,
-        valid_to,
-        is_current,
-        is_deleted,
-        cast(version_number as bigint) as version_number,
+        *,
         case
-            when version_number = 1 then cast('1900-01-01' as timestamp)
+            when dbt_valid_from = first_recorded_at
+                then cast('1900-01-01' as timestamp)
             else dbt_valid_from
         end as valid_from,
         max(case when is_current then title end) over (
@@ -64,6 +61,22 @@ final as (
             partition by movie_id, title_number
         ) as previous_title
     from titled
+),
+
+final as (
+    select
+        movie_id,
+        version_number,
+        title,
+        genres,
+        valid_from,
+        valid_to,
+        is_current,
+        is_deleted,
+        current_title,
+        current_genres,
+        previous_title
+    from compared_with_current
 )
 
 select * from final

@@ -3,7 +3,7 @@ with genome_scores as (
 ),
 
 movies as (
-    select * from {{ ref('dim_movies') }}
+    select * from {{ ref('int_movies_detailed') }}
 ),
 
 genome_tags as (
@@ -16,11 +16,7 @@ final as (
         genome_scores.tag_id,
         genome_scores.relevance
     from genome_scores
-    inner join movies
-        on
-            genome_scores.movie_id = movies.movie_id
-            and not movies.is_inferred
-            and not movies.is_deleted
+    inner join movies on genome_scores.movie_id = movies.movie_id
     inner join genome_tags on genome_scores.tag_id = genome_tags.tag_id
 )
 

@@ -2,8 +2,16 @@ with loads as (
     select * from {{ ref('health_loads') }}
 ),
 
+files as (
+    select * from {{ ref('int_files_reconciled') }}
+),
+
 live_rows as (
-    select * from {{ ref('stg_reelhouse__live_rows') }}
+    select
+        entity,
+        row_count
+    from files
+    where layer = 'raw' and reason = 'rows'
 ),
 
 led_to as (

@@ -2,8 +2,8 @@ with reconciliation as (
     select * from {{ ref('health_reconciliation') }}
 ),
 
-live_rows as (
-    select * from {{ ref('stg_reelhouse__live_rows') }}
+files as (
+    select * from {{ ref('int_files_reconciled') }}
 ),
 
 -- One unexplained row for each layer behind the files.
@@ -17,9 +17,9 @@ bridged as (
 ),
 
 uncovered as (
-    select live_rows.entity
-    from live_rows
-    left join bridged on live_rows.entity = bridged.entity
+    select files.entity
+    from files
+    left join bridged on files.entity = bridged.entity
     where coalesce(bridged.bridges, 0) != 3
 )
 
