@@ -285,7 +285,6 @@ def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
     if any(_sha256(folder / part.file) != part.sha256 for part in parts):
         return False
     with open_warehouse(to) as warehouse, warehouse.transaction():
-        warehouse.make_tables()
         run = warehouse.connection.execute
         for schema in {part.schema for part in parts}:
             run(f"create schema if not exists {identifier(schema)}")
@@ -293,6 +292,8 @@ def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
             rows = f"from {_reading(folder / part.file, part.columns)}"
             run(f"create table if not exists {_name(part.table)} as {rows} limit 0")
             run(f"insert into {_name(part.table)} by name {rows}")
+        # What was written by another declaration is brought in line.
+        warehouse.make_tables()
     return True
 
 

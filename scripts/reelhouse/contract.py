@@ -7,10 +7,12 @@ of sources in another folder there does as well.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +24,8 @@ from reelhouse.settings import PROJECT
 STAGING = PROJECT / "models/staging"
 LEDGER = STAGING / "reelhouse/_reelhouse__sources.yml"
 DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+# Raised when records are judged in another way, so that all are judged again.
+INGEST_VERSION = 1
 # Digits that a number may have: a bigint, and either part of a double.
 BIGINT_DIGITS, DOUBLE_DIGITS = 18, 30
 
@@ -90,6 +94,13 @@ class Entity(Table):
     def header(self) -> str:
         """The first line that every file of this entity must have."""
         return ",".join(str(column.header) for column in self.file_columns)
+
+    @cached_property
+    def contract(self) -> str:
+        """A hash of all that decides which of its records are loaded, and as what."""
+        columns = [asdict(column) for column in self.columns]
+        decisive = [INGEST_VERSION, self.file, self.key, columns]
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
     def accepts(self, key: str) -> bool:
         """Whether an object key, relative to the source, belongs to this entity."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +38,7 @@ OnError = Literal["continue", "skip-file", "abort"]
 Progress = Callable[[str, int, int], None]
 
 RELISTINGS = 1
+BETWEEN_LOADS = timedelta(seconds=1)
 SHOWN_REJECTS = 3
 
 
@@ -126,6 +129,8 @@ class _Load:
         self.progress = progress or (lambda *_: None)
         self.report = LoadReport()
         self.load_id = 0
+        # Entities with objects that were judged by another contract before.
+        self.rejudged: set[str] = set()
 
     def execute(self, scratch: Path, accept_shrink: bool, validate: bool) -> LoadReport:
         listed = {
@@ -140,9 +145,11 @@ class _Load:
             for name, keys in listing.by_entity.items()
             if not keys
         ]
+        # First of all, since an account's tables change before the transaction begins.
+        self._check_source()
         try:
             with self.warehouse.transaction():
-                self._check_source()
+                self.warehouse.make_tables()
                 self._execute(listed, listing, scratch)
                 if not accept_shrink:
                     self._check_shrink()
@@ -155,14 +162,20 @@ class _Load:
     def _execute(
         self, listed: dict[str, S3Object], listing: Listing, scratch: Path
     ) -> None:
-        self.load_id = self.warehouse.newest_load_id() + 1
+        newest, moment = self.warehouse.newest_load()
+        self.load_id = newest + 1
         self.before = self._live_rows()
+        owners = {
+            key: entities()[name]
+            for name, keys in listing.by_entity.items()
+            for key in keys
+        }
         known = self.warehouse.objects()
-        for file in sorted(known.keys() - listed.keys(), key=str.encode):
-            self._remove(file, known[file])
-        for name, keys in listing.by_entity.items():
-            for key in keys:
-                self._visit(entities()[name], listed[key], known.get(key), scratch)
+        for file in sorted(known, key=str.encode):
+            if file not in owners or owners[file].name != known[file].entity:
+                self._remove(file, known.pop(file), has_moved=file in owners)
+        for key, entity in owners.items():
+            self._visit(entity, listed[key], known.get(key), scratch)
         if self.warehouse.reads_bucket:
             self._check_unchanged(listed)
         self.report.live_rows = self._live_rows()
@@ -177,12 +190,15 @@ class _Load:
                     f"Every {entity.file} file was refused: mend them or load with "
                     f"--on-error continue. " + " ".join(self.report.refused)
                 )
-        read = sum(map(len, listing.by_entity.values()))
-        self.warehouse.record_listing(self.settings.now(), read)
+        now = self.settings.now()
+        self.warehouse.record_listing(now, len(owners))
         if self.report.entries:
             self.report.load_id = self.load_id
             self.warehouse.record_load(
-                self.load_id, self.settings.source_name, self.settings.now()
+                self.load_id,
+                uuid.uuid4().hex,
+                self.settings.source_name,
+                max(now, moment + BETWEEN_LOADS) if moment else now,
             )
 
     def _check_unchanged(self, listed: dict[str, S3Object]) -> None:
@@ -196,7 +212,6 @@ class _Load:
                     raise ObjectChanged(address, is_removed=found is None)
 
     def _check_source(self) -> None:
-        self.warehouse.make_tables()
         source = self.warehouse.source()
         if source and source != self.settings.source_name:
             if self.settings.is_snowflake:
@@ -220,17 +235,26 @@ class _Load:
         for name, before in self.before.items():
             after = self.report.live_rows[name]
             if before and after < before * (1 - self.settings.max_shrink):
+                cause, check = "", "the delivery"
+                if name in self.rejudged:
+                    cause = " now that other rules judge its records"
+                    check += " and what models/staging declares"
                 raise ReelhouseError(
                     f"{entities()[name].file} would shrink from {before:,} to "
-                    f"{after:,} rows, more than the {self.settings.max_shrink:.0%} "
-                    f"that may go unasked: check the delivery, then load with "
-                    f"--accept-shrink (or set REELHOUSE_MAX_SHRINK)."
+                    f"{after:,} rows{cause}, more than the "
+                    f"{self.settings.max_shrink:.0%} that may go unasked: check "
+                    f"{check}, then load with --accept-shrink (or set "
+                    f"REELHOUSE_MAX_SHRINK)."
                 )
 
-    def _remove(self, file: str, state: ObjectState) -> None:
-        entity = entities()[state.entity]
+    def _remove(self, file: str, state: ObjectState, has_moved: bool) -> None:
+        """Remove the rows of an object that is gone, or has moved to another entity."""
+        # An entity that is declared no more keeps its table.
+        entity = entities().get(state.entity, Entity(state.entity, ()))
         removed = self.warehouse.remove(entity, file, self.load_id)
         self.warehouse.drop_rejects(file, self.load_id)
+        if has_moved:
+            return
         self._record(
             LedgerEntry(
                 load_id=self.load_id,
@@ -255,13 +279,14 @@ class _Load:
         state: ObjectState | None,
         scratch: Path,
     ) -> None:
-        if state and self._is_settled(state, listed.key, listed.etag == state.etag):
+        is_listed = bool(state and listed.etag == state.etag)
+        if state and self._is_settled(entity, state, listed.key, is_listed):
             return
         path = scratch / "object.csv"
         facts = self._fetch(entity, listed, path)
         seen = state and facts.sha256 == (state.refused_sha256 or state.sha256)
-        if state and self._is_settled(state, listed.key, bool(seen)):
-            self.warehouse.note_etag(listed.key, listed.etag)
+        if state and self._is_settled(entity, state, listed.key, bool(seen)):
+            self.warehouse.note(listed.key, listed.etag, state.contract)
             return
         try:
             check_header(path, entity, listed.key)
@@ -270,18 +295,33 @@ class _Load:
         except RefusedObject as refusal:
             if self.on_error != "skip-file":
                 raise
-            self._refuse(entity, listed, facts, str(refusal))
+            self._refuse(entity, listed, state, facts, str(refusal))
         finally:
             path.unlink(missing_ok=True)
 
-    def _is_settled(self, state: ObjectState, file: str, is_same: bool) -> bool:
-        """Whether an object needs no second look; a refused one gets it unasked."""
-        if not is_same or (state.refused_sha256 and self.on_error != "skip-file"):
+    def _is_settled(
+        self, entity: Entity, state: ObjectState, file: str, is_same: bool
+    ) -> bool:
+        """Whether an object needs no second look; a refused one gets it unasked.
+
+        So does one that was judged by another contract, or whose loaded bytes were
+        refused by another.
+        """
+        refused = state.refused_sha256
+        if (
+            not is_same
+            or state.contract != entity.contract
+            or (refused and self.on_error != "skip-file")
+            or (refused and refused == state.sha256)
+        ):
             return False
-        if state.refused_sha256:
+        self._settle(file, bool(refused))
+        return True
+
+    def _settle(self, file: str, is_refused: bool) -> None:
+        if is_refused:
             self.report.refused.append(f"{file} is still the one that was refused.")
         self.report.unchanged += 1
-        return True
 
     def _fetch(self, entity: Entity, listed: S3Object, path: Path) -> Facts:
         done = 0
@@ -317,6 +357,8 @@ class _Load:
             raise RefusedObject(_describe(fetched, rejects, facts.records))
         new, removed = rows, 0
         if state:
+            if state.contract != entity.contract:
+                self.rejudged.add(entity.name)
             new, removed = self.warehouse.replace(entity, fetched.name, self.load_id)
         live = self.warehouse.live_rows(entity, fetched.name)
         if live != rows:
@@ -324,6 +366,16 @@ class _Load:
                 f"{fetched.name}: {rows:,} rows were read, but {live:,} are live in "
                 f"raw.{entity.name}: nothing is loaded; please report this file."
             )
+        if (
+            state
+            and (facts.sha256, None) == (state.sha256, state.refused_sha256)
+            and not (new or removed)
+            and rejects == self.warehouse.rejects(fetched.name)
+        ):
+            # Another contract, and the same verdict.
+            self.warehouse.note(fetched.name, fetched.listed.etag, entity.contract)
+            self._settle(fetched.name, is_refused=False)
+            return
         self.warehouse.drop_rejects(fetched.name, self.load_id)
         self.warehouse.keep_rejects(
             entity,
@@ -397,9 +449,16 @@ class _Load:
         self,
         entity: Entity,
         listed: S3Object,
+        state: ObjectState | None,
         facts: Facts,
         reason: str,
     ) -> None:
+        if state and facts.sha256 == state.refused_sha256:
+            # Another contract refuses it as well; rows stay those of their own.
+            contract = state.contract if state.sha256 else entity.contract
+            self.warehouse.note(listed.key, listed.etag, contract)
+            self._settle(listed.key, is_refused=True)
+            return
         self.report.refused.append(reason)
         self._record(
             LedgerEntry(

@@ -111,7 +111,8 @@ def _type_rules(
     rules = [(number, f"{column.header}: not a number")]
     if column.data_type != "double":
         before, after = column.digits or (0, 0)
-        part = f"([.][0-9]{{1,{after}}})?" if after else ""
+        # A zero behind the last place changes nothing: 4.00 is 4.0.
+        part = f"([.][0-9]{{1,{after}}}0*)?" if after else "([.]0+)?"
         exact = dialect.whole_text(text, f"-?[0-9]{{1,{before}}}{part}")
         rules.append((exact, f"{column.header}: does not fit {column.data_type}"))
     return rules

@@ -181,7 +181,8 @@ def read_value(column: Column, text: str) -> Any:
             value = float(text)
         else:
             whole, _, decimals = text.lstrip("-").partition(".")
-            if "e" in text.lower() or len(whole) > 1 or len(decimals) > 1:
+            more = decimals[1:].strip("0")
+            if "e" in text.lower() or len(whole) > 1 or more:
                 return against(f"does not fit {column.data_type}")
             value = Decimal(text)
     if column.minimum is not None and value < column.minimum:
@@ -227,7 +228,7 @@ def printed(line: bytes) -> str:
 
 NUMBERS = ["1", "2", "3", "3", "17", "4294967296"]
 GOOD = {
-    "rating": ["0.5", "3.0", "4.5", "5", "5.0"],
+    "rating": ["0.5", "3.0", "4.5", "4.50", "5", "5.0"],
     "timestamp": ["964982703", "1104982703", "0", str(LATEST_EPOCH)],
     "relevance": ["0.5", "1", "0.00800000000000001", "2.5E-4", "00.25"],
     "title": ["Lantern (1994)", '"Harbour, The"', '"A ""B"""', "Ü ☂\u2028x", " s "],
@@ -445,7 +446,7 @@ class Desk:
         run = _Load(nowhere, Source(S3Settings(), ""), self.warehouse, "continue", None)
         run.load_id = load_id
         listed = S3Object(key, "", len(content), DELIVERED)
-        state = ObjectState(entity.name, "", "", None) if load_id > 1 else None
+        state = ObjectState(entity.name, "", "", None, None) if load_id > 1 else None
         fetched = Fetched(listed.key, entity, listed, path, inspector.facts())
         assert fetched.facts.sha256 == hashlib.sha256(content).hexdigest()
         check_header(path, entity, key)

@@ -28,6 +28,7 @@ from reelhouse.settings import environment
 from reelhouse.source import Source
 
 TABLES = [*entities().values(), *ledger_tables()]
+OWN = {"loaded_at", "load_key"}
 STAGES = [None, "raw.bucket"]
 
 BAD_RATINGS = [
@@ -125,11 +126,11 @@ def make_stage(delivery: Delivery) -> None:
 
 
 def differences(delivery: Delivery) -> dict[str, Any]:
-    """Raw tables that differ, but for the moments of loads: both sides' rows."""
+    """Raw tables that differ, but for moments and keys of loads: both sides' rows."""
     found = {}
     with open_warehouse() as warehouse:
         for table in TABLES:
-            names = ", ".join(c.name for c in table.columns if c.name != "loaded_at")
+            names = ", ".join(c.name for c in table.columns if c.name not in OWN)
             question = f"select {names} from raw.{table.name}"
             here = sorted(delivery.rows(question), key=repr)
             there = sorted(Account(warehouse.connection).ask(question), key=repr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -13,12 +13,16 @@ from typing import Any
 
 import duckdb
 
-from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
+from reelhouse.contract import Column, Entity, entities, ledger_tables
+from reelhouse.engines import shape
 from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES, Reject
 from reelhouse.rules import Rule
 from reelhouse.settings import memory_limit
+
+ELSEWHERE = "set REELHOUSE_WAREHOUSE to another folder"
+Ask = Callable[[str], list[tuple[Any, ...]]]
 
 BUFFER_BYTES = 32 << 20
 # What a record number, its comma and a line end add to a line of a numbered file.
@@ -61,27 +65,46 @@ class Warehouse:
         self.connection = connection
 
     def make_tables(self) -> None:
-        """Make the raw schema and its tables where they are missing."""
+        """Make the raw tables as they are declared, or bring them in line with that.
+
+        Raises ReelhouseError where a value that is kept would not stay the same.
+        """
         self.connection.execute("create schema if not exists raw")
-        tables: Iterable[Table] = [*entities().values(), *ledger_tables()]
-        for table in tables:
-            columns = ", ".join(f"{c.name} {c.data_type}" for c in table.columns)
-            self.connection.execute(
-                f"create table if not exists raw.{table.name} ({columns})"
-            )
+        found: dict[str, shape.Shape] = {}
+        for table_name, name, data_type in self.connection.execute(
+            "select table_name, column_name, lower(data_type) from duckdb_columns() "
+            "where schema_name = 'raw' and database_name = current_database() "
+            "order by table_name, column_index"
+        ).fetchall():
+            found.setdefault(table_name, {})[name] = data_type
+        for table in shape.tables():
+            former = found.get(table.name)
+            if former is None:
+                columns = shape.definitions(table, _declared)
+                self.connection.execute(f"create table raw.{table.name} ({columns})")
+            elif list(former.items()) != [(c.name, c.data_type) for c in table.columns]:
+                shape.check_values(table, former, self.dialect, self._count, ELSEWHERE)
+                for sql in shape.reshaping(table, former, self.dialect, _declared):
+                    self.connection.execute(sql)
 
     def source(self) -> str | None:
         """The source that the warehouse belongs to; None before the first load."""
+        if not self._has_table("raw", "loads"):
+            return None
         row = self._row("select source from raw.loads order by load_id limit 1")
         return str(row[0]) if row else None
 
-    def newest_load_id(self) -> int:
-        return self._count("select coalesce(max(load_id), 0) from raw.loads")
+    def newest_load(self) -> tuple[int, datetime | None]:
+        """The greatest number and moment of a load, 0 and None before the first."""
+        (columns,) = self._row(shape.OF_LOADS) or (0,)
+        load_id, loaded_at = self._row(shape.newest_load(columns)) or (0, None)
+        return load_id, loaded_at
 
     def objects(self) -> dict[str, ObjectState]:
         """Live objects by file."""
         rows = self.connection.execute(
-            "select file, entity, etag, sha256, refused_sha256 from raw.objects"
+            "select file, entity, etag, sha256, refused_sha256, contract "
+            "from raw.objects"
         ).fetchall()
         return {row[0]: ObjectState(*row[1:]) for row in rows}
 
@@ -250,6 +273,15 @@ class Warehouse:
             [load_id, file],
         )
 
+    def rejects(self, file: str) -> list[Reject]:
+        """The rejected records of an object, by number."""
+        rows = self.connection.execute(
+            "select record_number, reason from raw.rejects "
+            "where file = ? and removed_load_id is null order by record_number",
+            [file],
+        ).fetchall()
+        return [Reject(*row) for row in rows]
+
     def drop_rejects(self, file: str, load_id: int) -> None:
         """Mark the rejected records of an object as removed."""
         self.connection.execute(
@@ -309,9 +341,9 @@ class Warehouse:
                 "load_id"
             )
             self.connection.execute(
-                f"insert into raw.objects ({names}) select {names} "
+                f"insert into raw.objects ({names}, contract) select {names}, ? "
                 f"from raw.load_objects where load_id = ? and file = ?",
-                [entry.load_id, entry.file],
+                [entities()[entry.entity].contract, entry.load_id, entry.file],
             )
 
     def _record_refusal(self, entry: LedgerEntry) -> None:
@@ -322,18 +354,22 @@ class Warehouse:
         if not known:
             self.connection.execute(
                 "insert into raw.objects (file, entity, etag, size_bytes, records, "
-                "rows_rejected, refused_sha256, load_id) "
-                "values (?, ?, ?, 0, 0, 0, ?, ?)",
-                [entry.file, entry.entity, entry.etag, entry.sha256, entry.load_id],
+                "rows_rejected, refused_sha256, load_id, contract) "
+                "values (?, ?, ?, 0, 0, 0, ?, ?, ?)",
+                [
+                    *(entry.file, entry.entity, entry.etag, entry.sha256),
+                    *(entry.load_id, entities()[entry.entity].contract),
+                ],
             )
 
-    def record_load(self, load_id: int, source: str, loaded_at: datetime) -> None:
-        """Write down a load; its moment is a second after the last one at least."""
+    def record_load(
+        self, load_id: int, load_key: str, source: str, loaded_at: datetime
+    ) -> None:
+        """Write down a load."""
         self.connection.execute(
-            "insert into raw.loads (load_id, source, loaded_at) "
-            "select ?, ?, greatest(cast(? as timestamp), "
-            "(select max(loaded_at) + interval 1 second from raw.loads))",
-            [load_id, source, loaded_at],
+            "insert into raw.loads (load_id, load_key, source, loaded_at) "
+            "values (?, ?, ?, ?)",
+            [load_id, load_key, source, loaded_at],
         )
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:
@@ -358,10 +394,11 @@ class Warehouse:
         ).fetchall()
         return [load_id for (load_id,) in loads]
 
-    def note_etag(self, file: str, etag: str) -> None:
-        """Remember a new entity tag of unchanged bytes, to spare the next download."""
+    def note(self, file: str, etag: str, contract: str | None) -> None:
+        """Remember that an object was looked at and is as it was."""
         self.connection.execute(
-            "update raw.objects set etag = ? where file = ?", [etag, file]
+            "update raw.objects set etag = ?, contract = ? where file = ?",
+            [etag, contract, file],
         )
 
     @contextmanager
@@ -374,6 +411,15 @@ class Warehouse:
             self.connection.rollback()
             raise
         self.connection.commit()
+
+    def _has_table(self, schema: str, name: str) -> bool:
+        return bool(
+            self._count(
+                "select count(*) from duckdb_tables() where schema_name = $schema "
+                "and table_name = $name and database_name = current_database()",
+                {"schema": schema, "name": name},
+            )
+        )
 
     def _row(self, query: str, parameters: object = None) -> tuple[Any, ...] | None:
         return self.connection.execute(query, parameters).fetchone()
@@ -481,6 +527,11 @@ def attached(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def asking(connection: duckdb.DuckDBPyConnection) -> Ask:
+    """A function that gives the rows of an answer."""
+    return lambda question: connection.execute(question).fetchall()
+
+
 @contextmanager
 def telling_damage(path: Path) -> Iterator[None]:
     """Turn what DuckDB says of a damaged block into UnreadableWarehouse."""
@@ -511,6 +562,10 @@ def _cannot_open(path: Path, message: str) -> ReelhouseError:
     if "with a newer version" in message:
         return UnreadableWarehouse(path, "was written by a newer DuckDB")
     return UnreadableWarehouse(path)
+
+
+def _declared(column: Column) -> str:
+    return column.data_type
 
 
 def _typed(column: Column) -> str:

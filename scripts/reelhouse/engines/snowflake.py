@@ -25,7 +25,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
+from reelhouse.contract import Column, Entity, entities
+from reelhouse.engines import shape
 from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
 from reelhouse.errors import ReelhouseError
 from reelhouse.records import MAX_LINE_BYTES, Reject
@@ -50,6 +51,10 @@ FILE_FORMAT = (
     "trim_space = false error_on_column_count_mismatch = false skip_header = {skip}"
 )
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
+
+ELSEWHERE = "set SNOWFLAKE_DATABASE to another one"
+# How a declaration has the types that the information schema names.
+DECLARED = {"TEXT": "varchar", "FLOAT": "double", "TIMESTAMP_NTZ": "timestamp"}
 
 
 class Dialect:
@@ -115,12 +120,24 @@ class Warehouse:
             self._run("create schema raw")
         if STAGE not in self._stages():
             self._run(f"create stage {STAGE}")
-        tables: Iterable[Table] = [*entities().values(), *ledger_tables()]
-        for table in tables:
-            columns = ", ".join(
-                f"{column.name} {_data_type(column)}" for column in table.columns
-            )
-            self._run(f"create table if not exists raw.{table.name} ({columns})")
+        found = self._shapes()
+        differing = []
+        for table in shape.tables():
+            declared = [(c.name, _known_type(c.data_type)) for c in table.columns]
+            if former := found.get(table.name):
+                if list(former.items()) != declared:
+                    shape.check_values(
+                        table, former, self.dialect, self._count, ELSEWHERE
+                    )
+                    differing.append(table)
+            else:
+                columns = shape.definitions(table, _data_type)
+                self._run(f"create table if not exists raw.{table.name} ({columns})")
+        for table in differing:
+            for sql in shape.reshaping(
+                table, found[table.name], self.dialect, _data_type, " copy grants"
+            ):
+                self._run(sql)
         for entity in entities().values():
             texts = ", ".join(
                 f"{column.name} varchar" for column in entity.file_columns
@@ -146,24 +163,40 @@ class Warehouse:
                 f"({changes})"
             )
 
+    def _shapes(self) -> dict[str, shape.Shape]:
+        """What the tables in raw are, each type as a declaration has it."""
+        found: dict[str, shape.Shape] = {}
+        for table, name, data_type, precision, scale in self._rows(
+            "select lower(table_name), lower(column_name), data_type, "
+            "numeric_precision, numeric_scale from information_schema.columns "
+            "where table_schema = 'RAW' order by table_name, ordinal_position"
+        ):
+            number = _known_type(f"decimal({precision},{scale})")
+            found.setdefault(table, {})[name] = DECLARED.get(data_type, number)
+        return found
+
     def source(self) -> str | None:
+        if not self.has_loads():
+            return None
         row = self._row("select source from raw.loads order by load_id limit 1")
         return str(row[0]) if row else None
 
     def has_loads(self) -> bool:
         """Whether there is a ledger with a load in it."""
-        is_there = self._count(
-            "select count(*) from information_schema.tables "
-            "where lower(table_schema) = 'raw' and lower(table_name) = 'loads'"
+        return self._has_table("RAW", "LOADS") and (
+            self._count("select count(*) from raw.loads") > 0
         )
-        return bool(is_there) and self.newest_load_id() > 0
 
-    def newest_load_id(self) -> int:
-        return self._count("select coalesce(max(load_id), 0) from raw.loads")
+    def newest_load(self) -> tuple[int, datetime | None]:
+        # What the role may not read is not listed.
+        (columns,) = self._row(shape.OF_LOADS) or (0,)
+        load_id, loaded_at = self._row(shape.newest_load(columns)) or (0, None)
+        return int(load_id), loaded_at
 
     def objects(self) -> dict[str, ObjectState]:
         rows = self._rows(
-            "select file, entity, etag, sha256, refused_sha256 from raw.objects"
+            "select file, entity, etag, sha256, refused_sha256, contract "
+            "from raw.objects"
         )
         return {row[0]: ObjectState(*row[1:]) for row in rows}
 
@@ -285,8 +318,9 @@ class Warehouse:
         columns = _names(entity.file_columns)
 
         def same(left: str, right: str) -> str:
+            # Null is what older rows have in a column that is new.
             return " and ".join(
-                f"{left}.{column.name} = {right}.{column.name}"
+                f"{left}.{column.name} is not distinct from {right}.{column.name}"
                 for column in entity.file_columns
             )
 
@@ -376,6 +410,13 @@ class Warehouse:
             f"where {_live(file)}"
         )
 
+    def rejects(self, file: str) -> list[Reject]:
+        rows = self._rows(
+            f"select record_number, reason from raw.rejects where {_live(file)} "
+            f"order by record_number"
+        )
+        return [Reject(int(number), reason) for number, reason in rows]
+
     def drop_rejects(self, file: str, load_id: int) -> None:
         self._change(
             f"update raw.rejects set removed_load_id = {load_id} where {_live(file)}"
@@ -418,8 +459,8 @@ class Warehouse:
                 "load_id"
             )
             self._change(
-                f"insert into raw.objects ({names}) select {names} "
-                f"from raw.load_objects "
+                f"insert into raw.objects ({names}, contract) select {names}, "
+                f"{literal(entities()[entry.entity].contract)} from raw.load_objects "
                 f"where load_id = {entry.load_id} and file = {file}"
             )
 
@@ -432,17 +473,18 @@ class Warehouse:
         if not known:
             self._change(
                 "insert into raw.objects (file, entity, etag, size_bytes, records, "
-                "rows_rejected, refused_sha256, load_id) "
+                "rows_rejected, refused_sha256, load_id, contract) "
                 f"select {file}, {literal(entry.entity)}, {etag}, 0, 0, 0, {sha256}, "
-                f"{entry.load_id}"
+                f"{entry.load_id}, {literal(entities()[entry.entity].contract)}"
             )
 
-    def record_load(self, load_id: int, source: str, loaded_at: datetime) -> None:
+    def record_load(
+        self, load_id: int, load_key: str, source: str, loaded_at: datetime
+    ) -> None:
         moment = f"cast({literal(loaded_at.isoformat(sep=' '))} as timestamp_ntz)"
         self._change(
-            f"insert into raw.loads (load_id, source, loaded_at) "
-            f"select {load_id}, {literal(source)}, greatest({moment}, "
-            f"coalesce(dateadd('second', 1, max(loaded_at)), {moment})) from raw.loads"
+            f"insert into raw.loads (load_id, load_key, source, loaded_at) "
+            f"select {load_id}, {literal(load_key)}, {literal(source)}, {moment}"
         )
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:
@@ -453,10 +495,10 @@ class Warehouse:
             f"insert into raw.listings (listed_at, objects) select {moment}, {objects}"
         )
 
-    def note_etag(self, file: str, etag: str) -> None:
+    def note(self, file: str, etag: str, contract: str | None) -> None:
         self._change(
-            f"update raw.objects set etag = {literal(etag)} "
-            f"where file = {literal(file)}"
+            f"update raw.objects set etag = {literal(etag)}, "
+            f"contract = {literal(contract)} where file = {literal(file)}"
         )
 
     def _land_texts(self, entity: Entity, csv_file: CsvFile) -> None:
@@ -518,6 +560,14 @@ class Warehouse:
 
     def _typed(self, column: Column) -> str:
         return self.dialect.try_cast(column.name, column.data_type)
+
+    def _has_table(self, schema: str, name: str) -> bool:
+        return bool(
+            self._count(
+                f"select count(*) from information_schema.tables where table_schema = "
+                f"{literal(schema)} and table_name = {literal(name)}"
+            )
+        )
 
     def _run(self, sql: str) -> Any:
         return self.connection.cursor().execute(sql)
@@ -733,6 +783,11 @@ def literal(value: object) -> str:
 
 def _data_type(column: Column) -> str:
     return "timestamp_ntz" if column.data_type == "timestamp" else column.data_type
+
+
+def _known_type(data_type: str) -> str:
+    """The name of a declared type; a bigint has 38 digits here, as this decimal has."""
+    return "bigint" if data_type == "decimal(38,0)" else data_type
 
 
 def _names(columns: Iterable[Column], alias: str = "") -> str:

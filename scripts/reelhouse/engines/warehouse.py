@@ -16,12 +16,17 @@ from reelhouse.rules import Dialect, Rule
 
 @dataclass(frozen=True)
 class ObjectState:
-    """What the ledger knows of an object; no `sha256` where none of it was loaded."""
+    """What the ledger knows of an object; no `sha256` where none of it was loaded.
+
+    `contract` is that by which its rows and rejects were judged, None before there
+    were any.
+    """
 
     entity: str
     etag: str
     sha256: str | None
     refused_sha256: str | None
+    contract: str | None
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,10 @@ class Warehouse(Protocol):
         """Whether it may read objects in the bucket, after they were checked here."""
 
     def make_tables(self) -> None:
-        """Make the raw schema and its tables where they are missing."""
+        """Make the raw tables as they are declared, or bring them in line with that.
+
+        Raises ReelhouseError where a value that is kept would not stay the same.
+        """
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit at the end, or roll all of it back."""
@@ -76,8 +84,12 @@ class Warehouse(Protocol):
     def source(self) -> str | None:
         """The source that the warehouse belongs to; None before the first load."""
 
-    def newest_load_id(self) -> int:
-        """0 before the first load."""
+    def newest_load(self) -> tuple[int, datetime | None]:
+        """The greatest number and moment of a load, 0 and None before the first.
+
+        A load that only the state of dbt's nodes knows of counts, too: the raw tables
+        may have been put back to an earlier state.
+        """
 
     def objects(self) -> dict[str, ObjectState]:
         """Live objects by file."""
@@ -120,6 +132,9 @@ class Warehouse(Protocol):
     def remove(self, entity: Entity, file: str, load_id: int) -> int:
         """Mark all live rows of an object as removed; their number."""
 
+    def rejects(self, file: str) -> list[Reject]:
+        """The rejected records of an object, by number."""
+
     def drop_rejects(self, file: str, load_id: int) -> None:
         """Mark the rejected records of an object as removed."""
 
@@ -136,11 +151,13 @@ class Warehouse(Protocol):
     def record(self, entry: LedgerEntry) -> None:
         """Write what this load did to an object into the ledger."""
 
-    def record_load(self, load_id: int, source: str, loaded_at: datetime) -> None:
-        """Write down a load; its moment is a second after the last one at least."""
+    def record_load(
+        self, load_id: int, load_key: str, source: str, loaded_at: datetime
+    ) -> None:
+        """Write down a load."""
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:
         """Write down when the source was last listed, and how many objects it had."""
 
-    def note_etag(self, file: str, etag: str) -> None:
-        """Remember a new entity tag of unchanged bytes, to spare the next download."""
+    def note(self, file: str, etag: str, contract: str | None) -> None:
+        """Remember that an object was looked at and is as it was."""
