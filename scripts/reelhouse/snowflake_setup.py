@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 FILES = PROJECT / "scripts/snowflake"
-BUILT_SCHEMAS = ("raw", "staging", "intermediate", "marts", "snapshots")
+BUILT_SCHEMAS = ("raw", "staging", "intermediate", "marts", "snapshots", "state")
 # Published tables with a column user_id; views read it from these.
 MASKED_TABLES = ("dim_users", "fct_ratings", "fct_tags", "mart_user_engagement")
 PULL_REQUEST = re.compile(r".+_PR_\d+")

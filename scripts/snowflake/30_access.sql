@@ -40,6 +40,8 @@ grant read, write on stage {{ database }}.raw.landing
 grant usage on database {{ database }} to role {{ role.name }};
 {% endfor %}
 grant database role {{ database }}.raw_write to role {{ loader.name }};
+-- The loader asks which loads tables were made of, and never gives an id again.
+grant database role {{ database }}.state_read to role {{ loader.name }};
 grant database role {{ database }}.raw_read to role {{ transformer.name }};
 {% for schema in built_schemas if schema != 'raw' %}
 grant database role {{ database }}.{{ schema }}_write

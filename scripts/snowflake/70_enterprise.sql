@@ -1,6 +1,7 @@
 -- Part "enterprise": NEEDS ENTERPRISE EDITION; a trial of that edition has it.
 -- Who runs it: a person with {{ owner }}, between each build and publish,
 -- since dbt makes tables anew and a new one has no policy. Clones keep theirs.
+-- What is published already is masked too, for it stays until it changes.
 
 use role {{ owner }};
 use warehouse {{ transformer.warehouse }};
@@ -31,10 +32,12 @@ grant apply on masking policy {{ database }}.policies.user_id
 
 use role {{ transformer.name }};
 
+{% for schema in ('marts', 'serving', 'serving_next') %}
 {% for table in masked_tables %}
-alter table if exists {{ database }}.marts.{{ table }}
+alter table if exists {{ database }}.{{ schema }}.{{ table }}
     modify column user_id
     set masking policy {{ database }}.policies.user_id force;
+{% endfor %}
 {% endfor %}
 -- Many readers at once: more clusters of the same size, while they are needed.
 use role sysadmin;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.delivery import Delivery
@@ -26,6 +26,7 @@ from reelhouse.emulator import environment as account_variables
 from reelhouse.engines.snowflake import literal, open_warehouse
 from reelhouse.engines.snowflake_run import Account, ask_serving, fetch_serving
 from reelhouse.errors import ReelhouseError
+from reelhouse.publish import Build, Relation, standing
 from reelhouse.settings import PROJECT, environment
 
 PUBLISHES = 15
@@ -162,29 +163,33 @@ def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
     )
 
 
-# What a build that qualifies has left: two tables and a view over them.
-BUILT = [
-    {"name": "dim_movies", "kind": "table", "key_columns": ["movie_id"]},
-    {"name": "fct_ratings", "kind": "table", "ignored_columns": []},
-    {"name": "mart_ratings", "kind": "view"},
-]
+# What a build has left: two tables and a view over them.
 SET_UP = [
     "create schema marts",
-    "create table raw.loads (load_id bigint)",
-    "insert into raw.loads values (1)",
-    "create table marts.builds (invocation_id varchar, load_id bigint, "
-    "is_complete boolean, reason varchar, published varchar, tests bigint, "
-    "models bigint, started_at timestamp_ntz)",
     "create transient table marts.dim_movies (movie_id bigint, build varchar)",
     "create transient table marts.fct_ratings (movie_id bigint, build varchar)",
     "create view marts.mart_ratings as select fct_ratings.movie_id, "
     "fct_ratings.build || dim_movies.build as builds from marts.fct_ratings "
     "join marts.dim_movies on dim_movies.movie_id = fct_ratings.movie_id",
 ]
+
+
+def built(movies: str, ratings: str = "", view: str = "") -> Build:
+    """A build of the versions that are named, or of the first."""
+    relations = [
+        Relation("mart_ratings", "view", view or movies, (), ()),
+        Relation("dim_movies", "table", movies, (), ("movie_id",)),
+        Relation("fct_ratings", "table", ratings or movies, (), ()),
+    ]
+    return Build(1, 1, 1, relations)
+
+
 # All that a reader may see in one go: each row tells which build it is of.
 WHOLE = """
-select version, movies, ratings, of_movies, of_ratings, of_both, counted
-from serving.publication
+select said, movies, ratings, of_movies, of_ratings, of_both, counted
+from (
+    select version as said from serving.published_tables where name = 'dim_movies'
+)
 cross join (
     select count(*) as movies, min(build) || max(build) as of_movies
     from serving.dim_movies
@@ -198,19 +203,14 @@ cross join (select sum(row_count) as counted from serving.published_tables)
 """
 
 
-def build(account: Account, version: str, rows: int) -> None:
-    """A build that qualifies, with so many movies and twice as many ratings."""
+def fill(account: Account, version: str, rows: int) -> None:
+    """So many movies and twice as many ratings, which tell what they are of."""
     for table, count in (("dim_movies", rows), ("fct_ratings", 2 * rows)):
         account.ask(f"delete from marts.{table}")
         account.ask(
             f"insert into marts.{table} select mod(seq4(), {rows}), '{version}' "
             f"from table(generator(rowcount => {count}))"
         )
-    account.ask("delete from marts.builds")
-    account.ask(
-        f"insert into marts.builds select '{version}', 1, true, null, "
-        f"'{json.dumps(BUILT)}', 1, 1, cast('2026-01-01' as timestamp_ntz)"
-    )
 
 
 def read_while(publishing: threading.Event, seen: Counter[str]) -> None:
@@ -237,7 +237,7 @@ def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
     publishing = threading.Event()
     publishing.set()
     seen: Counter[str] = Counter()
-    published = []
+    published = set()
     with open_warehouse() as warehouse, ThreadPoolExecutor() as pool:
         account = Account(warehouse.connection)
         for statement in SET_UP:
@@ -245,18 +245,178 @@ def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
         try:
             for number in range(PUBLISHES):
                 version = "b" * (number % 5 + 1)
-                build(account, version, len(version))
-                published.append(account.publish().version)
+                fill(account, version, len(version))
+                account.publish(built(version))
+                published.add(version)
                 if number == 0:
                     readers = [pool.submit(read_while, publishing, seen) for _ in "ab"]
         finally:
             publishing.clear()
         for reader in readers:
             reader.result(60)
-    assert set(seen) == set(published)
+    assert set(seen) == published
     assert seen.total() > PUBLISHES
     tally.count("publishes beside readers", PUBLISHES)
     tally.count("reads of everything meanwhile", seen.total())
+
+
+@pytest.fixture
+def account(emulator: EmulatorSettings) -> Iterator[Account]:  # noqa: ARG001
+    """An account with a first build, of three movies."""
+    with open_warehouse() as warehouse:
+        account = Account(warehouse.connection)
+        for statement in SET_UP:
+            account.ask(statement)
+        fill(account, "bbb", 3)
+        yield account
+
+
+def mark(account: Account, *names: str, schema: str = "serving_next") -> None:
+    """Change what has been published, so that it can be told from what is made."""
+    for name in names:
+        account.ask(f"update {schema}.{name} set build = 'mark'")
+
+
+def marked(account: Account) -> set[str]:
+    """The tables in SERVING that were not made anew since they were marked."""
+    return {
+        name
+        for name in ("dim_movies", "fct_ratings")
+        if account.ask(f"select 1 from serving.{name} where build = 'mark'")
+    }
+
+
+def test_only_what_differs_from_the_version_before_is_cloned(account: Account) -> None:
+    first = account.publish(built("one"))
+    assert first.rows == 9
+    second = account.publish(built("one", "two"))
+    assert second.version != first.version
+    # SERVING_NEXT has the first version now, SERVING the second.
+    mark(account, "dim_movies", "fct_ratings")
+    third = account.publish(built("one", "two"))
+    assert marked(account) == {"dim_movies"}
+    assert third.rows == 9
+    assert account.ask(
+        "select name, kind, row_count, version from serving.published_tables order by 1"
+    ) == [
+        ("dim_movies", "table", 3, "one"),
+        ("fct_ratings", "table", 6, "two"),
+        ("mart_ratings", "view", 6, "one"),
+    ]
+    assert account.ask("select version, load_id from serving.publication") == [
+        (third.version, 1)
+    ]
+    assert standing(account.ask, built("one", "two")) == third
+    assert standing(account.ask, built("two")) is None
+
+
+CHANGES = {
+    "gone": "drop table serving_next.dim_movies",
+    "other columns": "alter table serving_next.dim_movies add column more bigint",
+    "other rows": "delete from serving_next.dim_movies where movie_id = 1",
+    "said to be another": "update serving_next.published_tables set version = 'two'",
+    "never finished": "drop table serving_next.published_tables",
+    "of an older layout": "alter table serving_next.published_tables "
+    "drop column version",
+    "a view": "create or replace view serving_next.dim_movies as "
+    "select movie_id, build from marts.dim_movies",
+}
+
+
+def test_what_is_not_there_as_it_is_said_to_be_is_cloned_again(
+    account: Account,
+) -> None:
+    for change in CHANGES.values():
+        for _ in "ab":
+            account.publish(built("one"))
+        mark(account, "dim_movies")
+        if "create or replace view" in change:
+            account.ask("drop table serving_next.dim_movies")
+        account.ask(change)
+        account.publish(built("one"))
+        assert account.ask("select count(*), min(build) from serving.dim_movies") == [
+            (3, "bbb")
+        ], change
+
+
+def test_a_publish_that_is_killed_leaves_nothing_that_the_next_one_trusts(
+    account: Account,
+) -> None:
+    for _ in "ab":
+        account.publish(built("one"))
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    for step in ("_make", "_rows"):
+        mark(account, "dim_movies", "fct_ratings")
+        with pytest.MonkeyPatch.context() as patch:
+            done = getattr(Account, step)
+
+            def then_fail(*arguments: Any, done: Any = done, **named: Any) -> Any:
+                done(*arguments, **named)
+                raise KeyboardInterrupt
+
+            patch.setattr(Account, step, then_fail)
+            with pytest.raises(KeyboardInterrupt):
+                account.publish(built("one", "two"))
+        # Read, but not yet changed.
+        if step == "_make":
+            assert "published_tables" not in {
+                name.lower() for _, name in account._relations("serving_next")
+            }
+    with pytest.raises(KeyboardInterrupt):
+        account.publish(built("one", "two"), before_swap=fail)
+    assert marked(account) == set()
+    account.publish(built("one", "three"))
+    for name, rows in (("dim_movies", 3), ("fct_ratings", 6)):
+        assert account.ask(f"select count(*), min(build) from serving.{name}") == [
+            (rows, "bbb")
+        ]
+
+
+def test_views_and_what_is_no_longer_wanted_in_the_account(account: Account) -> None:
+    account.ask("create schema staging")
+    account.ask("create view staging.hidden as select 'it''s' as secret, 7 as number")
+    account.ask(
+        "create view marts.mart_secrets (secret comment 'It''s told.', number) "
+        "comment = 'One.' as select secret, number from staging.hidden"
+    )
+    account.ask(
+        "create view marts.mart_upon as with dim_movies as ("
+        "select * from marts.dim_movies) select dim_movies.build, secret "
+        "from dim_movies cross join marts.mart_secrets"
+    )
+    more = [
+        Relation("mart_upon", "view", "one", (), ()),
+        Relation("mart_secrets", "view", "one", (), ()),
+    ]
+    build = built("one")
+    wider = Build(1, 1, 1, [*more, *build.relations])
+    for _ in "abc":
+        account.publish(wider)
+        assert account.ask("select * from serving.mart_secrets") == [("it's", 7)]
+        assert set(account.ask("select * from serving.mart_upon")) == {("bbb", "it's")}
+        assert account.ask(
+            "select name, kind, row_count from serving.published_tables "
+            "where name like 'mart_%' order by 1"
+        ) == [
+            ("mart_ratings", "view", 6),
+            ("mart_secrets", "table", 1),
+            ("mart_upon", "view", 3),
+        ]
+        assert account.ask(
+            "select column_name, comment from information_schema.columns "
+            "where table_schema = 'SERVING' and table_name = 'MART_SECRETS' "
+            "order by ordinal_position"
+        ) == [("SECRET", "It's told."), ("NUMBER", "")]
+    for _ in "ab":
+        account.publish(build)
+    for schema in ("serving", "serving_next"):
+        assert {name.lower() for _, name in account._relations(schema)} == {
+            *("dim_movies", "fct_ratings", "mart_ratings"),
+            *("publication", "published_tables"),
+        }
 
 
 class Runs:
@@ -335,7 +495,7 @@ def harm(folder: Path) -> Iterator[tuple[Runs, Account]]:
 # What shows that a run is in the middle of a step, as a question with an answer.
 UNDER_WAY = {
     "load": "list @raw.landing",
-    "build": "select 1 from marts.builds where not is_complete",
+    "build": "select 1 from state.nodes where result = 'running'",
     "publish": "select 1 from information_schema.tables "
     "where table_schema = 'SERVING_NEXT' and table_name = 'FCT_RATINGS'",
 }
@@ -377,9 +537,9 @@ REFUSALS = {
         r"Warehouse LOADING .* readers keep what was published before\.$",
     ),
     "timeout": (
-        r"create .*\bstg_movielens__movies\b.*",
+        r"create .*\bdim_movies\b.*",
         *(630, "57014", "Statement reached its statement or warehouse timeout."),
-        r"000630 \(57014\): Statement reached.*^reelhouse: stg_movielens__movies "
+        r"000630 \(57014\): Statement reached.*^reelhouse: dim_movies "
         r"failed, so nothing is published .* then run again\.$",
     ),
     "warehouse suspended": (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,21 +17,16 @@ from reelhouse.compare import compare
 from reelhouse.errors import ReelhouseError
 from reelhouse.export import Format, export
 from reelhouse.publish import (
-    CODE,
+    Build,
     Publication,
-    code_of,
+    Relation,
     prepare,
     put_in_place,
-    standing_in,
+    standing,
 )
 from reelhouse.query import query
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 
-PUBLISHED = [
-    {"name": "dim_movies", "kind": "table", "key_columns": ["MOVIE_ID", "title"]},
-    {"name": "health_loads", "kind": "table", "ignored_columns": ["loaded_at"]},
-    {"name": "mart_view", "kind": "view"},
-]
 WAREHOUSE = """
     create schema raw;
     create table raw.loads (load_id bigint, source varchar, loaded_at timestamp);
@@ -49,10 +45,8 @@ WAREHOUSE = """
         select title, count(*) as movies, 'see marts.x' as note
         from "reelhouse"."marts"."dim_movies" group by title;
     comment on view marts.mart_view is 'One row per title.';
+    comment on column marts.mart_view.note is 'It''s a note.';
     create table marts.left_over as select 1 as one;
-    create table marts.builds (invocation_id varchar, started_at timestamp,
-        finished_at timestamp, load_id bigint, command varchar, is_complete boolean,
-        reason varchar, published varchar, tests bigint, models bigint);
 """
 
 Make = Callable[..., Path]
@@ -60,35 +54,57 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """A function that makes a warehouse whose newest build is as told."""
+    """A function that makes a warehouse, with some statements more."""
 
-    def warehouse(
-        *,
-        is_complete: bool = True,
-        reason: str | None = None,
-        load_id: int = 1,
-        extra: str = "",
-    ) -> Path:
+    def warehouse(*, extra: str = "") -> Path:
         path = tmp_path / "reelhouse.duckdb"
         path.unlink(missing_ok=True)
         with duckdb.connect(str(path)) as connection:
             connection.execute(WAREHOUSE)
-            connection.execute(
-                "insert into marts.builds values ('first', '2026-01-01', "
-                "'2026-01-01', 1, 'build', true, null, '[]', 1, 1), "
-                "('newest', '2026-01-02', null, ?, 'build', ?, ?, ?, 1, 1)",
-                [load_id, is_complete, reason, json.dumps(PUBLISHED)],
-            )
             connection.execute(extra)
         return path
 
     return warehouse
 
 
-def publish(database: Path, published: Path) -> None:
+BUILD = Build(
+    1,
+    3,
+    4,
+    [
+        Relation("mart_view", "view", "view 1", (), ("title",)),
+        Relation("dim_movies", "table", "movies 1", (), ("movie_id", "title")),
+        Relation("health_loads", "table", "loads 1", ("loaded_at",), ()),
+    ],
+)
+
+
+def changed(*names: str, build: Build = BUILD) -> Build:
+    """A build that has made some relations anew."""
+    return replace(
+        build,
+        relations=[
+            replace(each, version=f"{each.version} again")
+            if each.name in names
+            else each
+            for each in build.relations
+        ],
+    )
+
+
+def publish(database: Path, published: Path, build: Build = BUILD) -> Publication:
     prepared = published.with_name("prepared.duckdb")
-    prepare(database, prepared)
+    publication = prepare(database, published, prepared, build)
     put_in_place(prepared, published)
+    return publication
+
+
+def told(file: Path, *statements: str) -> list[tuple[Any, ...]]:
+    """What a file answers to the last of some statements."""
+    with duckdb.connect(str(file)) as connection:
+        for statement in statements:
+            rows = connection.execute(statement).fetchall()
+        return rows
 
 
 def test_types_constraints_comments_and_views_survive(
@@ -129,13 +145,13 @@ def test_types_constraints_comments_and_views_survive(
             1,
             "see marts.x",
         )
-        assert rows("select version, load_id from serving.publication") == [
-            ("newest", 1)
+        assert rows("select load_id, tests, models from serving.publication") == [
+            (1, 3, 4)
         ]
         assert rows("from serving.published_tables order by name") == [
-            ("dim_movies", "table", 2, "", "movie_id, title"),
-            ("health_loads", "table", 0, "loaded_at", ""),
-            ("mart_view", "view", 2, "", ""),
+            ("dim_movies", "table", 2, "", "movie_id, title", "movies 1"),
+            ("health_loads", "table", 0, "loaded_at", "", "loads 1"),
+            ("mart_view", "view", 2, "", "title", "view 1"),
         ]
         assert not rows(
             "select * from duckdb_tables() where table_name in ('left_over', 'hidden', "
@@ -147,52 +163,307 @@ def test_the_file_is_of_a_version_that_old_readers_open(
     make: Make, tmp_path: Path
 ) -> None:
     published = tmp_path / "published.duckdb"
+    for build in (BUILD, changed("health_loads")):
+        publish(make(), published, build)
+        header = published.read_bytes()[:20]
+        assert header[8:12] == b"DUCK"
+        # 64 is the storage version of DuckDB 0.9 to 1.1; newer ones read it too.
+        assert int.from_bytes(header[12:20], "little") == 64
+
+
+MARK = "update serving.dim_movies set title = 'mark'"
+MARKED = "select count(*) from serving.dim_movies where title = 'mark'"
+
+
+def test_only_what_has_another_version_is_written_again(
+    make: Make, tmp_path: Path
+) -> None:
+    published = tmp_path / "published.duckdb"
+    first = publish(make(), published)
+    told(published, MARK)
+    second = publish(make(), published, changed("health_loads"))
+    assert told(published, MARKED) == [(2,)]
+    assert second == replace(first, version=second.version)
+    assert second.version != first.version
+    assert told(published, "select version from serving.publication") == [
+        (second.version,)
+    ]
+    assert told(published, "select version from serving.published_tables") == [
+        ("movies 1",),
+        ("loads 1 again",),
+        ("view 1",),
+    ]
+    again = changed("dim_movies", build=changed("health_loads"))
+    publish(make(), published, again)
+    assert told(published, MARKED) == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "drop table serving.dim_movies",
+        "drop table serving.dim_movies; create view serving.dim_movies as select "
+        "1::bigint as movie_id, 2.5::decimal(2,1) as rating, '' as title, "
+        "now()::timestamp as seen_at from range(2)",
+        "alter table serving.dim_movies add column more bigint",
+        "alter table serving.dim_movies drop column seen_at",
+        "alter table serving.dim_movies rename column seen_at to last_seen_at",
+        "alter table serving.dim_movies alter rating type decimal(3,1)",
+        "insert into serving.dim_movies values (3, null, 'mark', null)",
+        "delete from serving.dim_movies where movie_id = 1",
+        "update serving.published_tables set version = null where name = 'dim_movies'",
+        "update serving.published_tables set kind = 'view' where name = 'dim_movies'",
+        "delete from serving.published_tables where name = 'dim_movies'",
+    ],
+)
+def test_what_is_not_there_as_it_is_said_to_be_is_written_again(
+    make: Make, tmp_path: Path, change: str
+) -> None:
+    published, fresh = tmp_path / "published.duckdb", tmp_path / "fresh.duckdb"
+    publish(make(), fresh)
     publish(make(), published)
-    header = published.read_bytes()[:20]
-    assert header[8:12] == b"DUCK"
-    # 64 is the storage version of DuckDB 0.9 to 1.1; newer ones read it too.
-    assert int.from_bytes(header[12:20], "little") == 64
+    told(published, MARK)
+    told(published, change, "create schema kept")
+    publish(make(), published)
+    columns = (
+        "select column_name, data_type, is_nullable from duckdb_columns() "
+        "where table_name = 'dim_movies' order by column_index"
+    )
+    for question in (columns, "from serving.dim_movies", "from serving.mart_view"):
+        assert told(published, question) == told(fresh, question)
+    assert told(published, "from duckdb_schemas() where schema_name = 'kept'")
 
 
-UNFIT = {
-    "failed or partial": (
-        {"is_complete": False, "reason": "not run: dim_x"},
-        r"does not qualify for publishing \(not run: dim_x\)",
-    ),
-    "killed": ({"is_complete": False}, "did not come to its end"),
-    "a later load": (
-        {"extra": "insert into raw.loads values (2, 'here', '2026-01-02')"},
-        "Load 2 came after the newest build, which saw load 1",
-    ),
-    "no build": ({"extra": "delete from marts.builds"}, "Nothing has been built"),
-    "no builds table": ({"extra": "drop table marts.builds"}, "Nothing has been built"),
-}
+def test_a_view_is_made_anew_with_what_it_reads(make: Make, tmp_path: Path) -> None:
+    published = tmp_path / "published.duckdb"
+    publish(make(), published)
+    mark = (
+        "create or replace view serving.mart_view as "
+        "select 'mark' as title, 1::bigint as movies, '' as note"
+    )
+    rows = "select row_count from serving.published_tables where name = 'mart_view'"
+    for build, does_stay in (
+        (changed("health_loads"), True),
+        (changed("health_loads", "mart_view"), False),
+        (changed("health_loads", "dim_movies", "mart_view"), False),
+    ):
+        told(published, mark)
+        publish(make(extra="delete from marts.dim_movies"), published, build)
+        has_mark = told(published, "from serving.mart_view where title = 'mark'")
+        assert bool(has_mark) == does_stay
+    # Counted again, since it reads a table that has changed.
+    assert told(published, rows) == [(0,)]
 
 
-@pytest.mark.fault("17")
-@pytest.mark.parametrize(("state", "message"), UNFIT.values(), ids=UNFIT)
-def test_what_did_not_pass_is_not_published(
-    make: Make, tmp_path: Path, state: dict[str, object], message: str
+def test_what_is_no_longer_wanted_goes(make: Make, tmp_path: Path) -> None:
+    published = tmp_path / "published.duckdb"
+    publish(make(), published)
+    told(published, MARK)
+    publish(make(), published, replace(BUILD, relations=BUILD.relations[1:2]))
+    assert told(published, MARKED) == [(2,)]
+    assert told(
+        published,
+        "select table_name from duckdb_columns() "
+        "where schema_name = 'serving' group by all order by all",
+    ) == [("dim_movies",), ("publication",), ("published_tables",)]
+
+
+@pytest.mark.parametrize(
+    ("change", "build"),
+    [
+        ("alter table serving.published_tables drop column version", BUILD),
+        ("alter table serving.published_tables add column more bigint", BUILD),
+        ("drop table serving.published_tables", BUILD),
+        ("drop table serving.publication", BUILD),
+        ("drop schema serving cascade", BUILD),
+        ("select 1", changed("dim_movies", "health_loads")),
+    ],
+)
+def test_a_file_of_which_nothing_can_stay_is_written_anew(
+    make: Make, tmp_path: Path, change: str, build: Build
+) -> None:
+    published = tmp_path / "published.duckdb"
+    publish(make(), published)
+    told(published, "create schema kept", change)
+    publish(make(), published, build)
+    assert not told(published, "from duckdb_schemas() where schema_name = 'kept'")
+    assert told(published, "select count(*) from serving.dim_movies") == [(2,)]
+
+
+def test_a_file_of_another_storage_version_is_written_anew(
+    make: Make, tmp_path: Path
+) -> None:
+    published, newer = tmp_path / "published.duckdb", tmp_path / "newer.duckdb"
+    publish(make(), published)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{published}' as one")
+        connection.execute(f"attach '{newer}' as other (storage_version 'v1.2.0')")
+        connection.execute("copy from database one to other")
+    newer.replace(published)
+    told(published, MARK)
+    publish(make(), published)
+    assert int.from_bytes(published.read_bytes()[12:20], "little") == 64
+    assert told(published, MARKED) == [(0,)]
+
+
+LARGE = "insert into marts.dim_movies select range, 1, uuid(), null from range({})"
+
+
+@pytest.mark.parametrize("fault", ["cut short", "a block"])
+def test_damage_is_not_copied(make: Make, tmp_path: Path, fault: str) -> None:
+    """Nor is it in a table that would stay, and whose rows nobody has asked for."""
+    published = tmp_path / "published.duckdb"
+    warehouse = make(extra=LARGE.format(50_000))
+    publish(warehouse, published)
+    content = published.read_bytes()
+    if fault == "cut short":
+        published.write_bytes(content[: 4096 * 3 - 1])
+    else:
+        middle = len(content) // 2
+        harmed = bytes(255 - byte for byte in content[middle : middle + 64])
+        published.write_bytes(content[:middle] + harmed + content[middle + 64 :])
+        with pytest.raises(duckdb.Error, match="Corrupt"):
+            told(published, "select max(title) from serving.dim_movies")
+    publish(warehouse, published, changed("health_loads"))
+    titles = "select count(*), max(title) from {}.dim_movies"
+    assert told(published, titles.format("serving")) == told(
+        warehouse, titles.format("marts")
+    )
+
+
+def test_what_is_replaced_is_written_where_it_was(make: Make, tmp_path: Path) -> None:
+    published = tmp_path / "published.duckdb"
+    build = BUILD
+    sizes = []
+    for _ in range(3):
+        build = changed("dim_movies", build=build)
+        publish(make(extra=LARGE.format(200_000)), published, build)
+        sizes.append(published.stat().st_size)
+    assert max(sizes) < 1.5 * sizes[0]
+
+
+def test_a_file_that_is_mostly_free_space_is_written_anew(
+    make: Make, tmp_path: Path
+) -> None:
+    published = tmp_path / "published.duckdb"
+    publish(make(), published)
+    told(
+        published,
+        "create schema kept",
+        "create table kept.large as select uuid() as id from range(200_000)",
+        "checkpoint",
+        "create table kept.last as select uuid() as id from range(1000)",
+        "checkpoint",
+        "drop table kept.large",
+        "checkpoint",
+    )
+    assert told(
+        published, "select free_blocks > used_blocks from pragma_database_size()"
+    ) == [(True,)]
+    publish(make(), published, changed("health_loads"))
+    assert not told(published, "from duckdb_schemas() where schema_name = 'kept'")
+
+
+@pytest.mark.parametrize("name", ["shutil.copyfile", "reelhouse.publish._make_view"])
+def test_a_publish_that_comes_to_nothing_leaves_what_was_there(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     published = tmp_path / "published.duckdb"
     publish(make(), published)
     before = published.read_bytes()
-    with pytest.raises(ReelhouseError, match=message):
-        publish(make(**state), published)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(name, full)
+    with pytest.raises(OSError, match="No space left"):
+        publish(make(), published, changed("mart_view"))
     assert published.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "published.duckdb",
-        "reelhouse.duckdb",
-    ]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("published.duckdb", "reelhouse.duckdb")
+    }
 
 
-def test_a_view_over_unpublished_tables_is_refused(make: Make, tmp_path: Path) -> None:
-    leak = (
-        "drop view marts.mart_view; create view marts.mart_view as select secret as "
-        'title, 1 as movies from "reelhouse"."staging"."hidden"'
+def test_what_a_killed_publish_left_does_no_harm(make: Make, tmp_path: Path) -> None:
+    published, prepared = tmp_path / "published.duckdb", tmp_path / "prepared.duckdb"
+    publish(make(), published)
+    with duckdb.connect() as connection:
+        connection.execute("set checkpoint_threshold = '1TB'")
+        connection.execute(f"attach '{prepared}' as prepared")
+        connection.execute("create table prepared.half as select 1 as one")
+        log = prepared.with_name(prepared.name + ".wal")
+        kept = log.read_bytes()
+    prepared.write_bytes(b"half of a file")
+    log.write_bytes(kept)
+    publish(make(), published, changed("health_loads"))
+    assert not log.exists()
+    assert told(published, "select count(*) from serving.dim_movies") == [(2,)]
+
+
+def test_a_view_over_what_is_not_published_comes_with_its_rows(
+    make: Make, tmp_path: Path
+) -> None:
+    """So does none that reads it, which then is published as well."""
+    published = tmp_path / "published.duckdb"
+    over = (
+        "create or replace view marts.mart_view as select secret as title, "
+        "1::decimal(3,1) as movies, 'it''s' as note from reelhouse.staging.hidden; "
+        "comment on view marts.mart_view is 'One row per title.'; "
+        "comment on column marts.mart_view.note is 'It''s a note.'; "
+        "create view marts.upon (t, n) as select title, note "
+        "from marts.mart_view, marts.health_loads"
+    )
+    build = replace(
+        BUILD,
+        relations=[Relation("upon", "view", "upon 1", (), ()), *BUILD.relations],
+    )
+    for each in (build, changed("dim_movies", build=build)):
+        publish(make(extra=over), published, each)
+        assert told(published, "from serving.mart_view") == [(1, 1, "it's")]
+        assert told(
+            published,
+            "select column_name, data_type, duckdb_columns.comment, "
+            "duckdb_tables.comment from duckdb_columns() join duckdb_tables() "
+            "using (table_name) where table_name = 'mart_view' order by column_index",
+        ) == [
+            ("title", "INTEGER", None, "One row per title."),
+            ("movies", "DECIMAL(3,1)", None, "One row per title."),
+            ("note", "VARCHAR", "It's a note.", "One row per title."),
+        ]
+        assert told(
+            published,
+            "select name, kind, row_count from serving.published_tables "
+            "where name in ('upon', 'mart_view') order by name",
+        ) == [("mart_view", "table", 1), ("upon", "view", 0)]
+        assert told(published, "select t, n from serving.upon") == []
+
+
+def test_a_table_that_becomes_a_view_is_published_as_one(
+    make: Make, tmp_path: Path
+) -> None:
+    """And the other way round, where the version has not changed."""
+    published = tmp_path / "published.duckdb"
+    rest = replace(BUILD, relations=[*BUILD.relations[:1], *BUILD.relations[2:]])
+    for build, kind in ((BUILD, "view"), (rest, "table"), (BUILD, "view")):
+        publish(make(), published, build)
+        assert told(
+            published,
+            "select kind, row_count from serving.published_tables "
+            "where name = 'mart_view'",
+        ) == [(kind, 2)]
+        assert len(told(published, "from serving.mart_view")) == 2
+
+
+def test_a_view_that_only_the_warehouse_understands_is_refused(
+    make: Make, tmp_path: Path
+) -> None:
+    own = (
+        "create macro marts.own(x) as x + 1; create or replace view marts.mart_view "
+        "as select marts.own(movie_id) as title from marts.dim_movies"
     )
     with pytest.raises(ReelhouseError, match="mart_view cannot be published"):
-        publish(make(extra=leak), tmp_path / "published.duckdb")
+        publish(make(extra=own), tmp_path / "published.duckdb")
+    assert [path.name for path in tmp_path.iterdir()] == ["reelhouse.duckdb"]
 
 
 @pytest.mark.fault("16")
@@ -221,8 +492,8 @@ def test_readers_are_never_disturbed(make: Make, tmp_path: Path) -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    for _ in range(10):
-        publish(database, published)
+    for number in range(10):
+        publish(database, published, changed("dim_movies") if number % 2 else BUILD)
     stop.set()
     reader.join()
     assert not failures
@@ -234,7 +505,8 @@ def test_who_holds_the_old_file_goes_on_reading_it(make: Make, tmp_path: Path) -
     published = tmp_path / "published.duckdb"
     publish(make(), published)
     with duckdb.connect(str(published), read_only=True) as holder:
-        publish(make(extra="delete from marts.dim_movies"), published)
+        later = make(extra="delete from marts.dim_movies")
+        publish(later, published, changed("dim_movies"))
         assert holder.execute("select count(*) from serving.dim_movies").fetchall() == [
             (2,)
         ]
@@ -266,8 +538,8 @@ def test_rows_that_did_not_all_arrive_are_not_published(
 ) -> None:
     monkeypatch.setattr("reelhouse.publish._count", lambda *_: 7)
     with pytest.raises(ReelhouseError, match="has 7 rows, but 2 were copied: nothing"):
-        prepare(make(), tmp_path / "published.duckdb")
-    assert not (tmp_path / "published.duckdb").exists()
+        publish(make(), tmp_path / "published.duckdb")
+    assert [path.name for path in tmp_path.iterdir()] == ["reelhouse.duckdb"]
 
 
 def test_a_question_before_the_first_publish(tmp_path: Path) -> None:
@@ -283,18 +555,21 @@ def test_any_name_of_a_folder_a_table_or_a_column_is_data(
     make: Make, tmp_path: Path
 ) -> None:
     odd = '"' + HOSTILE.replace('"', '""') + '"'
-    published_too = json.dumps([*PUBLISHED, {"name": HOSTILE, "kind": "table"}])
     database = make(
         extra=f"create table marts.{odd} as select 1 as {odd}, '=1' as text; "
-        f"comment on column marts.{odd}.{odd} is 'odd'; "
-        f"update marts.builds set published = $${published_too}$$"
+        f"comment on column marts.{odd}.{odd} is 'odd'"
+    )
+    build = replace(
+        BUILD,
+        relations=[*BUILD.relations, Relation(HOSTILE, "table", HOSTILE, (), ())],
     )
     folder = tmp_path / HOSTILE
     folder.mkdir()
     database = database.rename(folder / database.name)
     before = database.read_bytes()
     settings = Settings("data/sample", folder, "dev", None, 1.0, None)
-    publish(database, settings.published)
+    for each in (build, changed("dim_movies", build=build)):
+        publish(database, settings.published, each)
     assert query(settings.published, f"from serving.{odd}")[0] == [HOSTILE, "text"]
     other = shutil.copy(settings.published, folder / f"{HOSTILE}.duckdb")
     tables = compare(settings.published, Path(other)).tables
@@ -310,73 +585,34 @@ def test_any_name_of_a_folder_a_table_or_a_column_is_data(
 
 
 @pytest.mark.parametrize(
-    ("built", "published", "does_stand"),
+    ("change", "build", "does_stand"),
     [
-        ("", "", True),
-        ("", "update serving.publication set code = null", False),
-        ("", "update serving.publication set code = 'other'", False),
-        ("", "update serving.publication set version = 'first'", False),
-        ("", "alter table serving.publication drop column code", False),
-        ("", "drop table serving.publication", False),
-        ("insert into raw.loads values (2, 'here', '2026-01-02')", "", False),
-        ("update marts.builds set is_complete = false", "", False),
+        ("select 1", BUILD, True),
+        ("select 1", replace(BUILD, load_id=2), False),
+        ("select 1", replace(BUILD, tests=5), False),
+        ("select 1", changed("health_loads"), False),
+        ("select 1", replace(BUILD, relations=BUILD.relations[1:]), False),
         (
-            "insert into marts.builds select 'later', '2026-01-03', finished_at, "
-            "load_id, command, is_complete, reason, published, tests, models "
-            "from marts.builds where invocation_id = 'newest'",
-            "",
+            "select 1",
+            replace(
+                BUILD,
+                relations=[replace(each, key_columns=()) for each in BUILD.relations],
+            ),
             False,
         ),
+        ("update serving.published_tables set version = 'other'", BUILD, False),
+        ("alter table serving.published_tables drop column version", BUILD, False),
+        ("drop table serving.published_tables", BUILD, False),
+        ("drop table serving.publication", BUILD, False),
     ],
 )
 def test_what_is_published_stands_until_something_is_new(
-    make: Make, tmp_path: Path, built: str, published: str, does_stand: bool
+    make: Make, tmp_path: Path, change: str, build: Build, does_stand: bool
 ) -> None:
-    warehouse, file = make(), tmp_path / "published.duckdb"
-    made = prepare(warehouse, file, code="this")
-    for path, change in ((warehouse, built), (file, published)):
-        with duckdb.connect(str(path)) as connection:
-            connection.execute(change)
-    found = standing_in(warehouse, file, "this")
+    published = tmp_path / "published.duckdb"
+    made = publish(make(), published)
+    told(published, change)
+    with duckdb.connect(str(published), read_only=True) as connection:
+        found = standing(lambda sql: connection.execute(sql).fetchall(), build)
     assert found == (made if does_stand else None)
-    assert made == Publication("newest", 1, 3, made.rows)
-
-
-def test_a_published_file_that_is_gone_or_damaged_does_not_stand(
-    make: Make, tmp_path: Path
-) -> None:
-    warehouse, file = make(), tmp_path / "published.duckdb"
-    prepare(warehouse, file, code="this")
-    assert standing_in(warehouse, file, "this")
-    file.write_bytes(file.read_bytes()[: 4096 * 3 - 1])
-    assert standing_in(warehouse, file, "this") is None
-    file.unlink()
-    assert standing_in(warehouse, file, "this") is None
-
-
-def test_a_change_of_any_file_of_the_code_is_another_code(tmp_path: Path) -> None:
-    def write(name: str, text: str) -> str:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return code_of(tmp_path)
-
-    assert all(any(PROJECT.glob(each)) for each in CODE)
-    names = [
-        "dbt_project.yml",
-        "locks/run.txt",
-        "macros/cross_db/split_rows.sql",
-        "models/marts/core/dim_movies.sql",
-        "models/marts/core/dim_movies.yml",
-        "profiles.yml",
-        "scripts/reelhouse/publish.py",
-        "seeds/genres.csv",
-        "snapshots/snap_tags.sql",
-        "tests/data_tests/health/assert_load_counts_add_up.sql",
-    ]
-    codes = {write(name, "a") for name in names} | {write(name, "b") for name in names}
-    assert len(codes) == 2 * len(names)
-    before = code_of(tmp_path)
-    assert write("README.md", "words") == before
-    (tmp_path / "models/marts/core/dim_movies.sql").rename(tmp_path / "models/dim.sql")
-    assert code_of(tmp_path) not in codes
+    assert made == Publication(made.version, 1, 3, 2)

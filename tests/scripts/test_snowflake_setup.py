@@ -147,7 +147,7 @@ def test_no_part_can_come_before_the_account(part: str) -> None:
 def test_schemas_are_there_with_managed_access(account: Account) -> None:
     made = "\n".join(all_statements("database"))
     for schema in (
-        *("raw", "staging", "intermediate", "marts", "snapshots"),
+        *("raw", "staging", "intermediate", "marts", "snapshots", "state"),
         *("serving", "serving_next"),
     ):
         assert ("SCHEMA", f"MOVIELENS.{schema.upper()}") in account.owners
@@ -268,13 +268,18 @@ def test_readers_lose_nothing_when_publishing_swaps(account: Account) -> None:
     assert serving in account.readable_schemas("REELHOUSE_REPORTER")
 
 
-def test_loader_writes_raw_and_reads_nothing_else() -> None:
+def test_loader_writes_raw_and_reads_the_state_and_nothing_else() -> None:
     account = Account()
     for part in ("account", "database", "access"):
         account.run(all_statements(part))
     has = account.privileges("REELHOUSE_LOADER")
-    assert account.readable_schemas("REELHOUSE_LOADER") == {"MOVIELENS.RAW"}
-    assert {p.name.split(".")[1] for p in has if "." in p.name} == {"RAW"}
+    assert account.readable_schemas("REELHOUSE_LOADER") == {
+        *("MOVIELENS.RAW", "MOVIELENS.STATE")
+    }
+    assert {p.name.split(".")[1] for p in has if "." in p.name} == {"RAW", "STATE"}
+    assert {p.privilege for p in has if p.name.startswith("MOVIELENS.STATE")} == {
+        *("USAGE", "SELECT")
+    }
     for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "SELECT"):
         assert Privilege(privilege, "FUTURE TABLES", "MOVIELENS.RAW") in has
     for privilege in ("READ", "WRITE"):
@@ -288,7 +293,7 @@ def test_transformer_reads_raw_and_writes_it_only_after_whole_run() -> None:
     insert = Privilege("INSERT", "FUTURE TABLES", "MOVIELENS.RAW")
     assert "MOVIELENS.RAW" in account.readable_schemas("REELHOUSE_TRANSFORMER")
     assert insert not in account.privileges("REELHOUSE_TRANSFORMER")
-    for schema in ("STAGING", "INTERMEDIATE", "MARTS", "SNAPSHOTS"):
+    for schema in ("STAGING", "INTERMEDIATE", "MARTS", "SNAPSHOTS", "STATE"):
         for privilege in ("USAGE", "CREATE TABLE", "CREATE VIEW"):
             assert Privilege(
                 privilege, "SCHEMA", f"MOVIELENS.{schema}"
@@ -387,6 +392,13 @@ def test_masked_tables_are_all_published_tables_with_user_ids() -> None:
         if not is_view and "user_id" in {column["name"] for column in model["columns"]}:
             found.add(model["name"])
     assert found == set(MASKED_TABLES)
+
+
+def test_tables_that_are_published_already_are_masked_too() -> None:
+    masked = " ".join(" ".join(all_statements("enterprise")).split())
+    for schema in ("marts", "serving", "serving_next"):
+        for table in MASKED_TABLES:
+            assert f"alter table if exists MOVIELENS.{schema}.{table} modify" in masked
 
 
 # --- Policies of the bucket

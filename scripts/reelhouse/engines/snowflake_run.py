@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,17 @@ from reelhouse.engines.duckdb import connect as duckdb_connect
 from reelhouse.engines.duckdb import identifier
 from reelhouse.engines.snowflake import first_line, literal, open_warehouse
 from reelhouse.errors import ReelhouseError
-from reelhouse.publish import Build, Publication, Relation, qualified_build, view_body
+from reelhouse.publish import (
+    Build,
+    Piece,
+    Publication,
+    descriptions,
+    pieces_of,
+    publication_of,
+    shapes,
+    staying,
+)
+from reelhouse.views import refusal
 
 LOCAL_TYPES = {
     "TEXT": "varchar",
@@ -27,6 +36,7 @@ LOCAL_TYPES = {
 }
 READERS = "serving_read"
 UNDO = "raw.undo__run"
+LEDGER = "state.nodes"
 # Snowflake's word for what is not there, or not for this role.
 UNKNOWN_OBJECT = 2003
 
@@ -41,15 +51,17 @@ class Account:
         rows: list[tuple[Any, ...]] = self._run(sql).fetchall()
         return rows
 
-    def keep(self, built: Iterable[str]) -> None:
+    def keep(self, built: Mapping[str, str]) -> None:
         """Keep clones of what a run adds to, so that `undo` can put it back.
 
         That is raw, and what of the dbt tree is not made anew each time: `built` are
-        its tables, as schema.table.
+        its tables, as schema.table, by unique id.
         """
         self.undo()
         raw = [*entities().values(), *ledger_tables()]
-        names = [*(f"raw.{table.name}" for table in raw), *built, "marts.builds"]
+        names: dict[str, str | None] = {f"raw.{table.name}": None for table in raw}
+        names |= {table: unique_id for unique_id, table in built.items()}
+        names[LEDGER] = None
         there = self._tables()
         self._make_schema("raw")
         for name in names:
@@ -57,21 +69,37 @@ class Account:
                 clone = _clone_of(name)
                 self._run(f"create or replace {there[name]} {clone} clone {name}")
         rows = " union all ".join(
-            f"select {literal(name)} as name, {literal(there.get(name))} as kind"
-            for name in names
+            f"select {literal(name)} as name, {literal(there.get(name))} as kind, "
+            f"{literal(node)} as node"
+            for name, node in names.items()
         )
         self._run(f"create or replace transient table {UNDO} as {rows}")
 
     def undo(self) -> None:
-        """Put back what a run that failed, or was killed, has added to; if it did."""
+        """Put back what a run that failed, or was killed, has added to; if it did.
+
+        Of the ledger, the rows of what is put back. The others are right as they are,
+        since a build takes out the row of what it is about to make.
+        """
         there = self._tables()
         if UNDO not in there:
             return
-        for name, kind in self.ask(f"select name, kind from {UNDO}"):
+        for name, kind in self.ask(
+            f"select name, kind from {UNDO} where name <> {literal(LEDGER)}"
+        ):
             if kind:
                 self._run(f"create or replace {kind} {name} clone {_clone_of(name)}")
             else:
                 self._run(f"drop table if exists {name}")
+        if LEDGER in there:
+            put_back = f"node in (select node from {UNDO} where node is not null)"
+            self._run(f"delete from {LEDGER} where {put_back}")
+            # One that was made anew has no place for rows of the former one.
+            if self._columns(_clone_of(LEDGER)) == self._columns(LEDGER):
+                self._run(
+                    f"insert into {LEDGER} select * from {_clone_of(LEDGER)} "
+                    f"where {put_back}"
+                )
         self.forget()
 
     def forget(self) -> None:
@@ -93,94 +121,93 @@ class Account:
         ]
 
     def publish(
-        self,
-        before_swap: Callable[[], None] = lambda: None,
-        code: str | None = None,
+        self, build: Build, before_swap: Callable[[], None] = lambda: None
     ) -> Publication:
-        """Fill SERVING_NEXT and swap it with SERVING, in a single operation.
+        """Bring SERVING_NEXT up to date and swap it with SERVING, in one operation.
 
-        Readers see the old version or the new one. What is filled is closed to them
-        until just before the swap; views name no schema, so that they read the one
-        that they are in. `code` is that of a plain run, as `publish.prepare` has it.
-        Raises ReelhouseError where the newest build does not qualify.
+        It holds what was published before the present version, of which stays what a
+        build has not changed. Readers see the old version or the new one. What is
+        written is closed to them until just before the swap; views name no schema, so
+        that they read the one that they are in.
         """
-        build = qualified_build(self.ask)
         for schema in ("serving", "serving_next"):
             self._make_schema(schema)
         has_readers = self._open_to_readers("serving_next", False)
+        ((database,),) = self.ask("select current_database()")
+        texts = dict(
+            self.ask(
+                "select lower(table_name), view_definition "
+                "from information_schema.views where lower(table_schema) = 'marts'"
+            )
+        )
+        pieces = pieces_of(build, texts, "snowflake", database)
+        built = shapes(self.ask, "marts")
+        stays = staying(self.ask, "serving_next", pieces, built, self._rows)
+        # Whoever is killed from here on leaves nothing that the next one trusts.
+        self._run("drop table if exists serving_next.published_tables")
         for kind, name in self._relations("serving_next"):
-            self._run(f"drop {kind} serving_next.{name}")
-        for relation in build.relations:
-            if relation.kind == "table":
-                self._run(
-                    f"create transient table serving_next.{relation.name} "
-                    f"clone marts.{relation.name}"
-                )
-            else:
-                self._copy_view(relation)
-        rows = self._describe(build, code)
+            if name.lower() not in stays:
+                self._run(f"drop {kind} if exists serving_next.{name}")
+        new = [piece for piece in pieces if piece.name not in stays]
+        for piece in new:
+            self._make(piece, is_view=piece.name in texts)
+        rows = {**stays, **self._rows([piece.name for piece in new])}
+        publication = publication_of(build, pieces, rows)
+        for name, select in descriptions(
+            publication, build, pieces, rows, literal
+        ).items():
+            self._run(f"create transient table serving_next.{name} as {select}")
         before_swap()
         if has_readers:
             self._open_to_readers("serving_next", True)
         self._run("alter schema serving_next swap with serving")
         if has_readers:
             self._open_to_readers("serving_next", False)
-        return Publication(build.version, build.load_id, len(build.relations), rows)
+        return publication
 
-    def _copy_view(self, relation: Relation) -> None:
-        ((text, comment),) = self.ask(
-            "select view_definition, comment from information_schema.views "
-            "where lower(table_schema) = 'marts' "
-            f"and lower(table_name) = {literal(relation.name)}"
+    def _rows(self, names: Collection[str]) -> dict[str, int]:
+        """Numbers of rows in SERVING_NEXT."""
+        counts = " union all ".join(
+            f"select {literal(name)}, count(*) from serving_next.{name}"
+            for name in names
         )
+        return dict(self.ask(counts)) if counts else {}
+
+    def _make(self, piece: Piece, is_view: bool) -> None:
+        """Make a table or view in SERVING_NEXT; `is_view` is one in the marts."""
+        name = piece.name
+        if not is_view:
+            self._run(f"create transient table serving_next.{name} clone marts.{name}")
+            return
         columns = ", ".join(
-            f"{name} comment {literal(said or '')}"
-            for name, said in self.ask(
+            f"{identifier(column)} comment {literal(comment or '')}"
+            for column, comment in self.ask(
                 "select column_name, comment from information_schema.columns "
                 "where lower(table_schema) = 'marts' "
-                f"and lower(table_name) = {literal(relation.name)} "
-                "order by ordinal_position"
+                f"and lower(table_name) = {literal(name)} order by ordinal_position"
             )
         )
+        ((comment,),) = self.ask(
+            "select comment from information_schema.views "
+            "where lower(table_schema) = 'marts' "
+            f"and lower(table_name) = {literal(name)}"
+        )
+        about = f"comment = {literal(comment or '')}"
+        if not piece.view:
+            self._run(
+                f"create transient table serving_next.{name} {about} "
+                f"as select * from marts.{name}"
+            )
+            self._run(f"alter table serving_next.{name} alter {columns}")
+            return
         self._run("use schema serving_next")
         try:
             self._run(
-                f"create view serving_next.{relation.name} ({columns}) "
-                f"comment = {literal(comment or '')} as {view_body(text, '')}"
+                f"create view serving_next.{name} ({columns}) {about} "
+                f"as {piece.view.text}"
             )
         except self.connection.ProgrammingError as error:
-            raise ReelhouseError(
-                f"The view {relation.name} cannot be published ({first_line(error)}): "
-                f"let it read published tables only."
-            ) from error
-
-    def _describe(self, build: Build, code: str | None) -> int:
-        """Say in the schema itself what it holds; the rows of all tables."""
-        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-        self._run(
-            "create transient table serving_next.publication as select "
-            f"cast({literal(build.version)} as varchar) as version, "
-            f"cast({literal(now)} as timestamp_ntz) as published_at, "
-            f"cast({build.load_id} as bigint) as load_id, "
-            f"cast({build.tests} as bigint) as tests, "
-            f"cast({build.models} as bigint) as models, "
-            f"cast({literal(code)} as varchar) as code"
-        )
-        counts = " union all ".join(
-            f"select {literal(relation.name)} as name, "
-            f"{literal(relation.kind)} as kind, count(*) as row_count, "
-            f"{literal(', '.join(relation.ignored_columns))} as ignored_columns, "
-            f"{literal(', '.join(relation.key_columns))} as key_columns "
-            f"from serving_next.{relation.name}"
-            for relation in build.relations
-        )
-        self._run(f"create transient table serving_next.published_tables as {counts}")
-        return int(
-            self.ask(
-                "select coalesce(sum(row_count), 0) from serving_next.published_tables "
-                "where kind = 'table'"
-            )[0][0]
-        )
+            raise refusal(name, first_line(error)) from error
 
     def _make_schema(self, name: str) -> None:
         # Asked first, since the statement wants a privilege that set-up keeps back.
@@ -214,6 +241,15 @@ class Account:
             f"{schema}.{name}": "transient table" if kind == "YES" else "table"
             for schema, name, kind in rows
         }
+
+    def _columns(self, name: str) -> list[str]:
+        schema, _, table = name.partition(".")
+        rows = self.ask(
+            "select lower(column_name) from information_schema.columns "
+            f"where lower(table_schema) = {literal(schema)} "
+            f"and lower(table_name) = {literal(table)} order by ordinal_position"
+        )
+        return [name for (name,) in rows]
 
     def published(self) -> list[str]:
         """Names in SERVING, lower case; ReelhouseError where nothing is published."""

@@ -101,7 +101,7 @@ def model_of(manifest: dict[str, Any], metrics: Iterable[Metric]) -> Model:
     tables = [
         _table(node)
         for node in nodes.values()
-        if node["config"]["materialized"] != "view"
+        if not _is_published_as_view(manifest, node)
     ]
     names = {table.name for table in tables}
     relationships: list[Relationship] = []
@@ -122,6 +122,14 @@ def model_of(manifest: dict[str, Any], metrics: Iterable[Metric]) -> Model:
                     )
                 )
     return Model(tuple(tables), tuple(relationships), tuple(metrics))
+
+
+def _is_published_as_view(manifest: dict[str, Any], node: dict[str, Any]) -> bool:
+    """Whether a mart is a view of published tables alone; others become tables."""
+    parents = [manifest["nodes"].get(name) for name in node["depends_on"]["nodes"]]
+    return node["config"]["materialized"] == "view" and all(
+        parent and parent["fqn"][1] == "marts" for parent in parents
+    )
 
 
 def model_files(model: Model) -> dict[str, str]:
