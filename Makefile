@@ -106,12 +106,13 @@ base: ## Build the commit BASE (origin/main) in target/base, to compare with
 	@cd target/base && sh scripts/install.sh run
 	@cd target/base && $(call quietly,env -u REELHOUSE_WAREHOUSE \
 		$(BIN)/reelhouse run --target dev)
-	@cd target/base && $(call quietly,$(BIN)/dbt --quiet parse --target dev)
 	@echo "The base is built: target/base/data/warehouse/published.duckdb"
 
 build-changed: ## Build what differs from the base, upon a copy of its warehouse
 	@sh scripts/install.sh run
-	@$(BIN)/python -m reelhouse.changed
+	@rm -rf target/changed && mkdir -p target/changed
+	@cp target/base/data/warehouse/reelhouse.duckdb target/changed
+	@REELHOUSE_WAREHOUSE=target/changed $(BIN)/reelhouse run --target dev --unit-tests
 
 difference: ## Show as Markdown how the published data differ from the base's
 	@$(BIN)/reelhouse compare --format markdown \

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from reelhouse.run import RunReport, run
 from reelhouse.s3 import S3Settings
 from reelhouse.settings import PROJECT, Settings, environment
 from reelhouse.source import Source
+from reelhouse.state import read_tree
 
 # Tables that tell the sequence of loads and not the state of the bucket.
 HISTORY = {"health_loads", "dim_movies_history"}
@@ -150,11 +150,11 @@ class Delivery:
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
         """Rows of every state table in marts, without the columns to ignore."""
-        newest = "select published from marts.builds order by started_at desc limit 1"
-        ((published,),) = self.rows(newest)
         tables = {}
-        for each in json.loads(published):
-            name, ignored = each["name"], ["", *each["ignored_columns"]]
+        for node in read_tree(self.settings).nodes.values():
+            if not node.published:
+                continue
+            name, ignored = node.name, ["", *node.published["ignored_columns"]]
             if name in HISTORY:
                 continue
             condition = "true"

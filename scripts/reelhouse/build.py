@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from reelhouse.settings import PROJECT, Settings, environment, variables
@@ -63,46 +64,53 @@ def build(
     Failures are in the report.
     Raises ReelhouseError where dbt does not get as far as building.
     """
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
     if settings.target == "prod":
         _limit_waiting()
     report = BuildReport()
     tell = _Teller(progress) if progress else None
-    with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}):
-        try:
-            result = _dbt([command, *arguments], settings, parsed(settings), tell)
-        finally:
-            DuckDBConnectionManager.close_all_connections()
+    with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}), _closing():
+        result = _dbt([command, *arguments], settings, parsed(settings), tell)
     for each in getattr(result, "results", []):
         _add(report, each)
     return report
 
 
-def names_of(settings: Settings, *arguments: str) -> list[str]:
-    """The names of the nodes that these arguments of dbt select."""
-    command = ["list", "--output", "name", *arguments]
-    names: list[str] = _dbt(command, settings, parsed(settings))
-    return names
+def describe(settings: Settings) -> str:
+    """What the macro `describe_tree` says of the tree, as JSON.
 
-
-def lasting_tables(settings: Settings) -> dict[str, list[str]]:
-    """Tables that a build adds to, and does not make anew, as schema.table.
-
-    Under 'snapshot' those that hold history, under 'incremental' the others.
+    It asks an engine for its version, in a folder of its own: a file is locked against
+    other processes.
     """
-    tables: dict[str, list[str]] = {"snapshot": [], "incremental": []}
-    for node in parsed(settings).nodes.values():
-        kind = str(node.config.materialized)
-        if kind in tables:
-            tables[kind].append(f"{node.schema}.{node.alias or node.name}".lower())
-    return tables
+    said: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.info.name == "JinjaLogInfo":
+            said.append(event.data.msg)
+
+    with (
+        TemporaryDirectory() as folder,
+        environment({"REELHOUSE_WAREHOUSE": folder}),
+        _closing(),
+    ):
+        _dbt(["run-operation", "describe_tree"], settings, parsed(settings), listen)
+    return said[-1]
 
 
 def manifest_of(settings: Settings) -> dict[str, Any]:
     """What dbt writes to manifest.json for a target, in the same form."""
     manifest: dict[str, Any] = parsed(settings).writable_manifest().to_dict()
     return manifest
+
+
+@contextmanager
+def _closing() -> Iterator[None]:
+    """Let go of the database that dbt opens in this process."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    try:
+        yield
+    finally:
+        DuckDBConnectionManager.close_all_connections()
 
 
 def _limit_waiting() -> None:
@@ -143,17 +151,26 @@ def parsed(settings: Settings) -> Any:
     """
     place = settings.target, variables().get("SNOWFLAKE_DATABASE")
     if place not in _manifests:
-        shared = PROJECT / "target" / "parsed" / settings.target
-        with suppress(OSError):
-            shared.mkdir(parents=True, exist_ok=True)
         with environment(PARSED_WITH):
             _manifests[place] = _dbt(
-                ["parse"],
-                settings,
-                target_path=shared if os.access(shared, os.W_OK) else None,
+                ["parse"], settings, target_path=parse_folder(settings)
             )
     # dbt leaves marks of a build in its manifest, so each build has a copy.
     return _manifests[place].deepcopy()
+
+
+def parse_folder(settings: Settings) -> Path:
+    """Where to remember the tree: in the project or, if that is read-only, beside the
+    warehouse.
+    """
+    shared = PROJECT / "target" / "parsed" / settings.target
+    with suppress(OSError):
+        shared.mkdir(parents=True, exist_ok=True)
+    if os.access(shared, os.W_OK):
+        return shared
+    own = settings.warehouse / "dbt" / settings.target
+    own.mkdir(parents=True, exist_ok=True)
+    return own
 
 
 def _dbt(

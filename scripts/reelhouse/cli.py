@@ -127,6 +127,17 @@ _accept_shrink = click.option(
     "tables from the backup where the warehouse cannot be read.",
 )
 @click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Build and test everything, also what is up to date.",
+)
+@click.option(
+    "--unit-tests",
+    is_flag=True,
+    help="Run the unit tests of what changed, too, or with --all all of them.",
+)
+@click.option(
     "--report",
     "with_report",
     is_flag=True,
@@ -139,9 +150,15 @@ def run(
     on_error: Any,
     accept_shrink: bool,
     rebuild: bool,
+    everything: bool,
+    unit_tests: bool,
     with_report: bool,
 ) -> None:
-    """Do it all: upload, load, build, test and publish."""
+    """Do it all: upload, load, build, test and publish.
+
+    Only what is out of date is built: what new files reach, and what edits of the tree
+    reach.
+    """
     from reelhouse.run import BuildFailed
     from reelhouse.run import run as run_all
 
@@ -153,6 +170,8 @@ def run(
                 on_error=on_error,
                 accept_shrink=accept_shrink,
                 rebuild=rebuild,
+                everything=everything,
+                unit_tests=unit_tests,
                 progress=progress,
             )
     except BuildFailed as failed:
@@ -243,23 +262,25 @@ def load(
 @main.command()
 @_target
 @_command
+def status(target: str | None) -> None:
+    """List what is out of date, and why; nothing is built.
+
+    It looks at what is loaded and at the tree, and not at the source.
+    """
+    from reelhouse.run import state_there
+
+    show.state(state_there(read_settings(None, target)))
+
+
+@main.command()
+@_target
+@_command
 def publish(target: str | None) -> None:
-    """Publish the newest build, if all of it passed."""
-    from reelhouse.engines import snowflake
-    from reelhouse.engines.snowflake_run import Account
-    from reelhouse.locking import writing
-    from reelhouse.publish import prepare, put_in_place
+    """Publish what is built, if all of it is up to date and has passed."""
+    from reelhouse.run import publish as publish_there
 
     settings = read_settings(None, target)
-    with writing(settings.warehouse):
-        if settings.is_snowflake:
-            with snowflake.open_warehouse() as warehouse:
-                publication = Account(warehouse.connection).publish()
-        else:
-            prepared = settings.warehouse / f".{settings.published.name}"
-            publication = prepare(settings.database, prepared)
-            put_in_place(prepared, settings.published)
-    show.publication(publication, settings)
+    show.publication(publish_there(settings), settings)
 
 
 @main.command()

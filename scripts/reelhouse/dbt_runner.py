@@ -19,7 +19,10 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT
 
 # What a listener is told; most events of a node are for a log.
-HEARD = {"LogStartLine", "LogModelResult", "LogTestResult", "NodeFinished"}
+HEARD = {
+    *("LogStartLine", "LogModelResult", "LogTestResult", "NodeFinished"),
+    "JinjaLogInfo",
+}
 
 
 class _Events(EventManager):

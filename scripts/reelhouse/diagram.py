@@ -80,7 +80,7 @@ def relations_of(manifest: dict[str, Any], table: Table) -> list[Relation]:
             column=test["column_name"],
             parent=_name_in_ref(test["test_metadata"]["kwargs"]["to"]),
             field=test["test_metadata"]["kwargs"]["field"],
-            condition=_condition(test["config"]["where"]),
+            condition=test["config"]["where"],
         )
         for test in _tests_of(manifest, f"model.reelhouse.{table.name}")
         if test["test_metadata"]["name"] == "relationships"
@@ -88,11 +88,6 @@ def relations_of(manifest: dict[str, Any], table: Table) -> list[Relation]:
     return sorted(
         found, key=lambda relation: (names.index(relation.column), relation.parent)
     )
-
-
-def _condition(where: str | None) -> str | None:
-    """What a relation is limited to; a test of the latest days stands for all."""
-    return None if where and where.startswith("latest ") else where
 
 
 def page_of(manifest: dict[str, Any]) -> str:

@@ -20,10 +20,11 @@ from typing import Protocol
 
 from reelhouse import backup
 from reelhouse.backup import Backup, Recovery
-from reelhouse.build import BuildReport, build, lasting_tables
+from reelhouse.build import BuildReport, build
 from reelhouse.engines import snowflake
 from reelhouse.engines.duckdb import (
     UnreadableWarehouse,
+    asking,
     connect,
     is_damage,
     open_warehouse,
@@ -33,21 +34,15 @@ from reelhouse.engines.warehouse import Warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.load import LoadReport, OnError, load
 from reelhouse.locking import full_disk, is_of_full_disk, writing
-from reelhouse.publish import (
-    Publication,
-    code_of,
-    prepare,
-    put_in_place,
-    standing,
-    standing_in,
-)
+from reelhouse.publish import Build, Publication, prepare, put_in_place, standing
 from reelhouse.settings import Settings
 from reelhouse.source import open_source
+from reelhouse.state import State, Tree, build_of, compare, names_of, read_tree
 
 Progress = Callable[[str, int, int], None]
 
 # They test the models, and no data.
-UNIT_TESTS_LEFT_OUT = ("--exclude-resource-type", "unit_test")
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
 
 class BuildFailed(ReelhouseError):
@@ -70,11 +65,14 @@ class RunReport:
     """What a run did; `aside` is where files went that it could not build upon.
 
     They are those of `former_source` or, where that is None, could not be read;
-    `recovery` tells what was kept of them. Where `stands`, nothing was built, since
-    what is `published` is what a build would make.
+    `recovery` tells what was kept of them. `state` is what was out of date before the
+    build, `from_scratch` names incremental models that were made whole, with the
+    reason. Where `stands`, what is `published` was up to date already.
     """
 
     loaded: LoadReport = field(default_factory=LoadReport)
+    state: State | None = None
+    from_scratch: dict[str, str] = field(default_factory=dict)
     built: BuildReport = field(default_factory=BuildReport)
     published: Publication | None = None
     stands: bool = False
@@ -90,24 +88,23 @@ def run(
     on_error: OnError = "continue",
     accept_shrink: bool = False,
     rebuild: bool = False,
+    everything: bool = False,
+    unit_tests: bool = False,
     build_arguments: tuple[str, ...] = (),
     progress: Progress | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Upload (a folder), load, build and publish; all of it, or nothing.
 
-    Where neither the files nor the tree have changed since the last run, what that has
-    published stands, and nothing is built. With `rebuild`, or where the local warehouse
-    is gone, what the bucket does not hold comes from the warehouse or, where that
-    cannot be read, from the backup. `build_arguments` go to `dbt build`, which then is
-    not spared; what is left out by them keeps the build from being published, but for
-    unit tests. `on_step` is told of each step that is done.
+    What is out of date is built and tested, or `everything`; with `unit_tests` also the
+    unit tests of models whose own rules changed. With `rebuild`, or where the local
+    warehouse is gone, what the bucket does not hold comes from the warehouse or, where
+    that cannot be read, from the backup, and everything is made from scratch.
+    `build_arguments` go to `dbt build`; what is left out by them stays out of date, so
+    that nothing is published. `on_step` is told of each step that is done.
     Raises ReelhouseError; BuildFailed where models or tests failed.
     """
     report = RunReport()
-    # Told other things than the tree says, a build is never spared. Taken before dbt
-    # reads the tree, so that what is edited meanwhile is another code to the next run.
-    code = None if build_arguments else code_of()
     tell = progress or (lambda *_: None)
     watch = _Watch(report.seconds, on_step or (lambda _: None))
     with writing(settings.warehouse), _attempt(settings, rebuild) as attempt:
@@ -133,34 +130,99 @@ def run(
                     ),
                 )
             watch.lap("load")
-        standing = attempt.standing(code) if code and not rebuild else None
-        if not standing:
+        state = report.state = attempt.state()
+        selected = _selection(state, everything or rebuild, unit_tests)
+        if selected is not None:
             report.built = build(
                 settings,
                 attempt.folder,
                 lambda done, total: tell("build", done, total),
-                (
-                    *UNIT_TESTS_LEFT_OUT,
-                    *build_arguments,
-                    *(("--full-refresh",) if rebuild else ()),
-                ),
+                (*selected, *build_arguments, *(("--full-refresh",) * rebuild)),
             )
             watch.lap("build")
             if any(is_of_full_disk(each.message) for each in report.built.failures):
                 raise full_disk(settings.warehouse)
             if report.built.failures:
                 raise BuildFailed(report.built, attempt.keep_failed())
+            state = attempt.state()
+            report.from_scratch = state.made_whole(report.state)
+        to_publish = build_of(state)
         if attempt.back_up():
             watch.lap("backup")
         tell("publish", 0, 1)
+        standing = attempt.standing(to_publish)
         if standing:
             report.stands = True
             attempt.leave()
-        report.published = standing or attempt.publish(code)
+        report.published = standing or attempt.publish(to_publish)
         report.aside = attempt.aside
         tell("publish", 1, 1)
         watch.lap("publish")
     return report
+
+
+def _selection(
+    state: State, everything: bool, unit_tests: bool
+) -> tuple[str, ...] | None:
+    """What dbt is told to build; None where there is nothing to be built."""
+    tree, wanted = state.tree, state.to_build
+    if everything or len(wanted) == len(tree.nodes):
+        return () if unit_tests else NO_UNIT_TESTS
+    if not wanted:
+        return None
+    # No test that is up to date, for reading what is built anew.
+    selected = ("--indirect-selection", "empty", "--select", *names_of(tree, wanted))
+    if not unit_tests:
+        return (*selected, *NO_UNIT_TESTS)
+    changed = names_of(tree, state.changed_models)
+    return (*selected, *(f"{name}+1,test_type:unit" for name in changed))
+
+
+def state_there(settings: Settings) -> State:
+    """What is out of date in the warehouse, which is left as it is.
+
+    Raises ReelhouseError where there is none.
+    """
+    tree = read_tree(settings)
+    if settings.is_snowflake:
+        with snowflake.open_warehouse() as warehouse:
+            return compare(tree, Account(warehouse.connection).ask)
+    _check_is_there(settings)
+    with closing(connect(settings.database, read_only=True)) as connection:
+        return compare(tree, asking(connection))
+
+
+def publish(settings: Settings) -> Publication:
+    """Publish what is built, if all of it is up to date and has passed its tests.
+
+    Raises ReelhouseError otherwise.
+    """
+    tree = read_tree(settings)
+    with writing(settings.warehouse):
+        if settings.is_snowflake:
+            with snowflake.open_warehouse() as warehouse:
+                account = Account(warehouse.connection)
+                return account.publish(build_of(compare(tree, account.ask)))
+        build = build_of(state_there(settings))
+        prepared = settings.warehouse / f".{settings.published.name}"
+        publication = prepare(settings.database, settings.published, prepared, build)
+        put_in_place(prepared, settings.published)
+        return publication
+
+
+def _check_is_there(settings: Settings) -> None:
+    if not settings.database.exists():
+        raise ReelhouseError(
+            f"{settings.database} is not there, so there is nothing to look at: run "
+            f"`reelhouse run` first."
+        )
+
+
+def state_of(database: Path, tree: Tree) -> State:
+    """What is out of date in a warehouse file; all, where it lacks the raw tables."""
+    with open_warehouse(database) as warehouse:
+        warehouse.make_tables()
+        return compare(tree, asking(warehouse.connection))
 
 
 def other_source(settings: Settings) -> str | None:
@@ -169,7 +231,6 @@ def other_source(settings: Settings) -> str | None:
         return None
     # Opening writes back what a killed process left in the log beside the file.
     with open_warehouse(settings.database) as warehouse:
-        warehouse.make_tables()
         source = warehouse.source()
     return source if source != settings.source_name else None
 
@@ -220,13 +281,16 @@ class Attempt(Protocol):
     def back_up(self) -> bool:
         """Write a backup, which counts when the work stands; whether there is one."""
 
-    def standing(self, code: str) -> Publication | None:
-        """What is published, if it is what a build by this code would make."""
+    def state(self) -> State:
+        """What is out of date here."""
+
+    def standing(self, build: Build) -> Publication | None:
+        """What is published, if it is what the build would publish."""
 
     def leave(self) -> None:
         """Let the work stand, and what is published as well."""
 
-    def publish(self, code: str | None) -> Publication:
+    def publish(self, build: Build) -> Publication:
         """Publish the build, and let the work stand."""
 
 
@@ -308,17 +372,24 @@ class _InCopy:
         self.backup = backup.write(self.database, self.settings.backup)
         return True
 
-    def standing(self, code: str) -> Publication | None:
-        if not self.is_successor:
+    def state(self) -> State:
+        return state_of(self.database, read_tree(self.settings))
+
+    def standing(self, build: Build) -> Publication | None:
+        if not self.is_successor or not self.settings.published.exists():
             return None
-        return standing_in(self.database, self.settings.published, code)
+        try:
+            with closing(connect(self.settings.published, read_only=True)) as shown:
+                return standing(asking(shown), build)
+        except UnreadableWarehouse:
+            return None
 
     def leave(self) -> None:
         self._let_stand(None)
 
-    def publish(self, code: str | None) -> Publication:
+    def publish(self, build: Build) -> Publication:
         prepared = self.folder / self.settings.published.name
-        publication = prepare(self.database, prepared, code=code)
+        publication = prepare(self.database, self.settings.published, prepared, build)
         self._let_stand(prepared)
         return publication
 
@@ -358,16 +429,24 @@ class _InAccount:
         self.folder = settings.warehouse
         self.warehouse = warehouse
         self.account = Account(warehouse.connection)
-        self.tables = lasting_tables(settings)
-        self.account.keep(name for names in self.tables.values() for name in names)
+        self.tree = read_tree(settings)
+        self.account.keep(self._lasting("incremental", "snapshot"))
         self.lacks_history = rebuild and warehouse.has_loads()
+
+    def _lasting(self, *kinds: str) -> dict[str, str]:
+        """Tables that a build adds to, and does not make anew, by unique id."""
+        return {
+            unique_id: node.relation
+            for unique_id, node in self.tree.nodes.items()
+            if node.materialized in kinds
+        }
 
     @contextmanager
     def open(self) -> Iterator[Warehouse]:
         yield self.warehouse
 
     def drop_history(self) -> list[int]:
-        return self.account.drop_history(self.tables["snapshot"])
+        return self.account.drop_history(self._lasting("snapshot").values())
 
     def keep_failed(self) -> None:
         return None
@@ -392,14 +471,17 @@ class _InAccount:
             f"readers keep what was published before."
         ) from error
 
-    def standing(self, code: str) -> Publication | None:
-        return standing(self.account.ask, self.account.ask, code)
+    def state(self) -> State:
+        return compare(self.tree, self.account.ask)
+
+    def standing(self, build: Build) -> Publication | None:
+        return standing(self.account.ask, build)
 
     def leave(self) -> None:
         self.account.forget()
 
-    def publish(self, code: str | None) -> Publication:
-        return self.account.publish(before_swap=self.account.forget, code=code)
+    def publish(self, build: Build) -> Publication:
+        return self.account.publish(build, before_swap=self.account.forget)
 
 
 def record_history_again(

@@ -36,7 +36,6 @@ from reelhouse.settings import PROJECT, Settings
 if TYPE_CHECKING:
     from reelhouse.bench.figures import Table as Figures
     from reelhouse.build import BuildReport
-    from reelhouse.changed import ChangedReport
     from reelhouse.compare import Comparison, TableComparison
     from reelhouse.download import DownloadReport
     from reelhouse.export import Export
@@ -45,8 +44,10 @@ if TYPE_CHECKING:
     from reelhouse.powerbi import Project
     from reelhouse.publish import Publication
     from reelhouse.run import RunReport
+    from reelhouse.state import State
 
 SHOWN_REASONS = 8
+SHOWN_CAUSES = 4
 # Whatever Markdown or a forge may act on; an underscore inside a word is none.
 MARKUP = re.compile(r"[^\w ,:()–-]|:(?! )|(?<![^\W_])_|_(?![^\W_])")
 COUNTED = ("left rows", "right rows", "only left", "only right", "changed rows")
@@ -197,8 +198,13 @@ def run(settings: Settings, report: RunReport) -> None:
         note(message)
     load(report.loaded)
     built, rows, published = report.built, report.loaded.live_rows, report.published
+    if report.state:
+        out.print()
+        _why(report.state)
+    for name, reason in report.from_scratch.items():
+        out.print(f"{escape(name)} from scratch: {escape(reason)}.", soft_wrap=True)
     told = (
-        "Nothing has changed, in the files or in the tree: "
+        ""
         if report.stands
         else f"[bold]{_count(built.models, 'model')}[/] built, "
         f"[bold]{_count(built.tests, 'test')}[/] passed, "
@@ -206,7 +212,7 @@ def run(settings: Settings, report: RunReport) -> None:
     tables = f"[bold]{_count(published.tables, 'table')}[/]" if published else "nothing"
     size = f" ({published.rows:,} rows)" if published else ""
     verb = "stay published" if report.stands else "published"
-    out.print(f"\n{told}{tables} {verb}{size}")
+    out.print(f"{told}{tables} {verb}{size}")
     if rows:
         held = ", ".join(
             f"{rows[name]:,} {name.replace('_', ' ')}" for name in entities()
@@ -278,6 +284,34 @@ def _best(settings: Settings) -> None:
         grid.add_row(escape(str(title)), *shown)
     out.print()
     out.print(grid)
+
+
+def state(state: State) -> None:
+    """What is out of date, node by node, and why."""
+    _why(state)
+    if state.stale:
+        table(
+            ("node", "kind", "reason"),
+            [
+                (state.tree.nodes[each].name, state.tree.nodes[each].kind, reason)
+                for each, reason in state.stale.items()
+            ],
+        )
+
+
+def _why(state: State) -> None:
+    """How much is out of date, the reasons, and what is made from scratch."""
+    if not state.stale:
+        out.print("Everything is up to date with the loaded files and with the tree.")
+        return
+    causes = state.causes
+    more = len(causes) - SHOWN_CAUSES
+    told = "; ".join(causes[:SHOWN_CAUSES]) + (f"; and {more} more" * (more > 0))
+    out.print(
+        f"[bold]{len(state.stale):,} of {_count(state.total, 'node')}[/] out of date: "
+        f"{escape(told)}.",
+        soft_wrap=True,
+    )
 
 
 def publication(publication: Publication, settings: Settings) -> None:
@@ -560,19 +594,6 @@ def downloaded(report: DownloadReport) -> None:
             soft_wrap=True,
         )
     out.print(f"\nreelhouse run --source {_short(report.out)}")
-
-
-def changed(report: ChangedReport, settings: Settings) -> None:
-    """What was built upon the base, or why all of it was."""
-    built = (
-        f"[bold]{_count(report.built.models, 'model')}[/] built, "
-        f"[bold]{_count(report.built.tests, 'test')}[/] passed"
-    )
-    if report.reason:
-        out.print(f"{built}: everything, since {escape(report.reason)}.")
-    else:
-        out.print(f"{built}: what differs from the base, and all behind it.")
-    out.print(f"To compare: {_short(settings.published)}", soft_wrap=True)
 
 
 def figures(table: Figures) -> None:

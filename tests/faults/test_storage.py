@@ -96,7 +96,7 @@ def raw(delivery: Delivery) -> list[tuple[Any, ...]]:
         (name, *row)
         for (name,) in names
         for row in delivery.rows(
-            "select columns(lambda c: c not in ('loaded_at', 'listed_at')) "
+            "select columns(lambda c: c not in ('loaded_at', 'listed_at', 'load_key')) "
             f"from raw.{name}"
         )
     ]

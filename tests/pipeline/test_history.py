@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.delivery import UNTESTED, Delivery, csv
+from tests.tree import EditedTree
 
 from reelhouse import backup
 from reelhouse.compare import compare
@@ -106,7 +107,8 @@ def test_each_movie_has_its_story(told: Delivery) -> None:
         ("Salt (2001)", "Comedy", day(2), None, True, None),
     ]
     assert history(told, 4) == [("Stays (2002)", "Crime", FOREVER, None, False, None)]
-    assert history(told, 5) == [("New  (2003)", "War", FOREVER, None, False, None)]
+    # It was not there before its load.
+    assert history(told, 5) == [("New  (2003)", "War", day(3), None, False, None)]
 
 
 def test_the_dimension_shows_the_last_version(told: Delivery) -> None:
@@ -163,6 +165,83 @@ def test_a_category_changes_with_the_load_that_changed_it(told: Delivery) -> Non
         (2, "unclassified", day(1), day(3), "True"),
         (2, "unclassified", day(3), None, "False"),
     ]
+
+
+# A rule of titles and one of categories: file, text, and what stands there instead.
+RULES = [
+    (
+        "models/intermediate/movies/int_movies_deduplicated.sql",
+        "{{ trim_white('title') }} as title",
+        "upper({{ trim_white('title') }}) as title",
+    ),
+    ("seeds/recommendation_categories.csv", "rising_star,20,", "rising_star,22,"),
+]
+
+
+def test_a_rule_that_changes_between_two_loads_makes_versions(
+    told: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = replace(told, warehouse=tmp_path / "copy", looking=None)
+    told.close()
+    shutil.copytree(told.warehouse, tmp_path / "copy")
+    tree = EditedTree(tmp_path, monkeypatch)
+    for name, before, after in RULES:
+        tree.replace(name, before, after)
+    build = (*SNAPSHOTS, "--select", "+dim_movies")
+    assert not copy.build(*build).failures
+    for name, before, after in RULES:
+        tree.replace(name, after, before)
+    # Taken back, and then nothing has changed.
+    assert not copy.build(*build).failures
+    assert not copy.build(*build).failures
+    a, upper = "Lantern (1994)", "LANTERN (1994)"
+    first, second = (day(3) + timedelta(microseconds=number) for number in (1, 2))
+    assert history(copy, 1)[-3:] == [
+        (a, "Drama|War", day(3), first, False, "Lanterns (1994)"),
+        (upper, "Drama|War", first, second, False, a),
+        (a, "Drama|War", second, None, False, upper),
+    ]
+    assert copy.rows(
+        "select recommendation_category, dbt_valid_from, dbt_valid_to "
+        "from snapshots.snap_recommendations where movie_id = 1 "
+        "order by dbt_valid_from"
+    )[-3:] == [
+        ("rising_star", day(2), first),
+        ("unclassified", first, second),
+        ("rising_star", second, None),
+    ]
+    for name in snapshots(copy):
+        assert copy.rows(
+            "select count(*) = count(distinct dbt_scd_id), "
+            f"bool_and(dbt_valid_to > dbt_valid_from) from snapshots.{name}"
+        ) == [(True, True)]
+    assert not copy.build("--select", "assert_history_*", command="test").failures
+    copy.close()
+
+
+@pytest.mark.long
+def test_the_classic_order_works_from_the_first_load_on(
+    told: Delivery, tmp_path: Path
+) -> None:
+    classic = replace(told, warehouse=tmp_path / "classic", looking=None)
+    for movies in (FIRST, FIRST | {6: "Late (2004),War"}):
+        lines = [f"{key},{text}" for key, text in movies.items()]
+        classic.folder = "classic"
+        classic.put(
+            {
+                "movies.csv": csv("movies", lines),
+                "ratings.csv": csv("ratings", [*RATINGS, "3,6,3.0,1000000009"]),
+                "tags.csv": csv("tags", TAGS[0]),
+            }
+        )
+        classic.load()
+        for command in ("seed", "run", "snapshot", "test"):
+            assert not classic.build(command=command).failures, command
+        ((is_inferred,),) = classic.rows(
+            "select is_inferred from marts.dim_movies where movie_id = 6"
+        )
+        assert is_inferred == (6 not in movies)
+    classic.close()
 
 
 def test_history_is_rebuilt_from_raw_as_it_was_recorded(

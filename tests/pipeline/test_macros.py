@@ -173,6 +173,16 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         f"select id from {{{{ as_of({VERSIONS!r}, {CHANGE!r}) }}}} as valid",
         [(2,)],
     ),
+    "latest_rows": (
+        "select id from {{ latest_rows("
+        "\"(select 1 as id, cast('2026-01-31' as timestamp) as made_at "
+        "union all select 2, cast('2026-01-30 00:00:01' as timestamp) "
+        "union all select 3, cast('2026-01-30' as timestamp))\", "
+        "{'days': 1, 'column': 'made_at', "
+        "'relation': \"(select cast('2026-01-31' as timestamp) as made_at)\"}"
+        ") }} as latest",
+        [(1,), (2,)],
+    ),
     "newest_load_id": (
         'select {{ newest_load_id("(select 7 as load_id)") }} as load_id',
         [(7,)],
@@ -287,24 +297,24 @@ def test_macros_make_queries_of_the_right_rows(target: str) -> None:
 
 
 def test_a_test_of_the_latest_days_looks_at_no_others() -> None:
-    name = "relationships_mart_user_behaviour_user_id__user_id__ref_dim_users_"
+    name = "unique_combination_mart_user_behaviour_user_id__movie_id_*"
     (ran,) = invoke(
         "dev", "compile", "--select", name, manifest=parsed(unbuilt("dev"))
     ).results
     connection = duckdb.connect()
     connection.execute("attach ':memory:' as reelhouse")
     connection.execute("use reelhouse; create schema marts; use marts")
-    connection.execute("create table dim_users as select 1 as user_id")
     connection.execute(
         "create table fct_ratings as select timestamp '2026-02-01 12:00:00' as rated_at"
     )
     connection.execute(
-        "create table mart_user_behaviour as select 1 as user_id, rated_at from "
-        "fct_ratings union all select 2, timestamp '2026-01-01 12:00:00' "
-        "union all select 3, timestamp '2026-01-01 12:00:01'"
+        "create table mart_user_behaviour as select 1 as user_id, 1 as movie_id, "
+        "rated_at from fct_ratings "
+        "union all select null, 2, timestamp '2026-01-01 12:00:00' "
+        "union all select null, 3, timestamp '2026-01-01 12:00:01'"
     )
     found = connection.execute(ran.node.compiled_code).fetchall()
-    assert found == [(3,)]
+    assert found == [(None, 3)]
 
 
 def test_an_order_without_a_direction_is_refused() -> None:
@@ -348,7 +358,7 @@ def test_the_key_is_the_widest_that_holds_for_all_rows() -> None:
         node("unique_combination", "model.a", None, columns=["third", "first"]),
         node("unique_combination", "model.a", "x > 1", columns=["p", "q", "r"]),
         node("unique_combination", "model.b", None, columns=["s", "t", "u"]),
-        node("unique_combination", "model.e", "latest 9 days of a.at", columns=["x"]),
+        node("unique_combination", "model.e", None, columns=["x"], latest={"days": 9}),
         node("unique", "model.c", None, column_name="id"),
         node("accepted_range", "model.d", None, column_name="id"),
     ]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.tree import EditedTree
 
+from reelhouse.build import build
 from reelhouse.compare import compare
-from reelhouse.publish import prepare
 from reelhouse.query import query
+from reelhouse.run import NO_UNIT_TESTS, publish
 from reelhouse.settings import PROJECT, Settings
-
-TREE = ("models", "macros", "seeds", "snapshots", "tests/data_tests", "analyses")
 
 # The lines of a seed that stay, those added, and the published tables that differ.
 CHANGES: dict[str, tuple[int | None, list[str], set[str]]] = {
@@ -67,34 +65,19 @@ OUTCOMES = [
 
 @pytest.mark.long
 def test_a_changed_seed_changes_its_outcome_and_nothing_else(
-    sample: Settings, tmp_path: Path
+    sample: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project, warehouse = tmp_path / "project", tmp_path / "warehouse"
-    for name in TREE:
-        shutil.copytree(PROJECT / name, project / name)
-    for name in ("dbt_project.yml", "profiles.yml"):
-        shutil.copy(PROJECT / name, project)
-    warehouse.mkdir()
-    shutil.copy(sample.database, warehouse)
+    changed = replace(sample, warehouse=tmp_path / "warehouse")
+    changed.warehouse.mkdir()
+    shutil.copy(sample.database, changed.warehouse)
+    tree = EditedTree(tmp_path, monkeypatch)
     for name, (kept, added, _) in CHANGES.items():
-        seed = project / f"seeds/{name}.csv"
-        lines = seed.read_text(encoding="utf-8").splitlines()
-        seed.write_text("\n".join(lines[:kept] + added) + "\n", encoding="utf-8")
-
-    dbt = str(Path(sys.executable).parent / "dbt")
-    done = subprocess.run(
-        [dbt, "build", "--exclude-resource-type", "unit_test", "--target", "dev"],
-        env=os.environ | {"REELHOUSE_WAREHOUSE": str(warehouse)},
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-
-    after = tmp_path / "after.duckdb"
-    prepare(warehouse / sample.database.name, after)
+        seed = f"seeds/{name}.csv"
+        lines = (PROJECT / seed).read_text(encoding="utf-8").splitlines()
+        tree.write(seed, "\n".join(lines[:kept] + added) + "\n")
+    assert not build(changed, changed.warehouse, None, NO_UNIT_TESTS).failures
+    publish(changed)
+    after = changed.published
     comparison = compare(sample.published, after)
     differing = {each.name for each in comparison.tables if not each.is_equal}
     assert differing == set().union(*(tables for *_, tables in CHANGES.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +13,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.delivery import Both, Delivery, assert_equal, csv
+from tests.delivery import UNTESTED, Both, Delivery, assert_equal, csv
+from tests.tree import EditedTree
 
 from reelhouse.bucket import environment as aws_variables
 from reelhouse.compare import compare
@@ -27,11 +29,11 @@ from reelhouse.export import export
 from reelhouse.generate import generate
 from reelhouse.metrics import metrics
 from reelhouse.powerbi import published_columns
-from reelhouse.publish import view_body
 from reelhouse.query import ask
 from reelhouse.run import RunReport
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import PROJECT, environment
+from reelhouse.views import Dialect, published_view
 
 # The adapter uses an argument that the connector would have under another name.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning")
@@ -159,10 +161,17 @@ def compiled_analyses(delivery: Delivery) -> dict[str, str]:
     """Each analysis as dbt makes it for a target, over the published tables."""
     delivery.build("--select", "resource_type:analysis", command="compile")
     folder = delivery.warehouse / "dbt" / delivery.target / "compiled"
-    return {
-        path.stem: view_body(path.read_text(encoding="utf-8"), "serving.")
-        for path in folder.rglob("analyses/*.sql")
-    }
+    dialect: Dialect = "duckdb"
+    database = "reelhouse"
+    if delivery.target == "prod":
+        dialect, database = "snowflake", os.environ["SNOWFLAKE_DATABASE"]
+    views = {}
+    for path in folder.rglob("analyses/*.sql"):
+        text = path.read_text(encoding="utf-8")
+        view = published_view(path.stem, text, dialect, database, "serving")
+        assert not view.outside
+        views[path.stem] = view.text
+    return views
 
 
 def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -358,6 +367,42 @@ def test_tables_of_two_publications_are_not_fetched_as_one(
                 fetch_serving(tmp_path / "fetched.duckdb")
         finally:
             publish(before)
+
+
+@pytest.mark.long
+def test_a_rule_that_changes_between_two_loads_is_told_alike(
+    built: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def versions() -> dict[str, Any]:
+        for delivery in (built.dev, built.prod):
+            made = delivery.build(
+                *("--select", "+resource_type:snapshot", "+dim_movies"), *UNTESTED
+            )
+            assert not made.failures
+        with open_warehouse() as warehouse:
+            recorded = snapshots(Account(warehouse.connection).ask)
+        assert recorded == snapshots(built.dev.rows)
+        return {name: len(rows) for name, (_, rows) in recorded.items()}
+
+    before = versions()
+    rules = [
+        (
+            "models/intermediate/movies/int_movies_deduplicated.sql",
+            "{{ trim_white('title') }} as title",
+            "upper({{ trim_white('title') }}) as title",
+        ),
+        ("seeds/recommendation_categories.csv", "fading,100,", "fading,20,"),
+    ]
+    tree = EditedTree(tmp_path, monkeypatch)
+    for name, text, other in rules:
+        tree.replace(name, text, other)
+    changed = versions()
+    for name, text, other in rules:
+        tree.replace(name, other, text)
+    taken_back = versions()
+    for name in ("snap_movies", "snap_recommendations"):
+        assert before[name] < changed[name] < taken_back[name]
+        assert taken_back[name] - changed[name] == changed[name] - before[name]
 
 
 @pytest.mark.fault("23")

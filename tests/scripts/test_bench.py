@@ -36,12 +36,12 @@ from reelhouse.bench.session import (
     BenchReport,
     SizeReport,
 )
-from reelhouse.build import lasting_tables
 from reelhouse.cli import main
 from reelhouse.emulator import serve_emulator
 from reelhouse.engines.duckdb import attached, connect, literal
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT, Settings
+from reelhouse.state import read_tree
 
 # What a build alone can know, and columns that no question is asked of.
 NOT_BY_HAND = {"health_loads", "health_reconciliation", "health_rejects"}
@@ -375,8 +375,9 @@ def test_a_later_run_is_set_beside_the_first_part_by_part() -> None:
 
 
 def test_incremental_models_are_those_of_the_tree(sample: Settings) -> None:
-    found = lasting_tables(sample)["incremental"]
-    assert sorted(name.partition(".")[2] for name in found) == sorted(INCREMENTAL)
+    nodes = read_tree(sample).nodes.values()
+    found = [each.name for each in nodes if each.materialized == "incremental"]
+    assert sorted(found) == sorted(INCREMENTAL)
 
 
 def test_statements_are_told_apart_by_what_they_make_an_account_do() -> None:

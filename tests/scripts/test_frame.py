@@ -343,10 +343,7 @@ def test_a_base_is_a_commit_with_the_sample_of_this_tree(equipped: Checkout) -> 
     equipped.environment["REELHOUSE_WAREHOUSE"] = "elsewhere"
     result = _make(equipped, "base", "BASE=HEAD")
     assert result.returncode == 0, result.stderr
-    assert equipped.calls == [
-        "reelhouse run --target dev",
-        "dbt --quiet parse --target dev",
-    ]
+    assert equipped.calls == ["reelhouse run --target dev"]
     assert (base / "data/sample/movies.csv").read_text() == "as it is now"
     assert (base / "locks/test.txt").read_text() == "test==1\n"
     assert not (base / "models").exists()
@@ -367,8 +364,18 @@ def test_a_difference_from_the_base_is_no_failure(
     ]
     assert (result.returncode == 0) == passes
     assert result.stdout.splitlines()[0] == "words of reelhouse"
+
+
+def test_what_has_changed_is_built_upon_a_copy_of_the_base(equipped: Checkout) -> None:
+    base = equipped.root / "target/base/data/warehouse/reelhouse.duckdb"
+    changed = equipped.root / "target/changed"
+    for file in (base, changed / "published.duckdb"):
+        file.parent.mkdir(parents=True)
+        file.write_text("as it was built")
     assert _make(equipped, "build-changed").returncode == 0
-    assert equipped.calls == ["reelhouse.changed"]
+    assert equipped.calls == ["reelhouse run --target dev --unit-tests"]
+    assert [path.name for path in changed.iterdir()] == [base.name]
+    assert (changed / base.name).read_text() == base.read_text()
 
 
 def test_docs_are_made_of_one_manifest(equipped: Checkout) -> None:

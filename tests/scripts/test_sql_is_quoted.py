@@ -315,22 +315,45 @@ def sources() -> dict[str, str]:
 
 
 # Modules that build SQL and execute none.
-BUILDING = {"rules.py", "metrics.py", "dashboard/filters.py", "dashboard/questions.py"}
+BUILDING = {
+    *("rules.py", "metrics.py", "dashboard/filters.py", "dashboard/questions.py"),
+    *("engines/shape.py", "state.py"),
+}
 
 # Why a part is safe, and where it stands.
 ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
     "Names and types of the contract and the ledger, which are files of the tree.": {
         "engines/duckdb.py": (
-            *("LedgerEntry.__dataclass_fields__", "c.data_type", "c.name"),
-            *("column.data_type", "column.name", "data_type", "entity.name"),
-            *("list(…)", "table.name"),
+            *("LedgerEntry.__dataclass_fields__", "column.data_type", "column.name"),
+            *("data_type", "entity.name", "list(…)", "table.name"),
             "{…}",
         ),
         "engines/snowflake.py": (
             *("column.data_type", "column.name", "data_type", "entity.key"),
             *("entity.name", "table.name", "self.dialect.try_cast(…)"),
         ),
-        "engines/snowflake_run.py": ("table.name",),
+        "engines/shape.py": (
+            *("FORMER.get(…)", "column.name", "data_type(…)", "dialect.try_cast(…)"),
+            *("options", "table.name", "value"),
+        ),
+    },
+    "What engines/shape.py makes, where it is looked at.": {
+        "engines/duckdb.py": (
+            *(
+                "shape.definitions(…)",
+                "shape.OF_LOADS",
+                "shape.newest_load(…)",
+                "shape.reshaping(…)",
+            ),
+        ),
+        "engines/snowflake.py": (
+            *(
+                "shape.definitions(…)",
+                "shape.OF_LOADS",
+                "shape.newest_load(…)",
+                "shape.reshaping(…)",
+            ),
+        ),
     },
     "Conditions that `rules.py` makes of the contract; values of a file are no part.": {
         "engines/duckdb.py": ("rule.condition", "text", "value"),
@@ -350,9 +373,9 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
             *("alias", "incoming", "left", "right"),
             "FILE_FORMAT.format(…)",
         ),
-        "engines/snowflake_run.py": ("schema",),
+        "engines/snowflake_run.py": ("descriptions(…)", "schema"),
         "export.py": ("column",),
-        "publish.py": ("relation", "relation.kind"),
+        "publish.py": ("ask(…)", "piece.kind", "relation", "schema"),
     },
     "Types as the engine that is asked again has named them.": {
         "backup.py": (
@@ -376,15 +399,15 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "The text of a view of the warehouse, made anew.": {
-        "engines/snowflake_run.py": ("view_body(…)",),
-        "publish.py": ("STRING_OR_MARTS.sub(…)",),
+        "engines/snowflake_run.py": ("piece.view.text",),
+        "publish.py": ("view.text",),
     },
     "Names of an account's own tables, which dbt and the loader have made: who may "
     "make others in these schemas may do all that the statements do.": {
         "engines/snowflake_run.py": (
-            *("built", "columns", "measures(…)", "name", "name.partition(…)"),
-            *("relation.name", "snapshots", "self._run(…).fetchall(…)"),
-            *("account.ask(…)", "{…}"),
+            *("columns", "measures(…)", "name", "name.partition(…)"),
+            *("piece.name", "snapshots", "self._run(…).fetchall(…)"),
+            *("account.ask(…)", "names", "{…}"),
         ),
     },
     "Names of files that the loader has given, their path escaped as PUT wants it; a "
@@ -398,21 +421,24 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
     "A ledger row by the names of its fields; its values are literals.": {
         "engines/snowflake.py": ("vars(…)",),
     },
-    "Names of the dbt tree, as its manifest has them.": {
-        "changed.py": ("lasting_tables(…)",),
+    "Names of the dbt tree, as dbt has them.": {
+        "state.py": (
+            *("Row(…)", "ask(…)", "schema", "nodes[…].name", "table"),
+            *("tree", "tree.nodes"),
+            *("tree.relation_shapes_sql", "tree.source_versions_sql"),
+        ),
     },
     "Statements that dbt has run, or that a file of the package holds, run again.": {
         "bench/budget.py": ("statement.sql",),
         "bench/contenders.py": ("statement.sql", "steps_of(…)"),
     },
     "What executes a statement of its caller, which is looked at there.": {
-        "changed.py": ("ask",),
         "compare.py": ("ask", "question"),
         "dashboard/serving.py": ("questions", "sql"),
-        "engines/duckdb.py": ("query",),
+        "engines/duckdb.py": ("query", "question"),
         "engines/snowflake.py": ("sql",),
         "engines/snowflake_run.py": ("sql",),
-        "publish.py": ("connection", "question"),
+        "publish.py": ("connection",),
     },
     "The user's own question, of which one select is taken.": {
         "engines/snowflake_run.py": ("question",),

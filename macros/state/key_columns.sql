@@ -3,7 +3,7 @@
     {%- for test in nodes | sort(attribute='unique_id')
         if test.get('attached_node') == unique_id
         and test.get('test_metadata')
-        and (test.config.where or 'latest ').startswith('latest ') -%}
+        and not test.config.where -%}
         {%- set arguments = test.test_metadata.kwargs -%}
         {%- set columns = {
             'unique': [arguments.get('column_name')],

@@ -1,0 +1,22 @@
+{% macro newest_load() %}
+    {#- adapter.get_relation would open a transaction that nobody commits -#}
+    {%- set loads = source('reelhouse', 'loads') -%}
+    {%- set tables -%}
+        select count(*) as tables
+        from information_schema.tables
+        where lower(table_catalog) = lower('{{ loads.database }}')
+            and lower(table_schema) = lower('{{ loads.schema }}')
+            and lower(table_name) = lower('{{ loads.identifier }}')
+    {%- endset -%}
+    {%- if run_query(tables).columns[0].values()[0] == 0 -%}
+        {{- return(none) -}}
+    {%- endif -%}
+    {%- set newest = run_query(
+        'select load_id, cast(loaded_at as varchar) as loaded_at from '
+        ~ loads.render() ~ ' order by load_id desc limit 1'
+    ) -%}
+    {%- for row in newest.rows -%}
+        {{- return({'load_id': row[0] | int, 'loaded_at': row[1]}) -}}
+    {%- endfor -%}
+    {{- return(none) -}}
+{% endmacro %}

@@ -1,0 +1,261 @@
+"""The ledger beside plain dbt, and in bad states: what it says is true, or not said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from tests.delivery import UNTESTED, csv
+from tests.story import (
+    EDITS,
+    FIRST,
+    MOVIES,
+    RAW,
+    Story,
+    ask,
+    begun,
+    cut,
+    first,
+    small,
+    stale,
+    story,
+)
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.run import publish
+from reelhouse.state import OTHER_LEDGER, UNFINISHED, UNLIKE
+
+__all__ = ["begun", "first", "small", "story"]
+
+# Each builds for some seconds; test_state.py has the story of every test run.
+pytestmark = pytest.mark.long
+
+NEW = {"ratings/new.csv": csv("ratings", ["20,4,2.5,1300000002"])}
+
+
+def built(story: Story, *arguments: str, command: str = "build") -> None:
+    report = story.desk.build(*arguments, command=command)
+    assert not report.failures, report.failures
+
+
+def whole(story: Story) -> list[tuple[object, ...]]:
+    return story.desk.rows(
+        "select is_whole from state.nodes where node like 'model.%.fct_ratings'"
+    )
+
+
+def test_dbt_makes_whole_what_an_edit_reaches(begun: Story) -> None:
+    begun.deliver(dict(NEW))
+    begun.desk.load()
+    built(begun, "--select", "fct_ratings", *UNTESTED)
+    assert whole(begun) == [(False,)]
+    begun.edit("a formula")
+    built(begun, "--select", "fct_ratings", *UNTESTED)
+    assert whole(begun) == [(True,)]
+    assert begun.desk.rows("select min(rating) from marts.fct_ratings") == [(1,)]
+    found = stale(begun)
+    assert "fct_ratings" not in found
+    assert "mart_user_engagement" in found
+    with pytest.raises(ReelhouseError, match="Nothing is published, since"):
+        publish(begun.desk.settings)
+    built(begun, "--select", "fct_ratings", "--full-refresh", *UNTESTED)
+    assert whole(begun) == [(True,)]
+
+
+def dbt(story: Story, *command: str) -> bool:
+    """Whether dbt's own command line succeeds, with the files that it leaves."""
+    story.desk.close()
+    warehouse = str(story.desk.settings.warehouse)
+    tree = str(story.tree.folder)
+    ran = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("dbt")), *command),
+            *("--project-dir", tree, "--profiles-dir", tree),
+            *("--target-path", f"{warehouse}/target"),
+            *("--log-path", f"{warehouse}/logs"),
+        ],
+        env=os.environ | {"REELHOUSE_WAREHOUSE": warehouse},
+        capture_output=True,
+        check=False,
+    )
+    return ran.returncode == 0
+
+
+def test_a_retry_after_a_mended_failure_is_published(begun: Story) -> None:
+    name, old, _ = EDITS["a formula"]
+    begun.tree.replace(name, old, old.replace("rating,", "error('no') as rating,"))
+    assert not dbt(begun, "build", "--select", "fct_ratings+")
+    with pytest.raises(ReelhouseError, match="Nothing is published, since"):
+        publish(begun.desk.settings)
+    begun.tree.take_back()
+    begun.edit("a formula")
+    assert dbt(begun, "retry")
+    assert stale(begun) == {}
+    publish(begun.desk.settings)
+    begun.assert_fresh()
+
+
+def test_the_classic_order_is_published(story: Story) -> None:
+    story.deliver(dict(FIRST))
+    for files in ({}, {"movies.csv": csv("movies", [*MOVIES, "5,New,War"])}):
+        story.deliver(dict(files))
+        story.desk.load()
+        for command in ("seed", "run", "snapshot", "test"):
+            built(story, command=command)
+        assert stale(story) == {}
+        publish(story.desk.settings)
+    story.assert_fresh()
+
+
+def test_an_empty_build_is_no_build(begun: Story) -> None:
+    history = begun.desk.rows("select * from snapshots.snap_movies order by all")
+    with pytest.raises(ReelhouseError, match="left out now would be"):
+        begun.desk.build("--empty")
+    assert stale(begun) == {}
+    built(
+        begun,
+        "--empty",
+        "--select",
+        "fct_tags+",
+        "--exclude-resource-type",
+        "snapshot",
+        "test",
+    )
+    assert begun.desk.rows("select * from marts.fct_tags") == []
+    assert stale(begun)["fct_tags"] == UNFINISHED
+    begun.run()
+    assert (
+        begun.desk.rows("select * from snapshots.snap_movies order by all") == history
+    )
+    begun.assert_fresh()
+
+
+def test_a_build_as_of_an_earlier_load_leaves_no_trace(begun: Story) -> None:
+    begun.deliver({"movies.csv": csv("movies", ["1,Lanterns (1994),War", *MOVIES[1:]])})
+    begun.deliver(dict(NEW))
+    begun.run()
+    as_of = ("--vars", "{as_of_load_id: 1}")
+    history = begun.desk.rows("select * from snapshots.snap_movies order by all")
+    with pytest.raises(ReelhouseError, match="knows what came after load 1"):
+        begun.desk.build("--select", "snap_movies", *as_of)
+    assert stale(begun) == {}
+    built(begun, "--select", "fct_ratings", *as_of, *UNTESTED)
+    assert stale(begun)["fct_ratings"] == UNFINISHED
+    begun.run()
+    assert (
+        begun.desk.rows("select * from snapshots.snap_movies order by all") == history
+    )
+    begun.assert_fresh()
+
+
+def test_before_any_load_there_are_seeds_and_a_sentence(story: Story) -> None:
+    with pytest.raises(ReelhouseError, match="Nothing is loaded yet"):
+        story.desk.build("--select", "test_type:data", command="test")
+    built(story, command="seed")
+    built(story, "--inline", "select 1 as one", command="show")
+    story.deliver(dict(FIRST))
+    story.desk.load()
+    cut(story, "drop schema state cascade")
+    built(story, "--empty", "--select", "+fct_tags", *UNTESTED)
+    built(story, command="seed")
+    report = story.run()
+    assert report.state
+    assert "genres" not in {
+        report.state.tree.nodes[each].name for each in report.state.stale
+    }
+
+
+def test_order_goes_by_number_when_a_clock_was_ahead(story: Story) -> None:
+    story.deliver(dict(FIRST))
+    story.desk.moment = datetime(2027, 1, 1)
+    story.run()
+    story.desk.moment = datetime(2026, 1, 1)
+    story.deliver(dict(NEW))
+    story.run()
+    story.assert_fresh()
+    loads = story.desk.rows("select load_id, loaded_at from raw.loads order by 1")
+    assert [number for number, _ in loads] == [1, 2]
+    assert loads[0][1] < loads[1][1]
+    story.assert_replayed()
+
+
+def test_raw_tables_put_back_make_nothing_look_current(begun: Story) -> None:
+    """As an account is put back by Time Travel while the marts stay."""
+    tables = [
+        name
+        for (name,) in begun.desk.rows(
+            "select table_name from duckdb_tables() where schema_name = 'raw'"
+        )
+    ]
+    cut(
+        begun,
+        "create schema kept",
+        *(f"create table kept.{each} as from raw.{each}" for each in tables),
+    )
+    bad = ["1,1,0.5,1000000000", "30,2,0.5,1300000009"]
+    begun.deliver({"ratings/new.csv": csv("ratings", bad)})
+    begun.run()
+    for each in tables:
+        cut(
+            begun, f"delete from raw.{each}", f"insert into raw.{each} from kept.{each}"
+        )
+    cut(begun, "drop schema kept cascade")
+    assert stale(begun)["fct_ratings"] == "new data in ratings"
+    begun.deliver(dict(NEW))
+    report = begun.run()
+    assert report.loaded.load_id == 3
+    assert "fct_ratings" in report.from_scratch
+    begun.assert_fresh()
+
+
+def test_a_table_that_is_not_as_its_row_says_is_made_anew(begun: Story) -> None:
+    cut(
+        begun,
+        "drop table marts.fct_tags",
+        "alter table marts.dim_genres add column more integer",
+        "delete from marts.fct_ratings where user_id = 1",
+        "create or replace view intermediate.int_movies_parsed as select 1 as one",
+        "delete from state.nodes where node like 'seed.%.genres'",
+    )
+    found = stale(begun)
+    for name in ("fct_tags", "dim_genres", "fct_ratings", "int_movies_parsed"):
+        assert found[name] == UNLIKE, name
+    assert found["genres"] == UNFINISHED
+    built(begun, "--select", "fct_ratings", *UNTESTED)
+    assert whole(begun) == [(True,)]
+    begun.run()
+    begun.assert_fresh()
+
+
+LEDGERS = {
+    "newer": "alter table state.nodes add column more integer",
+    "older": "alter table state.nodes drop column loaded_at",
+    "of other hashes": "update state.nodes set own = '{}', rules = ''",
+}
+
+
+@pytest.mark.parametrize("statement", LEDGERS.values(), ids=LEDGERS)
+def test_a_ledger_of_another_version_is_not_believed(
+    begun: Story, statement: str
+) -> None:
+    begun.deliver(dict(NEW))
+    cut(begun, statement)
+    assert stale(begun)["fct_ratings"] in {OTHER_LEDGER, "its code changed"}
+    report = begun.run()
+    assert report.built.models > 30
+    assert stale(begun) == {}
+    begun.assert_fresh()
+
+
+def test_what_a_contract_lets_in_comes_through(begun: Story) -> None:
+    begun.deliver({"ratings/new.csv": csv("ratings", ["20,4,7.0,1300000002"])})
+    begun.run()
+    assert ask(begun.desk, "select max(rating) from serving.fct_ratings") == [(5,)]
+    begun.tree.replace(RAW, "min: 0.5, max: 5,", "min: 0.5, max: 8,")
+    begun.run()
+    assert ask(begun.desk, "select max(rating) from serving.fct_ratings") == [(7,)]
+    begun.assert_fresh()

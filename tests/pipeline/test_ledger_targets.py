@@ -1,0 +1,92 @@
+"""The ledger on both targets: the same story, and the same work, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.delivery import Both, csv
+from tests.story import FIRST, TAGS, Story, cut, small, told
+
+from reelhouse.bucket import environment as aws_variables
+from reelhouse.emulator import environment as account_variables
+from reelhouse.emulator import serve_emulator
+from reelhouse.engines.snowflake import open_warehouse
+from reelhouse.engines.snowflake_run import Account
+from reelhouse.run import BuildFailed, RunReport
+from reelhouse.s3 import S3Settings
+from reelhouse.settings import environment
+
+__all__ = ["small"]
+
+# The adapter uses an argument that the connector would have under another name.
+pytestmark = pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning")
+
+
+@pytest.fixture
+def story(
+    s3_server: S3Settings, small: Path, tmp_path: Path, bucket: str
+) -> Iterator[Story]:
+    with ExitStack() as stack:
+        stack.enter_context(environment(aws_variables(s3_server)))
+        emulator = stack.enter_context(serve_emulator())
+        stack.enter_context(environment(account_variables(emulator)))
+        yield stack.enter_context(told(s3_server, small, tmp_path, bucket))
+
+
+def names(report: RunReport) -> list[str]:
+    return sorted(each.name for each in report.built.times)
+
+
+def alike(both: Both, has_failed: bool = False) -> RunReport:
+    """A run on each target, which builds the same and publishes the same.
+
+    What a failed run has made of new rules stays in an account, and is not made again.
+    """
+    dev, prod = both.run()
+    assert {*names(prod)} <= {*names(dev)}
+    if not has_failed:
+        assert names(prod) == names(dev)
+    assert prod.from_scratch.keys() == dev.from_scratch.keys()
+    assert prod.stands == dev.stands
+    assert [each for each in both.compare().tables if not each.is_equal] == []
+    return dev
+
+
+@pytest.mark.long
+def test_both_targets_do_the_same_work(story: Story, tmp_path: Path) -> None:
+    prod = replace(story.desk, warehouse=tmp_path / "prod", target="prod")
+    both = Both(story.desk, prod, tmp_path)
+    story.deliver(dict(FIRST))
+    alike(both)
+    assert alike(both).stands
+    story.deliver({"tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"])})
+    report = alike(both)
+    assert "fct_tags" in names(report)
+    assert "fct_ratings" not in names(report)
+    story.edit("a formula")
+    story.edit("history's input")
+    failing = "tests/data_tests/assert_nothing_is_rated.sql"
+    story.tree.write(failing, "select * from {{ ref('fct_ratings') }}\n")
+    for desk in (both.dev, both.prod):
+        with pytest.raises(BuildFailed, match="assert_nothing_is_rated"):
+            desk.run()
+    story.tree.take_back(failing)
+    assert "fct_ratings" in alike(both, has_failed=True).from_scratch
+    story.tree.take_back()
+    assert "fct_ratings" in alike(both).from_scratch
+    assert alike(both).stands
+    # A ledger that another version left behind, and a build that fails upon it.
+    other = "alter table state.nodes add column more integer"
+    cut(story, other)
+    with open_warehouse() as warehouse:
+        Account(warehouse.connection).ask(other)
+    story.tree.write(failing, "select * from {{ ref('fct_ratings') }}\n")
+    for desk in (both.dev, both.prod):
+        with pytest.raises(BuildFailed, match="assert_nothing_is_rated"):
+            desk.run()
+    story.tree.take_back(failing)
+    assert "fct_ratings" in names(alike(both, has_failed=True))

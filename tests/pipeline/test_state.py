@@ -1,0 +1,160 @@
+"""Whatever changes, files or rules: a run publishes what a fresh warehouse would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from tests.delivery import csv
+from tests.story import (
+    EDITS,
+    FIRST,
+    MOVIES,
+    RATINGS,
+    TAGS,
+    Story,
+    ask,
+    begun,
+    cut,
+    first,
+    small,
+    told,
+)
+
+from reelhouse.run import BuildFailed
+from reelhouse.s3 import S3Settings, upload
+from reelhouse.settings import PROJECT
+from reelhouse.state import environment_hash
+
+__all__ = ["begun", "first", "small"]
+
+
+def test_deliveries_and_edits_end_as_in_a_fresh_warehouse(begun: Story) -> None:
+    """The story of every test run: three looks at what came of it."""
+    report = begun.run()
+    assert report.stands
+    assert report.built.counts == {}
+    begun.deliver({"tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"])})
+    report = begun.run()
+    assert report.state
+    assert report.state.causes[0] == "new data in tags"
+    assert "fct_ratings" not in {each.name for each in report.built.times}
+    begun.edit("a formula")
+    begun.edit("history's input")
+    report = begun.run()
+    assert report.from_scratch["fct_ratings"] == "its code changed"
+    assert ask(begun.desk, "select min(rating) from serving.fct_ratings") == [(1,)]
+    begun.assert_fresh()
+    begun.deliver({"ratings/late.csv": csv("ratings", ["8,4,1.0,900000000"])})
+    begun.tree.take_back()
+    begun.run()
+    begun.assert_fresh()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", EDITS)
+def test_an_edit_of_a_rule_reaches_all_behind_it(
+    begun: Story, first: Story, kind: str
+) -> None:
+    begun.edit(kind)
+    report = begun.run()
+    assert report.state
+    assert 0 < len(report.state.to_build) < report.state.total
+    begun.assert_fresh()
+    begun.tree.take_back()
+    begun.run()
+    begun.assert_fresh(first.desk)
+
+
+def fail(story: Story) -> None:
+    """A run with a test that finds something."""
+    name = "tests/data_tests/assert_nothing_is_rated.sql"
+    story.tree.write(name, "select * from {{ ref('fct_ratings') }}\n")
+    with pytest.raises(BuildFailed):
+        story.desk.run()
+    story.tree.take_back(name)
+
+
+STEPS: dict[str, Callable[[Story], object]] = {
+    "new ratings": lambda story: story.deliver(
+        {"ratings/new.csv": csv("ratings", ["20,4,2.5,1300000002"])}
+    ),
+    "late, tied and rated again": lambda story: story.deliver(
+        {
+            "ratings/other.csv": csv(
+                "ratings",
+                ["2,1,0.5,900000000", "3,1,5.0,1000259200", "4,1,4.5,1300000000"],
+            )
+        }
+    ),
+    "fewer ratings": lambda story: story.deliver(
+        {"ratings.csv": csv("ratings", RATINGS[3:])}
+    ),
+    "the first ratings": lambda story: story.deliver(
+        {"ratings.csv": FIRST["ratings.csv"]}
+    ),
+    "an object gone": lambda story: story.deliver({"ratings/other.csv": None}),
+    "a movie less, a title more": lambda story: story.deliver(
+        {"movies.csv": csv("movies", ["1,Lanterns (1994),Drama", *MOVIES[2:]])}
+    ),
+    "the first movies": lambda story: story.deliver(
+        {"movies.csv": FIRST["movies.csv"]}
+    ),
+    "another tag": lambda story: story.deliver(
+        {"tags.csv": csv("tags", [TAGS[1], "3,3,new,1100000002"])}
+    ),
+    "run": lambda story: story.run(),
+    "run again": lambda story: story.run(),
+    "everything": lambda story: story.run(everything=True),
+    "a part by dbt": lambda story: story.desk.build("--select", "fct_ratings"),
+    "dbt run": lambda story: story.desk.build(command="run"),
+    "a failed run": fail,
+    "a killed build": lambda story: cut(
+        story,
+        "update state.nodes set result = "
+        "'running' where node like 'model.%fct_ratings'",
+    ),
+    "a table gone": lambda story: cut(story, "drop table marts.fct_tags"),
+    "rows gone": lambda story: cut(story, "delete from marts.fct_ratings"),
+}
+STEPS |= {f"edit of {kind}": partial(Story.toggle, kind=kind) for kind in EDITS}
+
+
+@pytest.mark.long
+@settings(
+    max_examples=3,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+)
+@given(names=st.lists(st.sampled_from(sorted(STEPS)), min_size=5, max_size=9))
+def test_whatever_happens_ends_as_in_a_fresh_warehouse(
+    s3_server: S3Settings,
+    small: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    names: list[str],
+) -> None:
+    folder = tmp_path_factory.mktemp("whatever")
+    upload(s3_server, [], f"s3://{folder.name}")
+    with told(s3_server, small, folder, folder.name) as story:
+        story.deliver(dict(FIRST))
+        story.run()
+        for name in names:
+            STEPS[name](story)
+        story.run()
+        story.assert_fresh()
+        story.assert_replayed()
+
+
+def test_the_environment_is_a_hash_of_what_the_ledger_does_not_see() -> None:
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    wanted = environment_hash()
+    assert project["vars"]["environment"] == wanted, (
+        f"set the variable environment in dbt_project.yml to '{wanted}'"
+    )

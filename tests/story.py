@@ -1,0 +1,250 @@
+"""A small warehouse that lives through deliveries and edits, and what to compare."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from tests.delivery import HISTORY, Delivery, csv
+from tests.tree import EditedTree, small_tree
+
+from reelhouse.compare import compare
+from reelhouse.engines.duckdb import connect
+from reelhouse.run import RunReport, state_there
+from reelhouse.s3 import S3Settings, upload
+
+__all__ = ["begun", "first", "small", "story"]
+
+MOVIES = [
+    "1,Lantern (1994),Drama|Comedy",
+    '2,"Harbour, The (1999)",Drama',
+    "3,Salt (2001),Comedy",
+    "4,Unseen (2003),War",
+]
+TAGS = ["1,1,Quiet,1100000000", "9,2, quiet ,1100000001"]
+RATINGS = [
+    f"{user},{movie},{(user * movie) % 10 / 2 + 0.5},{1_000_000_000 + user * 86_400}"
+    for user in range(1, 9)
+    for movie in range(1, 4)
+]
+FIRST = {
+    "movies.csv": csv("movies", MOVIES),
+    "links.csv": csv("links", ["1,0114709,862", "2,0113497,"]),
+    "tags.csv": csv("tags", TAGS),
+    "ratings.csv": csv("ratings", RATINGS),
+}
+RAW = "models/staging/movielens/_movielens__sources.yml"
+FACTS = "models/marts/core/fct_ratings.sql"
+TITLES = "models/intermediate/movies/int_movies_deduplicated.sql"
+CATEGORIES = "seeds/recommendation_categories.csv"
+# An edit of each kind of rule: the file, what stands there, and what comes there.
+EDITS = {
+    "a formula": (
+        FACTS,
+        "        rating,\n        rated_at,\n",
+        "        cast(greatest(rating, 1.0) as decimal(2, 1)) as rating,\n"
+        "        rated_at,\n",
+    ),
+    "a view": (
+        "models/staging/movielens/stg_movielens__ratings.sql",
+        "        rating,\n        rated_epoch,\n",
+        "        cast(5.5 - rating as decimal(2, 1)) as rating,\n"
+        "        rated_epoch,\n",
+    ),
+    "a macro": (
+        "macros/cross_db/epoch_to_timestamp.sql",
+        "make_timestamp(",
+        "make_timestamp(86400000000 + ",
+    ),
+    "a variable": (
+        "dbt_project.yml",
+        "min_rated_at: null",
+        "min_rated_at: '2001-09-12'",
+    ),
+    "a seed": (CATEGORIES, "fading,100", "fading,2"),
+    "a contract": (RAW, "min: 0.5, max: 5,", "min: 0.5, max: 4.5,"),
+    "history's input": (
+        TITLES,
+        "{{ trim_white('title') }} as title",
+        "upper({{ trim_white('title') }}) as title",
+    ),
+    "a test": (
+        "tests/data_tests/assert_history_is_sound.sql",
+        "with ",
+        "-- As it was.\nwith ",
+    ),
+    "a description": (
+        "models/marts/core/fct_tags.yml",
+        "One row per",
+        "Once more: one row per",
+    ),
+}
+
+
+@dataclass
+class Story:
+    """A warehouse that lives through deliveries and edits, and what it has seen."""
+
+    tree: EditedTree
+    desk: Delivery
+    bucket: dict[str, bytes] = field(default_factory=dict)
+    seen: list[tuple[datetime, dict[str, bytes], dict[str, str]]] = field(
+        default_factory=list
+    )
+
+    def deliver(self, files: dict[str, bytes | None]) -> None:
+        """Put files into the bucket; None takes one out."""
+        for name, body in files.items():
+            if body is None:
+                self.desk.remove(name)
+                self.bucket.pop(name, None)
+            else:
+                self.desk.put({name: body})
+                self.bucket[name] = body
+
+    def edit(self, kind: str) -> None:
+        self.tree.replace(*EDITS[kind])
+
+    def toggle(self, kind: str) -> None:
+        """Make an edit or, where it was made, take it back."""
+        name, _, new = EDITS[kind]
+        if name not in self.tree.before:
+            self.edit(kind)
+        elif new in (self.tree.folder / name).read_text(encoding="utf-8"):
+            self.tree.take_back(name)
+
+    def run(self, **options: Any) -> RunReport:
+        assert self.desk.moment
+        self.desk.moment += timedelta(days=1)
+        report = self.desk.run(**options)
+        self.seen.append((self.desk.moment, dict(self.bucket), self.tree.edits))
+        return report
+
+    def elsewhere(self, name: str) -> Delivery:
+        """Another warehouse, of the same bucket."""
+        folder = self.desk.warehouse.with_name(f"{name}-{len(self.seen)}")
+        return replace(self.desk, warehouse=folder, looking=None)
+
+    def differing(self, other: Delivery) -> dict[str, Any]:
+        files = (self.desk.settings.published, other.settings.published)
+        tables = compare(*files).tables
+        return {each.name: each for each in tables if not each.is_equal}
+
+    def assert_fresh(self, fresh: Delivery | None = None) -> None:
+        """State tables are those of a warehouse that knows nothing else."""
+        if fresh is None:
+            fresh = self.elsewhere("fresh")
+            fresh.run()
+        differing = self.differing(fresh)
+        assert differing.keys() <= {*HISTORY, "dim_movies"}, differing
+        if "dim_movies" in differing:
+            # What it knows of titles before, and of movies that are gone, is history.
+            assert movies(self.desk) == movies(fresh)
+
+    def assert_replayed(self) -> None:
+        """History is that of the successful runs alone, one after the other."""
+        other = replace(self.elsewhere("replay"), folder="replay")
+        edits = self.tree.edits
+        names: set[str] = set()
+        for moment, files, changed in self.seen:
+            other.remove(*(names - files.keys()))
+            other.put(files)
+            names = {*files}
+            self.tree.take_back()
+            for name, text in changed.items():
+                self.tree.write(name, text)
+            other.moment = moment
+            other.run()
+        assert edits == self.tree.edits
+        differing = self.differing(other)
+        # Loads of deliveries whose build failed count up.
+        assert differing.keys() <= {"health_loads"}, differing
+
+
+def movies(desk: Delivery) -> list[tuple[Any, ...]]:
+    with connect(desk.settings.published, read_only=True) as connection:
+        return connection.execute(
+            "select * exclude (previous_title) from serving.dim_movies "
+            "where not is_deleted and not is_inferred order by all"
+        ).fetchall()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_tree(tmp_path_factory.mktemp("tree"))
+
+
+@contextmanager
+def told(s3: S3Settings, small: Path, folder: Path, bucket: str) -> Iterator[Story]:
+    """A story that begins with an edited tree and an empty warehouse in a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        tree = EditedTree(folder, patch, small)
+        moment = datetime(2026, 1, 1)
+        story = Story(tree, Delivery(s3, bucket, folder / "main", moment=moment))
+        yield story
+        story.desk.close()
+        tree.read_again()
+
+
+@pytest.fixture
+def story(
+    s3_server: S3Settings, small: Path, tmp_path: Path, bucket: str
+) -> Iterator[Story]:
+    with told(s3_server, small, tmp_path, bucket) as story:
+        yield story
+
+
+@pytest.fixture(scope="module")
+def first(
+    s3_server: S3Settings, small: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Story:
+    """What came of a first run; a warehouse belongs to its bucket, so all share it."""
+    folder = tmp_path_factory.mktemp("first")
+    upload(s3_server, [], f"s3://{folder.name}")
+    with told(s3_server, small, folder, folder.name) as story:
+        story.deliver(dict(FIRST))
+        story.run()
+    return story
+
+
+@pytest.fixture
+def begun(
+    s3_server: S3Settings, small: Path, tmp_path: Path, first: Story
+) -> Iterator[Story]:
+    """After a first run, in a copy of its warehouse."""
+    desk = first.desk
+    objects = desk.client.list_objects_v2(Bucket=desk.bucket).get("Contents", [])
+    desk.remove(*(each["Key"].partition("/")[2] for each in objects))
+    shutil.copytree(desk.warehouse, tmp_path / "main")
+    with told(s3_server, small, tmp_path, desk.bucket) as story:
+        story.deliver(dict(FIRST))
+        story.desk.moment = desk.moment
+        story.seen += first.seen
+        yield story
+
+
+def ask(desk: Delivery, question: str) -> list[tuple[Any, ...]]:
+    with connect(desk.settings.published, read_only=True) as connection:
+        return connection.execute(question).fetchall()
+
+
+def stale(story: Story) -> dict[str, str]:
+    """Why nodes are out of date, by name."""
+    story.desk.close()
+    state = state_there(story.desk.settings)
+    return {state.tree.nodes[each].name: why for each, why in state.stale.items()}
+
+
+def cut(story: Story, *statements: str) -> None:
+    """Change the warehouse behind its back."""
+    story.desk.close()
+    with closing(duckdb.connect(str(story.desk.settings.database))) as connection:
+        for statement in statements:
+            connection.execute(statement)
