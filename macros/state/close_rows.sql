@@ -2,7 +2,7 @@
     {%- set ledger = source('state', 'nodes').render() -%}
     {%- set mine = " where invocation_id = '" ~ invocation_id ~ "'" -%}
     {%- set nodes = {} -%}
-    {%- for unique_id in made if unique_id in graph.nodes -%}
+    {%- for unique_id in made -%}
         {%- set node = graph.nodes[unique_id] -%}
         {%- if node.resource_type != 'test' -%}
             {%- do nodes.update({unique_id: {

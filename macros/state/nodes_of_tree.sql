@@ -21,7 +21,7 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set always = ' ' ~ called_by_dbt | join(' ') -%}
-    {%- set of_no_account = ['access', 'docs', 'group', 'meta', 'tags'] -%}
+    {%- set not_hashed = ['access', 'docs', 'group', 'meta', 'tags'] -%}
 
     {%- set known = {} -%}
     {%- set tree = {} -%}
@@ -36,7 +36,7 @@
         {%- set columns = node.columns.values() -%}
         {%- set code = tojson([
             node.raw_code, node.schema, node.alias,
-            node.config.items() | rejectattr('0', 'in', of_no_account)
+            node.config.items() | rejectattr('0', 'in', not_hashed)
                 | sort(attribute='0') | list,
             node.columns | list, columns | map(attribute='data_type') | list,
             columns | map(attribute='constraints') | list,

@@ -1,8 +1,8 @@
 {% macro source_versions_sql() %}
     {%- set loads = source('reelhouse', 'loads').render() -%}
     {%- set load_objects = source('reelhouse', 'load_objects').render() -%}
-    {%- set tables = graph.sources.values() | selectattr('schema', 'eq', 'raw')
-        | rejectattr('source_name', 'eq', 'state') -%}
+    {%- set tables = graph.sources.values()
+        | selectattr('schema', 'eq', 'raw') -%}
     with shapes as ({{ relation_shapes_sql(['raw']) }}),
 
     changes as (

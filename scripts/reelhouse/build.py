@@ -160,8 +160,9 @@ def parsed(settings: Settings) -> Any:
 
 
 def parse_folder(settings: Settings) -> Path:
-    """Where to remember the tree: in the project or, if that is read-only, beside the
-    warehouse.
+    """Where dbt's parse is remembered: in the project, or beside the warehouse.
+
+    The second where the project may not be written.
     """
     shared = PROJECT / "target" / "parsed" / settings.target
     with suppress(OSError):

@@ -137,7 +137,11 @@ def run(
                 settings,
                 attempt.folder,
                 lambda done, total: tell("build", done, total),
-                (*selected, *build_arguments, *(("--full-refresh",) * rebuild)),
+                (
+                    *selected,
+                    *build_arguments,
+                    *(("--full-refresh",) if rebuild else ()),
+                ),
             )
             watch.lap("build")
             if any(is_of_full_disk(each.message) for each in report.built.failures):
@@ -166,7 +170,7 @@ def _selection(
 ) -> tuple[str, ...] | None:
     """What dbt is told to build; None where there is nothing to be built."""
     tree, wanted = state.tree, state.to_build
-    if everything or len(wanted) == len(tree.nodes):
+    if everything or len(wanted) == state.total:
         return () if unit_tests else NO_UNIT_TESTS
     if not wanted:
         return None
@@ -181,15 +185,13 @@ def _selection(
 def state_there(settings: Settings) -> State:
     """What is out of date in the warehouse, which is left as it is.
 
-    Raises ReelhouseError where there is none.
+    Raises ReelhouseError where there is none, or where nothing is loaded.
     """
     tree = read_tree(settings)
     if settings.is_snowflake:
         with snowflake.open_warehouse() as warehouse:
             return compare(tree, Account(warehouse.connection).ask)
-    _check_is_there(settings)
-    with closing(connect(settings.database, read_only=True)) as connection:
-        return compare(tree, asking(connection))
+    return _state_of(settings.database, tree)
 
 
 def publish(settings: Settings) -> Publication:
@@ -203,26 +205,22 @@ def publish(settings: Settings) -> Publication:
             with snowflake.open_warehouse() as warehouse:
                 account = Account(warehouse.connection)
                 return account.publish(build_of(compare(tree, account.ask)))
-        build = build_of(state_there(settings))
+        build = build_of(_state_of(settings.database, tree))
         prepared = settings.warehouse / f".{settings.published.name}"
         publication = prepare(settings.database, settings.published, prepared, build)
         put_in_place(prepared, settings.published)
         return publication
 
 
-def _check_is_there(settings: Settings) -> None:
-    if not settings.database.exists():
+def _state_of(database: Path, tree: Tree) -> State:
+    """What is out of date in a warehouse file."""
+    if not database.exists():
         raise ReelhouseError(
-            f"{settings.database} is not there, so there is nothing to look at: run "
+            f"{database} is not there, so there is nothing to look at: run "
             f"`reelhouse run` first."
         )
-
-
-def state_of(database: Path, tree: Tree) -> State:
-    """What is out of date in a warehouse file; all, where it lacks the raw tables."""
-    with open_warehouse(database) as warehouse:
-        warehouse.make_tables()
-        return compare(tree, asking(warehouse.connection))
+    with closing(connect(database, read_only=True)) as connection:
+        return compare(tree, asking(connection))
 
 
 def other_source(settings: Settings) -> str | None:
@@ -373,7 +371,7 @@ class _InCopy:
         return True
 
     def state(self) -> State:
-        return state_of(self.database, read_tree(self.settings))
+        return _state_of(self.database, read_tree(self.settings))
 
     def standing(self, build: Build) -> Publication | None:
         if not self.is_successor or not self.settings.published.exists():

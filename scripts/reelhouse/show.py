@@ -300,7 +300,7 @@ def state(state: State) -> None:
 
 
 def _why(state: State) -> None:
-    """How much is out of date, the reasons, and what is made from scratch."""
+    """How much is out of date, and the reasons of most nodes."""
     if not state.stale:
         out.print("Everything is up to date with the loaded files and with the tree.")
         return

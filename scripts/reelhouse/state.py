@@ -142,10 +142,10 @@ class State:
         """Unique ids of models that are not built, or whose own rules changed."""
         return [
             unique_id
-            for unique_id, reason in self.stale.items()
-            if self.tree.nodes[unique_id].kind == "model"
-            and reason not in {PASSED_ON, NEW_LOAD, UNLIKE}
-            and "new data" not in reason
+            for unique_id, node in self.tree.nodes.items()
+            if node.kind == "model"
+            and unique_id in self.stale
+            and (unique_id not in self.rows or self.rows[unique_id].own != node.own)
         ]
 
     @property
@@ -346,12 +346,17 @@ def _columns(ask: Ask, schema: str, table: str) -> list[str]:
 def build_of(state: State) -> Build:
     """What is to be published, if all of it is up to date and has passed its tests.
 
+    So are snapshots to be, or what a load changed would be missing from history.
     Raises ReelhouseError that names what is not, and the command that mends it.
     """
     nodes = state.tree.nodes
-    marts = {unique_id for unique_id, node in nodes.items() if node.published}
-    read = set(marts)
-    queue = list(marts)
+    made = {
+        unique_id
+        for unique_id, node in nodes.items()
+        if node.published or node.kind == "snapshot"
+    }
+    read = set(made)
+    queue = list(made)
     for unique_id in queue:
         new = [each for each in nodes[unique_id].parents if each in nodes]
         queue += [each for each in new if each not in read]
@@ -361,7 +366,7 @@ def build_of(state: State) -> Build:
         for unique_id, node in nodes.items()
         if node.kind == "test" and read.intersection(node.parents)
     }
-    wanted = marts | tests
+    wanted = made | tests
     if wanted.intersection(state.stale):
         raise ReelhouseError(_refusal(state, wanted, read | tests))
     relations = [
