@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,10 @@ from typing import Any
 from reelhouse.settings import PROJECT, Settings, environment, variables
 
 Progress = Callable[[int, int], None]
+
+# Selects what is marked, and no test that is not, for reading it.
+MARK = "reelhouse_selected"
+MARKED = ("--select", f"tag:{MARK}", "--indirect-selection", "empty")
 
 
 @dataclass(frozen=True)
@@ -58,21 +62,41 @@ def build(
     progress: Progress | None = None,
     arguments: tuple[str, ...] = (),
     command: str = "build",
+    *,
+    selected: Collection[str] | None = None,
+    unit_tested: Collection[str] = (),
 ) -> BuildReport:
     """Run `dbt build`, or another command, on the warehouse in a folder.
 
-    Failures are in the report.
+    It is about the `selected` nodes and the unit tests of the models `unit_tested`, all
+    by unique id, or about everything. Failures are in the report.
     Raises ReelhouseError where dbt does not get as far as building.
     """
     if settings.target == "prod":
         _limit_waiting()
     report = BuildReport()
     tell = _Teller(progress) if progress else None
+    manifest = parsed(settings)
+    if selected is not None:
+        _mark(manifest, selected, unit_tested)
+        arguments = (*MARKED, *arguments)
     with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}), _closing():
-        result = _dbt([command, *arguments], settings, parsed(settings), tell)
+        result = _dbt([command, *arguments], settings, manifest, tell)
     for each in getattr(result, "results", []):
         _add(report, each)
     return report
+
+
+def _mark(
+    manifest: Any, selected: Collection[str], unit_tested: Collection[str]
+) -> None:
+    """Give what is selected a tag: dbt compares each name with every node's."""
+    for unique_id in selected:
+        node = manifest.nodes[unique_id]
+        node.tags = [*node.tags, MARK]
+    for unit_test in manifest.unit_tests.values():
+        if not {*unit_test.depends_on.nodes}.isdisjoint(unit_tested):
+            unit_test.config.tags = [*unit_test.tags, MARK]
 
 
 def describe(settings: Settings) -> str:

@@ -37,7 +37,7 @@ from reelhouse.locking import full_disk, is_of_full_disk, writing
 from reelhouse.publish import Build, Publication, prepare, put_in_place, standing
 from reelhouse.settings import Settings
 from reelhouse.source import open_source
-from reelhouse.state import State, Tree, build_of, compare, names_of, read_tree
+from reelhouse.state import State, Tree, build_of, compare, read_tree
 
 Progress = Callable[[str, int, int], None]
 
@@ -131,17 +131,19 @@ def run(
                 )
             watch.lap("load")
         state = report.state = attempt.state()
-        selected = _selection(state, everything or rebuild, unit_tests)
-        if selected is not None:
+        selected = _selected(state, everything or rebuild)
+        if selected != []:
             report.built = build(
                 settings,
                 attempt.folder,
                 lambda done, total: tell("build", done, total),
                 (
-                    *selected,
+                    *(() if unit_tests else NO_UNIT_TESTS),
                     *build_arguments,
                     *(("--full-refresh",) if rebuild else ()),
                 ),
+                selected=selected,
+                unit_tested=state.changed_models,
             )
             watch.lap("build")
             if any(is_of_full_disk(each.message) for each in report.built.failures):
@@ -165,21 +167,10 @@ def run(
     return report
 
 
-def _selection(
-    state: State, everything: bool, unit_tests: bool
-) -> tuple[str, ...] | None:
-    """What dbt is told to build; None where there is nothing to be built."""
-    tree, wanted = state.tree, state.to_build
-    if everything or len(wanted) == state.total:
-        return () if unit_tests else NO_UNIT_TESTS
-    if not wanted:
-        return None
-    # No test that is up to date, for reading what is built anew.
-    selected = ("--indirect-selection", "empty", "--select", *names_of(tree, wanted))
-    if not unit_tests:
-        return (*selected, *NO_UNIT_TESTS)
-    changed = names_of(tree, state.changed_models)
-    return (*selected, *(f"{name}+1,test_type:unit" for name in changed))
+def _selected(state: State, everything: bool) -> list[str] | None:
+    """Unique ids of what is to be built; None for everything."""
+    selected = state.to_build
+    return None if everything or len(selected) == state.total else selected
 
 
 def state_there(settings: Settings) -> State:

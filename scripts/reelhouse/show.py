@@ -32,6 +32,7 @@ from reelhouse.contract import entities
 from reelhouse.highlights import BEST, NEWEST, QUESTION
 from reelhouse.query import ask
 from reelhouse.settings import PROJECT, Settings
+from reelhouse.state import NEW_LOAD, PASSED_ON
 
 if TYPE_CHECKING:
     from reelhouse.bench.figures import Table as Figures
@@ -200,7 +201,7 @@ def run(settings: Settings, report: RunReport) -> None:
     built, rows, published = report.built, report.loaded.live_rows, report.published
     if report.state:
         out.print()
-        _why(report.state)
+        _why(report.state, "were")
     for name, reason in report.from_scratch.items():
         out.print(f"{escape(name)} from scratch: {escape(reason)}.", soft_wrap=True)
     told = (
@@ -288,19 +289,20 @@ def _best(settings: Settings) -> None:
 
 def state(state: State) -> None:
     """What is out of date, node by node, and why."""
-    _why(state)
+    _why(state, "are")
     if state.stale:
-        table(
-            ("node", "kind", "reason"),
-            [
-                (state.tree.nodes[each].name, state.tree.nodes[each].kind, reason)
-                for each, reason in state.stale.items()
-            ],
-        )
+        # Reasons first, then what they reach, models before tests.
+        last = {PASSED_ON: 2, NEW_LOAD: 1}
+        rows = [
+            (state.tree.nodes[each].name, state.tree.nodes[each].kind, reason)
+            for each, reason in state.stale.items()
+        ]
+        rows.sort(key=lambda row: (last.get(row[2], 0), row[1] == "test", row[0]))
+        table(("node", "kind", "reason"), rows)
 
 
-def _why(state: State) -> None:
-    """How much is out of date, and the reasons of most nodes."""
+def _why(state: State, verb: str) -> None:
+    """How much is out of date, or was, and the reasons of most nodes."""
     if not state.stale:
         out.print("Everything is up to date with the loaded files and with the tree.")
         return
@@ -308,8 +310,8 @@ def _why(state: State) -> None:
     more = len(causes) - SHOWN_CAUSES
     told = "; ".join(causes[:SHOWN_CAUSES]) + (f"; and {more} more" * (more > 0))
     out.print(
-        f"[bold]{len(state.stale):,} of {_count(state.total, 'node')}[/] out of date: "
-        f"{escape(told)}.",
+        f"[bold]{len(state.stale):,} of {_count(state.total, 'node')}[/] {verb} out "
+        f"of date: {escape(told)}.",
         soft_wrap=True,
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -409,8 +408,3 @@ def _refusal(state: State, wanted: set[str], read: set[str]) -> str:
         f"Nothing is published, since what would be is not up to date or not tested: "
         f"{told}. Run `{command}`, then publish again; `reelhouse status` lists all."
     )
-
-
-def names_of(tree: Tree, unique_ids: Iterable[str]) -> list[str]:
-    """Names of nodes, by which dbt selects them."""
-    return [tree.nodes[each].name for each in unique_ids]
