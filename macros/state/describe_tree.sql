@@ -2,6 +2,9 @@
     {%- set tree = nodes_of_tree(graph.nodes) -%}
     {%- set versions = versions_of(tree, tree, {}, {}) -%}
     {%- set schemas = [] -%}
+    {%- set tests = graph.nodes.values()
+        | selectattr('resource_type', 'eq', 'test')
+        | sort(attribute='unique_id') -%}
     {%- for unique_id, node in tree.items() -%}
         {%- do node.update({
             'rules': versions[unique_id].rules,
@@ -20,7 +23,7 @@
             {%- endfor -%}
             {%- do node.update({'published': {
                 'ignored_columns': ignored,
-                'key_columns': key_columns(unique_id, graph.nodes.values()),
+                'key_columns': key_columns(unique_id, tests),
             }}) -%}
         {%- endif -%}
     {%- endfor -%}

@@ -1,6 +1,6 @@
-{% macro key_columns(unique_id, nodes) %}
+{% macro key_columns(unique_id, tests) %}
     {%- set keys = [[]] -%}
-    {%- for test in nodes | sort(attribute='unique_id')
+    {%- for test in tests
         if test.get('attached_node') == unique_id
         and test.get('test_metadata')
         and not test.config.where -%}
