@@ -119,7 +119,7 @@ def _clear() -> None:
 def _foot(reading: Reading) -> None:
     st.html(
         f'<p class="rh-foot">Published {minute(reading.published_at)}<br>'
-        f"Load {reading.load_id} · build {escape(reading.version[:8])}</p>"
+        f"Load {reading.load_id} · publication {escape(reading.version[:8])}</p>"
     )
 
 

@@ -164,8 +164,8 @@ def html(reading: Reading) -> str:
         f'<link rel="icon" href="data:image/svg+xml,{_quoted(ICON)}">\n'
         f"<style>{STYLE}{layout}</style>\n</head>\n<body>\n"
         f"<nav>{links}</nav>\n"
-        f'<p class="rh-foot">Published {published} · load {reading.load_id} · build '
-        f"{escape(reading.version)}</p>\n"
+        f'<p class="rh-foot">Published {published} · load {reading.load_id} · '
+        f"publication {escape(reading.version[:8])}</p>\n"
         f"{''.join(body)}\n"
         f"<script>{library()}</script>\n"
         f"<script>const CONFIGS = {_script(configs)};\nconst SPECS = {_script(specs)};"
