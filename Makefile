@@ -53,7 +53,7 @@ faults: ## Try every fault of docs/faults.md for real, and write its table
 
 budget: ## Write tests/budget.yml, the rows that models may read, from the sample
 	@sh scripts/install.sh run
-	@$(BIN)/python -m reelhouse.bench.budget
+	@$(BIN)/python -m tools.bench.budget
 
 fuzz: ## Try the loader on thousands of files with any bytes
 	@sh scripts/install.sh test
@@ -122,8 +122,8 @@ docs: ## Write docs/entities.md, docs/messages.md, and the documentation as a pa
 	@sh scripts/install.sh run
 	@$(call quietly,$(BIN)/dbt --quiet docs generate --static --target dev \
 		--target-path target --log-path logs)
-	@$(BIN)/python -m reelhouse.diagram
-	@$(BIN)/python -m reelhouse.messages
+	@$(BIN)/python -m tools.diagram
+	@$(BIN)/python -m tools.messages
 	@echo "Tables and relations: docs/entities.md"
 	@echo "The whole documentation: target/static_index.html, for any browser"
 

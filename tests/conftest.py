@@ -27,7 +27,7 @@ from tests.faults.plugin import (
     pytest_terminal_summary,
 )
 
-from reelhouse.bucket import serve_bucket
+from reelhouse.local.bucket import serve_bucket
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import PROJECT, Settings
 

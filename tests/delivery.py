@@ -16,18 +16,18 @@ import boto3
 import duckdb
 import pytest
 
-from reelhouse.bucket import environment as aws_variables
-from reelhouse.build import BuildReport, build
-from reelhouse.compare import Comparison, compare
 from reelhouse.contract import entities
-from reelhouse.engines.duckdb import connect, open_warehouse
-from reelhouse.engines.snowflake_run import fetch_serving
-from reelhouse.load import LoadReport, load
+from reelhouse.engines.duckdb.load import connect, open_warehouse
+from reelhouse.engines.snowflake.attempt import fetch_serving
+from reelhouse.ingest.load import LoadReport, load
+from reelhouse.ingest.source import Source
+from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.run import RunReport, run
 from reelhouse.s3 import S3Settings
+from reelhouse.serving.compare import Comparison, compare
 from reelhouse.settings import PROJECT, Settings, environment
-from reelhouse.source import Source
-from reelhouse.state import read_tree
+from reelhouse.transform.build import BuildReport, build
+from reelhouse.transform.state import read_tree
 
 # Tables that tell the sequence of loads and not the state of the bucket.
 HISTORY = {"health_loads", "dim_movies_history"}

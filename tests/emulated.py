@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from reelhouse.emulator import EmulatorSettings, connection
+from reelhouse.local.emulator import EmulatorSettings, connection
 
 __all__ = ["Client", "DatabaseError"]
 

@@ -15,10 +15,10 @@ import pytest
 from tests.delivery import HISTORY, Delivery, csv
 from tests.tree import EditedTree, small_tree
 
-from reelhouse.compare import compare
-from reelhouse.engines.duckdb import connect
+from reelhouse.engines.duckdb.load import connect
 from reelhouse.run import RunReport, state_there
 from reelhouse.s3 import S3Settings, upload
+from reelhouse.serving.compare import compare
 
 __all__ = ["begun", "first", "small", "story"]
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reelhouse import build, contract, dbt_runner, state
+from reelhouse import contract
 from reelhouse.settings import PROJECT, Settings
+from reelhouse.transform import build, state
+from reelhouse.transform import dbt as dbt_runner
 
 # mypy's cache comes along, without which it takes a minute.
 BUILT = (

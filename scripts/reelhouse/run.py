@@ -18,26 +18,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from reelhouse import backup
-from reelhouse.backup import Backup, Recovery
-from reelhouse.build import BuildReport, build
-from reelhouse.engines import snowflake
-from reelhouse.engines.duckdb import (
+from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb.backup import Backup, Recovery
+from reelhouse.engines.duckdb.load import (
     UnreadableWarehouse,
     asking,
     connect,
     is_damage,
     open_warehouse,
 )
-from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines.snowflake import load as snowflake
+from reelhouse.engines.snowflake.attempt import Account
 from reelhouse.engines.warehouse import Warehouse
 from reelhouse.errors import ReelhouseError
-from reelhouse.load import LoadReport, OnError, load
+from reelhouse.ingest.load import LoadReport, OnError, load
+from reelhouse.ingest.source import open_source
 from reelhouse.locking import full_disk, is_of_full_disk, writing
-from reelhouse.publish import Build, Publication, prepare, put_in_place, standing
+from reelhouse.serving.publish import (
+    Build,
+    Publication,
+    prepare,
+    put_in_place,
+    standing,
+)
 from reelhouse.settings import Settings
-from reelhouse.source import open_source
-from reelhouse.state import State, Tree, build_of, compare, read_tree
+from reelhouse.transform.build import BuildReport, build
+from reelhouse.transform.state import State, Tree, build_of, compare, read_tree
 
 Progress = Callable[[str, int, int], None]
 

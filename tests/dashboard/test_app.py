@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from tests.dashboard.conftest import Copy
 
-from reelhouse.csv_export import to_csv
 from reelhouse.dashboard.panels import TITLES
 from reelhouse.dashboard.start import APP
+from reelhouse.serving.csv_export import to_csv
 from reelhouse.settings import Settings, environment
 
 pytestmark = pytest.mark.usefixtures("main_module")

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from reelhouse.csv_export import neutralised, to_csv
+from reelhouse.serving.csv_export import neutralised, to_csv
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from reelhouse.settings import PROJECT
 
 # Modules that there is no package for there, or that have no business there.
-ABSENT = ["boto3", "dbt", "duckdb", "fakesnow", "moto", "reelhouse.cli"]
+ABSENT = ["boto3", "dbt", "duckdb", "fakesnow", "moto", "reelhouse.cli.main"]
 IMPORTS = """
 import json, runpy, sys
 for name in {absent}:
@@ -28,7 +28,7 @@ import reelhouse.dashboard.app as app
 with mock.patch.object(app, "show") as show:
     runpy.run_path("streamlit_app.py")
 show.assert_called_once()
-from reelhouse.metrics import metrics
+from reelhouse.serving.metrics import metrics
 print(json.dumps([app.__file__, len(metrics())]))
 """
 

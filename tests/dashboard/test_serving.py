@@ -23,7 +23,7 @@ from reelhouse.dashboard.serving import (
     to_frame,
 )
 from reelhouse.errors import ReelhouseError
-from reelhouse.metrics import metrics
+from reelhouse.serving.metrics import metrics
 from reelhouse.settings import Settings
 
 COUNT = "select count(*) as rows from serving.dim_movies"

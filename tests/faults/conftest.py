@@ -14,9 +14,9 @@ from tests.delivery import client, csv, one_worker_at_a_time
 from tests.faults import tally, warm
 from tests.faults.warm import Started
 
-from reelhouse.bucket import environment as aws_variables
-from reelhouse.query import open_published
+from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload
+from reelhouse.serving.query import open_published
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",

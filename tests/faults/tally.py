@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reelhouse.compare import Comparison, TableComparison, compare
+from reelhouse.serving.compare import Comparison, TableComparison, compare
 
 
 @dataclass

@@ -24,9 +24,10 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from unittest.mock import patch
 
-from reelhouse import build, show
-from reelhouse.cli import main
+from reelhouse.cli import show
+from reelhouse.cli.main import main
 from reelhouse.settings import PROJECT, environment, read_settings
+from reelhouse.transform import build
 
 LIMIT_SECONDS = 300.0
 PARENT = "REELHOUSE_TEST_PARSED"

@@ -22,9 +22,9 @@ from typing import Any, Literal
 import yaml
 from tests.delivery import unbuilt
 
-from reelhouse.build import parsed
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import environment
+from reelhouse.transform.build import parsed
 
 LIST = Path(__file__).with_name("mutants.yml")
 DATABASE = "reelhouse.duckdb"
@@ -331,7 +331,7 @@ def dbt(
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    from reelhouse.dbt_runner import invoke
+    from reelhouse.transform.dbt import invoke
 
     # What fails first must not depend on what is done beside it. A mutant asks for few
     # schemas, and dbt looks at each as it is asked for.

@@ -10,13 +10,14 @@ import pytest
 from tests.delivery import UNTESTED, csv
 from tests.story import EDITS, TAGS, Story, begun, cut, first, small, stale
 
-from reelhouse import run, state
+from reelhouse import run
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import PROJECT
+from reelhouse.transform import state
 
 __all__ = ["begun", "first", "small"]
 
-STATE = "scripts/reelhouse/state.py"
+STATE = "scripts/reelhouse/transform/state.py"
 MACROS = {
     "white space, which titles reach through trim_white": (
         "macros/text/white_space.sql",

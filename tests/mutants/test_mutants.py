@@ -29,11 +29,11 @@ from tests.mutants.mutants import (
     try_out,
 )
 
-from reelhouse.build import parsed
+from reelhouse.cli.show import steps
 from reelhouse.errors import ReelhouseError
-from reelhouse.generate import generate
+from reelhouse.movielens.generate import generate
 from reelhouse.s3 import S3Settings, upload
-from reelhouse.show import steps
+from reelhouse.transform.build import parsed
 
 # Enough for movies and users on both sides of most limits.
 RATINGS = 12_000

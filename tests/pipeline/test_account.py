@@ -20,14 +20,14 @@ import pytest
 from tests.delivery import Delivery
 from tests.faults import tally
 
-from reelhouse import snowflake_setup
-from reelhouse.emulator import EmulatorSettings, serve_emulator
-from reelhouse.emulator import environment as account_variables
-from reelhouse.engines.snowflake import literal, open_warehouse
-from reelhouse.engines.snowflake_run import Account, ask_serving, fetch_serving
+from reelhouse.engines.snowflake.attempt import Account, ask_serving, fetch_serving
+from reelhouse.engines.snowflake.load import literal, open_warehouse
 from reelhouse.errors import ReelhouseError
-from reelhouse.publish import Build, Relation, standing
+from reelhouse.local.emulator import EmulatorSettings, serve_emulator
+from reelhouse.local.emulator import environment as account_variables
+from reelhouse.serving.publish import Build, Relation, standing
 from reelhouse.settings import PROJECT, environment
+from tools import snowflake_setup
 
 PUBLISHES = 15
 
@@ -100,7 +100,7 @@ def server() -> int:
     (found,) = (
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/cmdline")
-        if b"reelhouse.emulator.server" in path.read_bytes()
+        if b"reelhouse.local.emulator.server" in path.read_bytes()
         and f"PPid:\t{os.getpid()}\n" in (path.parent / "status").read_text()
     )
     return found
@@ -120,9 +120,9 @@ def test_an_account_says_what_it_lacks_and_what_it_refuses() -> None:
 LOSE = """
 import os, signal, sys
 from contextlib import contextmanager
-from reelhouse import show
-from reelhouse.cli import main
-from reelhouse.engines import snowflake
+from reelhouse.cli import show
+from reelhouse.cli.main import main
+from reelhouse.engines.snowflake import load as snowflake
 
 step, server = sys.argv[1], int(sys.argv[2])
 snowflake.NETWORK_SECONDS = 2

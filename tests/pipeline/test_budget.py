@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from tests.delivery import UNTESTED, Delivery
 
-from reelhouse.bench.budget import (
+from reelhouse.engines.duckdb.load import connect
+from reelhouse.s3 import S3Settings
+from reelhouse.settings import PROJECT, Settings
+from tools.bench.budget import (
     BUDGET,
     as_text,
     count_rows,
@@ -15,10 +18,7 @@ from reelhouse.bench.budget import (
     read_budget,
     rows_of_build,
 )
-from reelhouse.bench.statements import Statement
-from reelhouse.engines.duckdb import connect
-from reelhouse.s3 import S3Settings
-from reelhouse.settings import PROJECT, Settings
+from tools.bench.statements import Statement
 
 SAMPLE = PROJECT / "data/sample"
 INCREMENTAL = ("fct_ratings", "int_user_days_summed")

@@ -12,12 +12,12 @@ import pytest
 from tests.delivery import UNTESTED, Delivery, csv
 from tests.tree import EditedTree
 
-from reelhouse import backup
-from reelhouse.compare import compare
-from reelhouse.engines.duckdb import open_warehouse
+from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb.load import open_warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.run import record_history_again
 from reelhouse.s3 import S3Settings, upload
+from reelhouse.serving.compare import compare
 
 START = datetime(2026, 1, 1)
 FIRST = {

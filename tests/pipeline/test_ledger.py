@@ -27,7 +27,7 @@ from tests.story import (
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.run import publish
-from reelhouse.state import OTHER_LEDGER, UNFINISHED, UNLIKE
+from reelhouse.transform.state import OTHER_LEDGER, UNFINISHED, UNLIKE
 
 __all__ = ["begun", "first", "small", "story"]
 

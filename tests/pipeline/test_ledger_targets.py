@@ -11,11 +11,11 @@ import pytest
 from tests.delivery import Both, csv
 from tests.story import FIRST, TAGS, Story, cut, small, told
 
-from reelhouse.bucket import environment as aws_variables
-from reelhouse.emulator import environment as account_variables
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import open_warehouse
-from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines.snowflake.attempt import Account
+from reelhouse.engines.snowflake.load import open_warehouse
+from reelhouse.local.bucket import environment as aws_variables
+from reelhouse.local.emulator import environment as account_variables
+from reelhouse.local.emulator import serve_emulator
 from reelhouse.run import BuildFailed, RunReport
 from reelhouse.s3 import S3Settings
 from reelhouse.settings import environment

@@ -16,14 +16,14 @@ import pytest
 from dbt_common.events.event_handler import DbtEventLoggingHandler
 from tests.delivery import unbuilt
 
-from reelhouse import dbt_runner
-from reelhouse.build import parsed
-from reelhouse.emulator import environment as account_variables
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import open_warehouse
-from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines.snowflake.attempt import Account
+from reelhouse.engines.snowflake.load import open_warehouse
 from reelhouse.errors import ReelhouseError
+from reelhouse.local.emulator import environment as account_variables
+from reelhouse.local.emulator import serve_emulator
 from reelhouse.settings import environment
+from reelhouse.transform import dbt as dbt_runner
+from reelhouse.transform.build import parsed
 
 # An expression in Jinja, and its value.
 VALUES: list[tuple[str, Any]] = [

@@ -19,15 +19,15 @@ import yaml
 from tests.delivery import UNTESTED, Delivery, csv
 from tests.faults import tally
 
-from reelhouse import show
-from reelhouse.build import manifest_of
-from reelhouse.diagram import PAGE
-from reelhouse.engines.duckdb import connect
+from reelhouse.cli import show
+from reelhouse.engines.duckdb.load import connect
 from reelhouse.errors import ReelhouseError
-from reelhouse.query import query
 from reelhouse.run import BuildFailed, publish
 from reelhouse.s3 import S3Settings, upload
+from reelhouse.serving.query import query
 from reelhouse.settings import PROJECT, Settings
+from reelhouse.transform.build import manifest_of
+from tools.diagram import PAGE
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",

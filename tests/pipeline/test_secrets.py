@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.delivery import Delivery
 
-from reelhouse.bucket import environment as aws_variables
-from reelhouse.emulator import environment as account_variables
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import open_warehouse
-from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines.snowflake.attempt import Account
+from reelhouse.engines.snowflake.load import open_warehouse
+from reelhouse.local.bucket import environment as aws_variables
+from reelhouse.local.emulator import environment as account_variables
+from reelhouse.local.emulator import serve_emulator
 from reelhouse.settings import PROJECT
 from reelhouse.settings import environment as variables
 
@@ -31,7 +31,7 @@ PART = 40
 # A run whose build fails: what a new limit leaves out is in an incremental table.
 FAIL = """
 from reelhouse import run
-from reelhouse.cli import main
+from reelhouse.cli.main import main
 
 run.UNIT_TESTS_LEFT_OUT += ("--vars", "{min_rated_at: '2010-01-01'}")
 main()

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.tree import EditedTree
 
-from reelhouse.build import build
-from reelhouse.compare import compare
-from reelhouse.query import query
 from reelhouse.run import NO_UNIT_TESTS, publish
+from reelhouse.serving.compare import compare
+from reelhouse.serving.query import query
 from reelhouse.settings import PROJECT, Settings
+from reelhouse.transform.build import build
 
 # The lines of a seed that stay, those added, and the published tables that differ.
 CHANGES: dict[str, tuple[int | None, list[str], set[str]]] = {

@@ -29,7 +29,7 @@ from tests.story import (
 from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import PROJECT
-from reelhouse.state import environment_hash
+from reelhouse.transform.state import environment_hash
 
 __all__ = ["begun", "first", "small"]
 

@@ -16,24 +16,24 @@ import pytest
 from tests.delivery import UNTESTED, Both, Delivery, assert_equal, csv
 from tests.tree import EditedTree
 
-from reelhouse.bucket import environment as aws_variables
-from reelhouse.compare import compare
 from reelhouse.contract import entities
 from reelhouse.dashboard.filters import Filters
-from reelhouse.emulator import environment as account_variables
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import limits, literal, open_warehouse
-from reelhouse.engines.snowflake_run import Account, fetch_serving
+from reelhouse.engines.snowflake.attempt import Account, fetch_serving
+from reelhouse.engines.snowflake.load import limits, literal, open_warehouse
+from reelhouse.engines.views import Dialect, published_view
 from reelhouse.errors import ReelhouseError
-from reelhouse.export import export
-from reelhouse.generate import generate
-from reelhouse.metrics import metrics
+from reelhouse.local.bucket import environment as aws_variables
+from reelhouse.local.emulator import environment as account_variables
+from reelhouse.local.emulator import serve_emulator
+from reelhouse.movielens.generate import generate
 from reelhouse.powerbi import published_columns
-from reelhouse.query import ask
 from reelhouse.run import RunReport
 from reelhouse.s3 import S3Settings, upload
+from reelhouse.serving.compare import compare
+from reelhouse.serving.export import export
+from reelhouse.serving.metrics import metrics
+from reelhouse.serving.query import ask
 from reelhouse.settings import PROJECT, environment
-from reelhouse.views import Dialect, published_view
 
 # The adapter uses an argument that the connector would have under another name.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning")
@@ -360,7 +360,8 @@ def test_tables_of_two_publications_are_not_fetched_as_one(
 
         ((before,),) = account.ask("select version from serving.publication")
         monkeypatch.setattr(
-            "reelhouse.engines.snowflake_run._fetch_rows", lambda *_: publish("later")
+            "reelhouse.engines.snowflake.attempt._fetch_rows",
+            lambda *_: publish("later"),
         )
         try:
             with pytest.raises(ReelhouseError, match="published anew"):
@@ -413,7 +414,7 @@ def test_a_build_ends_when_the_account_is_gone(
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
     for name in ("LOGIN_SECONDS", "NETWORK_SECONDS"):
-        monkeypatch.setattr(f"reelhouse.engines.snowflake.{name}", 1)
+        monkeypatch.setattr(f"reelhouse.engines.snowflake.load.{name}", 1)
     # dbt tries three times more, and waits for ten seconds each time.
     waits: list[float] = []
     monkeypatch.setattr("dbt.adapters.base.connections.sleep", waits.append)

@@ -17,12 +17,12 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
-from reelhouse import backup
-from reelhouse.backup import Recovery
-from reelhouse.bucket import environment as aws_variables
-from reelhouse.cli import main
-from reelhouse.engines.duckdb import connect
+from reelhouse.cli.main import main
+from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb.backup import Recovery
+from reelhouse.engines.duckdb.load import connect
 from reelhouse.errors import ReelhouseError
+from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload
 
 # Rows as a build would leave them, of types that Parquet has none for, too.

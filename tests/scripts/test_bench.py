@@ -14,10 +14,16 @@ from click.testing import CliRunner
 from tests.delivery import unbuilt
 from tests.emulated import Client
 
-from reelhouse.bench import session
-from reelhouse.bench.account import Asked, Log, listening
-from reelhouse.bench.contenders import FLOOR, over_files, steps_of
-from reelhouse.bench.figures import (
+from reelhouse.cli.main import main
+from reelhouse.engines.duckdb.load import attached, connect, literal
+from reelhouse.errors import ReelhouseError
+from reelhouse.local.emulator import serve_emulator
+from reelhouse.settings import PROJECT, Settings
+from reelhouse.transform.state import read_tree
+from tools.bench import session
+from tools.bench.account import Asked, Log, listening
+from tools.bench.contenders import FLOOR, over_files, steps_of
+from tools.bench.figures import (
     INCREMENTAL,
     beside_first,
     beyond_floor,
@@ -25,10 +31,10 @@ from reelhouse.bench.figures import (
     exponents,
     goals,
 )
-from reelhouse.bench.frames import marts, read
-from reelhouse.bench.measure import ERROR, Cost, Measured, run_contender
-from reelhouse.bench.page import INTRODUCTION, REASONS, parts, write_page
-from reelhouse.bench.session import (
+from tools.bench.frames import marts, read
+from tools.bench.measure import ERROR, Cost, Measured, run_contender
+from tools.bench.page import INTRODUCTION, REASONS, parts, write_page
+from tools.bench.session import (
     BUILD,
     FULL,
     NEW_OBJECT,
@@ -36,12 +42,6 @@ from reelhouse.bench.session import (
     BenchReport,
     SizeReport,
 )
-from reelhouse.cli import main
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines.duckdb import attached, connect, literal
-from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT, Settings
-from reelhouse.state import read_tree
 
 # What a build alone can know, and columns that no question is asked of.
 NOT_BY_HAND = {"health_loads", "health_reconciliation", "health_rejects"}
@@ -222,7 +222,7 @@ def test_one_that_fails_costs_nobody_else_their_figures(
             raise ReelhouseError("The contender floor failed: give it more memory.")
         return measured(1, run=2, again=0.5)
 
-    place = "reelhouse.bench.session."
+    place = "tools.bench.session."
     for name in ("data.deliver_all", "data.deliver_later", "write_script"):
         monkeypatch.setattr(place + name, lambda *_: None)
     monkeypatch.setattr(place + "data.files_of", lambda folder, *_: folder)

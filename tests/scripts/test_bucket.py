@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.bucket import _child_environment, environment, serve_bucket
 from reelhouse.errors import ReelhouseError
+from reelhouse.local.bucket import _child_environment, environment, serve_bucket
 from reelhouse.s3 import S3Settings, list_objects, upload
 
 PARENT = """
 import os, time
-from reelhouse.bucket import serve_bucket
+from reelhouse.local.bucket import serve_bucket
 from reelhouse.s3 import list_objects, upload
 with serve_bucket() as settings:
     upload(settings, [], "s3://movies")

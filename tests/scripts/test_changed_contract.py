@@ -17,19 +17,23 @@ import pytest
 from sqlfluff.core import Linter
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
-from reelhouse import backup, contract, exactness, load, records, rules
-from reelhouse.bucket import environment as aws_variables
+from reelhouse import contract
 from reelhouse.contract import entities
-from reelhouse.emulator import environment as account_variables
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines import duckdb, shape, snowflake
-from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines import shape
+from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb import load as duckdb
+from reelhouse.engines.snowflake import load as snowflake
+from reelhouse.engines.snowflake.attempt import Account
 from reelhouse.errors import ReelhouseError
-from reelhouse.load import LoadReport
+from reelhouse.ingest import exactness, load, records, rules
+from reelhouse.ingest.load import LoadReport
+from reelhouse.ingest.source import Source
+from reelhouse.local.bucket import environment as aws_variables
+from reelhouse.local.emulator import environment as account_variables
+from reelhouse.local.emulator import serve_emulator
 from reelhouse.run import other_source
 from reelhouse.s3 import S3Settings
 from reelhouse.settings import environment
-from reelhouse.source import Source
 
 MOMENT = datetime(2026, 1, 1)
 # What judges records, with the version that this hash of it belongs to. Where the

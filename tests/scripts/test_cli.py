@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.delivery import MOVIES, RATINGS, csv
 
-from reelhouse.cli import main
-from reelhouse.engines.duckdb import connect
-from reelhouse.engines.snowflake_run import ask_serving
+from reelhouse.cli.main import main
+from reelhouse.engines.duckdb.load import connect
+from reelhouse.engines.snowflake.attempt import ask_serving
 from reelhouse.errors import ReelhouseError
 from reelhouse.locking import writing
 
@@ -112,7 +112,7 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
 def test_a_bucket_that_is_not_there(
     s3_server: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reelhouse.bucket import environment
+    from reelhouse.local.bucket import environment
     from reelhouse.s3 import S3Settings
 
     assert isinstance(s3_server, S3Settings)
@@ -290,7 +290,7 @@ def test_an_account_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         port = str(closed.getsockname()[1])
         for name, value in (ACCOUNT | {"SNOWFLAKE_PORT": port}).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("reelhouse.engines.snowflake.LOGIN_SECONDS", 2)
+        monkeypatch.setattr("reelhouse.engines.snowflake.load.LOGIN_SECONDS", 2)
         result = call("publish", "--target", "prod")
     said(result, "an-account cannot be reached", "SNOWFLAKE_HOST")
     # dbt would print what is logged, beside the sentence.
@@ -337,7 +337,7 @@ def test_what_nobody_thought_of_is_told_in_one_sentence(
     def surprise(*_: object, **__: object) -> None:
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr("reelhouse.load.load", surprise)
+    monkeypatch.setattr("reelhouse.ingest.load.load", surprise)
     result = call("load", "--source", folder(tmp_path, GOOD))
     said(result, "should not (RuntimeError: first line)", "--debug")
 
@@ -476,7 +476,7 @@ from pathlib import Path
 servers = [
     path.parent.name
     for path in Path("/proc").glob("[0-9]*/cmdline")
-    if b"reelhouse.emulator.server" in path.read_bytes()
+    if b"reelhouse.local.emulator.server" in path.read_bytes()
     and f"PPid:\\t{os.getppid()}\\n" in (path.parent / "status").read_text()
 ]
 os.kill(int(servers[0]), signal.SIGKILL)

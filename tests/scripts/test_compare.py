@@ -15,9 +15,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from reelhouse import show
-from reelhouse.cli import main
-from reelhouse.compare import (
+from reelhouse.cli import show
+from reelhouse.cli.main import main
+from reelhouse.errors import ReelhouseError
+from reelhouse.serving.compare import (
     VIEW_LIMIT,
     Change,
     ColumnDifference,
@@ -26,7 +27,6 @@ from reelhouse.compare import (
     compare,
     measures,
 )
-from reelhouse.errors import ReelhouseError
 
 # Rows of every kind: nulls, NaN, a negative zero, rows that come twice.
 FILMS = """

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from tests.delivery import unbuilt
 
-from reelhouse.build import manifest_of
-from reelhouse.diagram import PAGE, page_of
 from reelhouse.settings import PROJECT
+from reelhouse.transform.build import manifest_of
+from tools.diagram import PAGE, page_of
 
 MARTS = sorted((PROJECT / "models/marts").rglob("*.yml"))
 

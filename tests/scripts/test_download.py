@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.delivery import MOVIES, csv
 
-from reelhouse import download as module
-from reelhouse.cli import main
-from reelhouse.download import (
+from reelhouse.cli.main import main
+from reelhouse.movielens import download as module
+from reelhouse.movielens.download import (
     LICENCE,
     RECORD,
     RELEASES,

@@ -20,9 +20,10 @@ import pytest
 from tests.delivery import client
 from tests.emulated import Client, DatabaseError
 
-from reelhouse.bucket import environment as aws_variables
-from reelhouse.child import listens
-from reelhouse.emulator import (
+from reelhouse.errors import ReelhouseError
+from reelhouse.local.bucket import environment as aws_variables
+from reelhouse.local.child import listens
+from reelhouse.local.emulator import (
     EmulatorSettings,
     _child_environment,
     connection,
@@ -30,7 +31,6 @@ from reelhouse.emulator import (
     refuse_real_account,
     serve_emulator,
 )
-from reelhouse.errors import ReelhouseError
 from reelhouse.s3 import S3Settings
 from reelhouse.settings import PROJECT
 
@@ -42,7 +42,7 @@ DOCUMENT = PROJECT / "docs/emulator.md"
 
 PARENT = """
 import time
-from reelhouse.emulator import serve_emulator
+from reelhouse.local.emulator import serve_emulator
 with serve_emulator() as settings:
     print(settings.port, flush=True)
     {then}
@@ -933,8 +933,8 @@ def test_d22_a_login_fails_as_told(
 
 
 def test_every_deviation_is_listed_and_tested() -> None:
-    from reelhouse.emulator.deviations import DEVIATIONS
-    from reelhouse.emulator.session import Account  # noqa: F401
+    from reelhouse.local.emulator.deviations import DEVIATIONS
+    from reelhouse.local.emulator.session import Account  # noqa: F401
 
     listed = re.findall(
         r"^\| (D\d+b?) \| `(\w+)` \|",

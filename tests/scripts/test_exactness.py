@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reelhouse.contract import Column, Entity
-from reelhouse.exactness import LONGEST_LINE, ExactLines
+from reelhouse.ingest.exactness import LONGEST_LINE, ExactLines
 
 
 def entity(*types: str) -> Entity:

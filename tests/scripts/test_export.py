@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reelhouse import export as module
-from reelhouse.cli import main
-from reelhouse.csv_export import neutralised
+from reelhouse.cli.main import main
 from reelhouse.errors import ReelhouseError
-from reelhouse.export import CONTENTS, export
+from reelhouse.serving import export as module
+from reelhouse.serving.csv_export import neutralised
+from reelhouse.serving.export import CONTENTS, export
 from reelhouse.settings import Settings
 
 FILMS = """

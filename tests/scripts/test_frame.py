@@ -384,8 +384,8 @@ def test_docs_are_made_of_one_manifest(equipped: Checkout) -> None:
     assert equipped.calls == [
         "dbt --quiet docs generate --static --target dev --target-path target "
         "--log-path logs",
-        "reelhouse.diagram",
-        "reelhouse.messages",
+        "tools.diagram",
+        "tools.messages",
     ]
     for page in ("docs/entities.md", "target/static_index.html"):
         assert page in result.stdout
@@ -393,7 +393,7 @@ def test_docs_are_made_of_one_manifest(equipped: Checkout) -> None:
     result = _make(equipped, "docs")
     assert result.returncode != 0
     assert "words of dbt\n" in result.stdout
-    assert not any("reelhouse.diagram" in call for call in equipped.calls)
+    assert not any("tools.diagram" in call for call in equipped.calls)
 
 
 def test_clean_keeps_the_data(equipped: Checkout) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.generate import (
+from reelhouse.movielens.generate import (
     HEADERS,
     MANIFEST,
     ForeignFilesError,
@@ -27,7 +27,7 @@ from reelhouse.generate import (
     SeedError,
     generate,
 )
-from reelhouse.generator import chance, dirt, genome, people, ratings, words
+from reelhouse.movielens.generator import chance, dirt, genome, people, ratings, words
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample"

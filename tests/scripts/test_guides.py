@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.cli import main
-from reelhouse.messages import messages
+from reelhouse.cli.main import main
 from reelhouse.settings import PROJECT
+from tools.messages import messages
 
 GUIDES = sorted(
     [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("data/*.md")]

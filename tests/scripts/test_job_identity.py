@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.job_identity import identity
+from tools.job_identity import identity
 
 
 class GitHub(BaseHTTPRequestHandler):
@@ -66,7 +66,7 @@ def test_a_job_with_a_role_gets_a_file_for_aws(job: dict[str, str]) -> None:
 def test_the_command_runs_with_it(job: dict[str, str]) -> None:
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "reelhouse.job_identity", "sh", "-c"),
+            *(sys.executable, "-m", "tools.job_identity", "sh", "-c"),
             'echo "$SNOWFLAKE_TOKEN, ${AWS_ROLE_ARN-none}"; exit 7',
         ],
         env=os.environ | job | {"AWS_ROLE_ARN": ""},

@@ -10,9 +10,9 @@ import pytest
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 from tests.faults import tally
 
-from reelhouse.engines.duckdb import Warehouse
+from reelhouse.engines.duckdb.load import Warehouse
 from reelhouse.errors import ReelhouseError
-from reelhouse.records import MAX_LINE_BYTES
+from reelhouse.ingest.records import MAX_LINE_BYTES
 
 GOOD = "7,1,4.5,1104982703"
 
@@ -78,7 +78,7 @@ def test_record_numbers_are_right_where_many_cores_read(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of many buffers, of which each core reads some."""
-    monkeypatch.setattr("reelhouse.engines.duckdb.BUFFER_BYTES", 1 << 17)
+    monkeypatch.setattr("reelhouse.engines.duckdb.load.BUFFER_BYTES", 1 << 17)
     lines = [f"{number},{number % 7 + 1},0.5" for number in range(1, 100_001)]
     for bad in (10_000, 60_000):
         lines[bad - 1] = f"{bad},1,7"

@@ -27,14 +27,19 @@ from hypothesis import strategies as st
 from tests.faults import tally
 
 from reelhouse.contract import Column, Entity, entities
-from reelhouse.engines.duckdb import Warehouse, connect
+from reelhouse.engines.duckdb.load import Warehouse, connect
 from reelhouse.engines.warehouse import ObjectState
-from reelhouse.exactness import ExactLines
-from reelhouse.load import Fetched, _Load
-from reelhouse.records import MAX_LINE_BYTES, Inspector, RefusedObject, check_header
+from reelhouse.ingest.exactness import ExactLines
+from reelhouse.ingest.load import Fetched, _Load
+from reelhouse.ingest.records import (
+    MAX_LINE_BYTES,
+    Inspector,
+    RefusedObject,
+    check_header,
+)
+from reelhouse.ingest.source import Source
 from reelhouse.s3 import S3Object, S3Settings
 from reelhouse.settings import Settings
-from reelhouse.source import Source
 
 settings.register_profile(
     "fixed",

@@ -15,17 +15,17 @@ import pytest
 from sqlfluff.core import Linter
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
-from reelhouse.bucket import environment as aws_variables
 from reelhouse.contract import entities, ledger_tables
-from reelhouse.emulator import environment as account_variables
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import Warehouse, literal, open_warehouse
-from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines.snowflake.attempt import Account
+from reelhouse.engines.snowflake.load import Warehouse, literal, open_warehouse
 from reelhouse.errors import ReelhouseError
-from reelhouse.load import LoadReport, load
+from reelhouse.ingest.load import LoadReport, load
+from reelhouse.ingest.source import Source
+from reelhouse.local.bucket import environment as aws_variables
+from reelhouse.local.emulator import environment as account_variables
+from reelhouse.local.emulator import serve_emulator
 from reelhouse.s3 import ObjectChanged, S3Settings, list_objects
 from reelhouse.settings import environment
-from reelhouse.source import Source
 
 TABLES = [*entities().values(), *ledger_tables()]
 OWN = {"loaded_at", "load_key"}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.messages import PAGE, Message, messages, page
 from reelhouse.settings import PROJECT
+from tools.messages import PAGE, Message, messages, page
 
 # A word that says enough by itself, such as the name of a setting.
 LONG_WORD = 10

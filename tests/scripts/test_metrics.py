@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.metrics import DEFINITIONS, all_metrics, metrics
-from reelhouse.query import query
+from reelhouse.serving.metrics import DEFINITIONS, all_metrics, metrics
+from reelhouse.serving.query import query
 from reelhouse.settings import PROJECT, Settings
 
 # What a metric is, told by other tables than the one that it is computed from.

@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from reelhouse.build import manifest_of
-from reelhouse.cli import main
+from reelhouse.cli.main import main
 from reelhouse.errors import ReelhouseError
-from reelhouse.metrics import metrics
 from reelhouse.powerbi import (
     CONTENTS,
     project_files,
@@ -25,8 +23,10 @@ from reelhouse.powerbi import (
 from reelhouse.powerbi.check import check_fields, check_schemas, names_in
 from reelhouse.powerbi.documents import SCHEMAS
 from reelhouse.powerbi.model import MEASURES, TYPES, Model, dax, model_of
-from reelhouse.query import query
+from reelhouse.serving.metrics import metrics
+from reelhouse.serving.query import query
 from reelhouse.settings import PROJECT, Settings, powerbi_schemas
+from reelhouse.transform.build import manifest_of
 
 TABLES = "Reelhouse.SemanticModel/definition/tables"
 VISUALS = "Reelhouse.Report/definition/pages/overview/visuals"

@@ -20,13 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.snowflake_account import ACCOUNT_KINDS, Account, Privilege, Refused
 
-from reelhouse import snowflake_setup
-from reelhouse.emulator import environment as emulator_variables
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines.snowflake import connector
+from reelhouse.engines.snowflake.load import connector
 from reelhouse.errors import ReelhouseError
+from reelhouse.local.emulator import environment as emulator_variables
+from reelhouse.local.emulator import serve_emulator
 from reelhouse.settings import PROJECT
-from reelhouse.snowflake_setup import (
+from tools import snowflake_setup
+from tools.snowflake_setup import (
     FILES,
     MASKED_TABLES,
     PARTS,
@@ -805,7 +805,7 @@ def test_parts_run_again_on_the_emulator_and_change_nothing(
 
 def test_the_guide_covers_every_part_and_variable() -> None:
     guide = (PROJECT / "docs/snowflake.md").read_text(encoding="utf-8")
-    source = (FILES.parent / "reelhouse/snowflake_setup.py").read_text(encoding="utf-8")
+    source = (FILES.parent / "tools/snowflake_setup.py").read_text(encoding="utf-8")
     for part in PARTS:
         assert re.search(rf"`{part}`|snowflake_setup [^\n]*\b{part}\b", guide), part
     for name in FULL:

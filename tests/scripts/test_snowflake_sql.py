@@ -19,11 +19,11 @@ from sqlglot import exp
 from tests.delivery import unbuilt
 from tests.scripts.test_snowflake_setup import SQL_PARTS, setup_for
 
-from reelhouse.build import parsed
-from reelhouse.dbt_runner import invoke
-from reelhouse.engines.snowflake import connector
+from reelhouse.engines.snowflake.load import connector
 from reelhouse.settings import PROJECT
-from reelhouse.snowflake_setup import render
+from reelhouse.transform.build import parsed
+from reelhouse.transform.dbt import invoke
+from tools.snowflake_setup import render
 
 # Functions of Snowflake that compiled SQL may call, and words before a bracket.
 FUNCTION_NAMES = """

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from reelhouse.build import PARSED_WITH
 from reelhouse.settings import PROJECT
+from reelhouse.transform.build import PARSED_WITH
 
 QUERIES = sorted(
     path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reelhouse.engines.views import Dialect, published_view
 from reelhouse.errors import ReelhouseError
-from reelhouse.views import Dialect, published_view
 
 # What each engine may have for the text of a view, and what is to come of it.
 HEADS = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reelhouse.cli import main
+from reelhouse.cli.main import main
 from reelhouse.settings import PROJECT
 
 FOLDER = PROJECT / ".github/workflows"
@@ -152,8 +152,8 @@ def test_commands_are_those_of_the_project(job: tuple[str, str]) -> None:
             assert target in targets
         for command in re.findall(r"\breelhouse ([a-z]+)", script):
             assert command in main.commands
-        for module in re.findall(r"-m reelhouse\.(\w+)", script):
-            assert (PROJECT / f"scripts/reelhouse/{module}.py").is_file()
+        for module in re.findall(r"-m tools\.(\w+)", script):
+            assert (PROJECT / f"scripts/tools/{module}.py").is_file()
         for file in re.findall(r"\bscripts/[\w./-]+", script):
             assert (PROJECT / file).is_file()
         for option in re.findall(r"install\.sh ?(\w*)", script):

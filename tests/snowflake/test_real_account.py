@@ -20,20 +20,21 @@ from streamlit.connections import SnowflakeConnection
 from streamlit.testing.v1 import AppTest
 from tests.delivery import Both, Delivery, assert_equal, csv
 
-from reelhouse import settings, snowflake_setup
-from reelhouse.bucket import environment as aws_variables
+from reelhouse import settings
 from reelhouse.dashboard.filters import Filters
 from reelhouse.dashboard.questions import PAGES, Choice, asked
 from reelhouse.dashboard.serving import Account as DashboardAccount
 from reelhouse.dashboard.serving import LocalFile, Serving
 from reelhouse.dashboard.start import APP
-from reelhouse.emulator import environment as account_variables
-from reelhouse.emulator import serve_emulator
-from reelhouse.engines import snowflake
-from reelhouse.engines.snowflake_run import Account
+from reelhouse.engines.snowflake import load as snowflake
+from reelhouse.engines.snowflake.attempt import Account
 from reelhouse.errors import ReelhouseError
+from reelhouse.local.bucket import environment as aws_variables
+from reelhouse.local.emulator import environment as account_variables
+from reelhouse.local.emulator import serve_emulator
 from reelhouse.run import RunReport
 from reelhouse.s3 import S3Settings, upload
+from tools import snowflake_setup
 
 pytestmark = [
     pytest.mark.long,

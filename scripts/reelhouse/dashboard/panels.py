@@ -16,7 +16,7 @@ from reelhouse.dashboard.charts import RATINGS, STARS, Chart
 from reelhouse.dashboard.filters import Filters
 from reelhouse.dashboard.questions import COHORT_MONTHS, LISTED_MOVIES
 from reelhouse.dashboard.serving import Reading
-from reelhouse.metrics import metrics
+from reelhouse.serving.metrics import metrics
 
 LEVELS = ["Low", "Medium", "High", "Super-High"]
 MOMENTA = ["new", "rising", "steady", "fading"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelhouse.dashboard.filters import Filters, literal
-from reelhouse.metrics import metrics
+from reelhouse.serving.metrics import metrics
 
 TABLE = re.compile(r"\bserving\.(\w+)")
 # No more titles, tags or users than these are sent to a browser.

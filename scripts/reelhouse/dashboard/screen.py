@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from reelhouse.csv_export import to_csv
 from reelhouse.dashboard import markup
 from reelhouse.dashboard.charts import themed
 from reelhouse.dashboard.filters import Filters
@@ -16,6 +15,7 @@ from reelhouse.dashboard.panels import Panel
 from reelhouse.dashboard.questions import Choice, asked, offered
 from reelhouse.dashboard.serving import Reading, Serving
 from reelhouse.dashboard.theme import DARK, LIGHT
+from reelhouse.serving.csv_export import to_csv
 
 PICKED, SEARCHED = "movie", "movie_search"
 # Thousands are parted as the reader's browser does.

@@ -59,7 +59,7 @@ class LocalFile:
     def opened(self) -> Iterator[Ask]:
         import duckdb
 
-        from reelhouse.query import open_published
+        from reelhouse.serving.query import open_published
 
         with open_published(self.path) as connection:
 
@@ -86,8 +86,8 @@ class Account:
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
-        from reelhouse.engines.snowflake import open_warehouse
-        from reelhouse.engines.snowflake_run import Account as Schemas
+        from reelhouse.engines.snowflake.attempt import Account as Schemas
+        from reelhouse.engines.snowflake.load import open_warehouse
 
         with open_warehouse() as warehouse:
             Schemas(warehouse.connection).published()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
 from reelhouse.errors import ReelhouseError
-from reelhouse.rules import Dialect
+from reelhouse.ingest.rules import Dialect
 
 # Types of columns by name, in their order.
 Shape = dict[str, str]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from reelhouse.contract import Entity
-from reelhouse.records import Reject
-from reelhouse.rules import Dialect, Rule
+from reelhouse.ingest.records import Reject
+from reelhouse.ingest.rules import Dialect, Rule
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reelhouse.build import manifest_of
 from reelhouse.errors import ReelhouseError
-from reelhouse.folders import written_whole
-from reelhouse.metrics import metrics
 from reelhouse.powerbi.check import check_fields, check_schemas
 from reelhouse.powerbi.documents import NAME, as_json
 from reelhouse.powerbi.model import Model, model_files, model_of
 from reelhouse.powerbi.report import report_files
-from reelhouse.query import ask
+from reelhouse.serving.folders import written_whole
+from reelhouse.serving.metrics import metrics
+from reelhouse.serving.query import ask
 from reelhouse.settings import Settings
+from reelhouse.transform.build import manifest_of
 
 # Names what is in the folder, and thereby what the next time may replace.
 CONTENTS = "reelhouse.json"

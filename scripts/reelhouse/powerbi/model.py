@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from reelhouse.diagram import relations_of, tables_of
 from reelhouse.errors import ReelhouseError
-from reelhouse.metrics import Measure, Metric
 from reelhouse.powerbi.documents import as_json, platform
+from reelhouse.serving.metrics import Measure, Metric
+from tools.diagram import relations_of, tables_of
 
 # Power BI's word for the first word of a type of the marts. Its own decimal has four
 # digits behind the point, a relevance five.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reelhouse.metrics import metrics
 from reelhouse.powerbi.documents import NAME, as_json, platform
 from reelhouse.powerbi.model import MEASURES
+from reelhouse.serving.metrics import metrics
 
 # Formats that every Desktop of the last year reads; a newer one reads them too.
 PBIR = "item/report/definition/"

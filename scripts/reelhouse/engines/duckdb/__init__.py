@@ -1,0 +1,1 @@
+"""DuckDB: a warehouse file."""

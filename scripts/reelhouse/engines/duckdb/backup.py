@@ -1,0 +1,310 @@
+"""Backup: raw rows and history as Parquet files, beside the warehouse file.
+
+A part is a file that never changes: the rows of a raw table that one load brought, or
+a whole table of the ledger or of history. The manifest names the parts that belong
+together, so that one rename makes a new backup count. What has not changed is not
+written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from reelhouse.contract import entities
+from reelhouse.engines.duckdb.load import (
+    UnreadableWarehouse,
+    connect,
+    identifier,
+    literal,
+    open_warehouse,
+    path_literal,
+    telling_damage,
+)
+from reelhouse.errors import ReelhouseError
+
+MANIFEST = "manifest.json"
+RAW, HISTORY = "raw", "snapshots"
+# Types that a Parquet file would hold as doubles.
+INEXACT = ("HUGEINT", "UHUGEINT")
+
+Place = Literal["file", "backup"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a table (as schema.table); the name of their file tells them apart.
+
+    `columns` are its columns' types by name, `sha256` is that of the file.
+    """
+
+    table: str
+    columns: dict[str, str]
+    rows: int
+    file: str
+    sha256: str
+
+    @property
+    def schema(self) -> str:
+        return self.table.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Parts that belong together; `began_at` is the moment of the first load."""
+
+    source: str
+    began_at: str
+    written_at: str
+    parts: tuple[Part, ...]
+
+    def is_of(self, other: Backup) -> bool:
+        """Whether both are of one warehouse."""
+        return (self.source, self.began_at) == (other.source, other.began_at)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Where raw rows and history were taken from; None is nowhere.
+
+    `is_whole` tells whether the file gave both. `written_at` (UTC) is the moment of the
+    backup, None where there is none of the source.
+    """
+
+    raw: Place | None
+    history: Place | None
+    is_whole: bool
+    written_at: str | None
+
+    @property
+    def lacks_history(self) -> bool:
+        """Whether history is still to be recorded from the raw rows."""
+        return self.raw is not None and self.history is None
+
+
+def read(folder: Path) -> Backup | None:
+    """The backup in a folder; None where there is none whose manifest can be read."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        parts = tuple(Part(**part) for part in content.pop("parts"))
+        return Backup(parts=parts, **content)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def write(database: Path, folder: Path) -> Backup:
+    """Write what is new in a warehouse into a folder; it counts from `commit` on.
+
+    Each part is read back, and each old one that is still good is left as it is.
+    Raises ReelhouseError where a part does not read back as it was written.
+    """
+    parts = [
+        part
+        for schema in (RAW, HISTORY)
+        for part in _write_schema(database, folder, schema)
+    ]
+    with closing(connect(database, read_only=True)) as connection:
+        first = connection.execute(
+            "select source, loaded_at from raw.loads order by load_id limit 1"
+        ).fetchall()
+    source, began_at = first[0] if first else ("", "")
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return Backup(source, str(began_at), now, tuple(parts))
+
+
+def commit(backup: Backup, folder: Path) -> None:
+    """Let a backup count, by one rename, and remove what it has no use for."""
+    partial = folder / f".{MANIFEST}"
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(asdict(backup), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / MANIFEST)
+    used = {MANIFEST, *(part.file for part in backup.parts)}
+    for path in folder.iterdir():
+        if path.name not in used:
+            path.unlink()
+
+
+def put_aside(folder: Path, to: Path) -> None:
+    """Give the files of a backup, which never change, a second name elsewhere."""
+    backup = read(folder)
+    if backup:
+        to.mkdir(parents=True)
+        for name in (MANIFEST, *(part.file for part in backup.parts)):
+            if (folder / name).exists():
+                os.link(folder / name, to / name)
+
+
+def recover(lost: Path, folder: Path, source: str, to: Path) -> Recovery:
+    """Make a new warehouse of what can be read of a lost one, or else of its backup.
+
+    Where the raw rows are the file's, history is left to be recorded from them. History
+    alone is worth having, too: it goes on from where it ended.
+    """
+    known = read(folder)
+    if known and known.source != source:
+        known = None
+    of_file: dict[str, list[Part]] = {}
+    for schema in (RAW, HISTORY) if lost.exists() else ():
+        with suppress(UnreadableWarehouse):
+            of_file[schema] = list(_write_schema(lost, folder, schema))
+    of_backup = {
+        schema: [part for part in known.parts if part.schema == schema] if known else []
+        for schema in (RAW, HISTORY)
+    }
+
+    def is_restored(places: dict[str, list[Part]], schema: str) -> bool:
+        parts = places.get(schema, [])
+        return bool(parts) and _restore(parts, folder, to)
+
+    raw: Place | None = None
+    history: Place | None = None
+    if is_restored(of_file, RAW):
+        raw = "file"
+    elif is_restored(of_backup, RAW):
+        raw = "backup"
+        history = "backup" if is_restored(of_backup, HISTORY) else None
+    elif is_restored(of_file, HISTORY):
+        history = "file"
+    elif is_restored(of_backup, HISTORY):
+        history = "backup"
+    return Recovery(
+        raw, history, len(of_file) == 2, known.written_at if known else None
+    )
+
+
+def _write_schema(database: Path, folder: Path, schema: str) -> Iterator[Part]:
+    """The parts of a schema, written where they are new.
+
+    Raises UnreadableWarehouse where a table of it cannot be read.
+    """
+    known = read(folder)
+    old = {part.file: part for part in known.parts} if known else {}
+    folder.mkdir(parents=True, exist_ok=True)
+    with telling_damage(database), closing(connect(database, True)) as connection:
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where schema_name = ? "
+            "and database_name = current_database() order by table_name",
+            [schema],
+        ).fetchall()
+        for (table,) in tables:
+            name = _name(f"{schema}.{table}")
+            columns = _columns(connection, name)
+            is_fed = schema == RAW and table in entities()
+            for load_id, rows, digest in _digests(connection, name, columns, is_fed):
+                file = f"{schema}.{table}.{load_id or 'all'}.{digest[:20]}.parquet"
+                part = old.get(file)
+                if not part or _sha256(folder / file) != part.sha256:
+                    where = f"where load_id = {load_id}" if load_id else ""
+                    sha256 = _write_part(
+                        connection, f"{name} {where}", columns, folder / file, digest
+                    )
+                    part = Part(f"{schema}.{table}", columns, rows, file, sha256)
+                yield part
+
+
+def _write_part(
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    columns: dict[str, str],
+    to: Path,
+    digest: str,
+) -> str:
+    """Write rows into a file; its SHA-256."""
+    partial = to.with_name(f".{to.name}")
+    values = ", ".join(
+        f"cast({identifier(name)} as varchar) as {identifier(name)}"
+        if data_type in INEXACT
+        else identifier(name)
+        for name, data_type in columns.items()
+    )
+    connection.execute(
+        f"copy (select {values} from {rows}) to {literal(partial)} "
+        f"(format parquet, compression zstd, compression_level 1)"
+    )
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    ((_, _, found),) = _digests(connection, _reading(partial, columns), columns)
+    if found != digest:
+        partial.unlink()
+        raise ReelhouseError(
+            f"{to} does not read back as it was written: nothing is published; check "
+            f"the disk, then run again."
+        )
+    partial.replace(to)
+    return str(_sha256(to))
+
+
+def _reading(part: Path, columns: dict[str, str]) -> str:
+    values = ", ".join(
+        f"cast({identifier(name)} as {data_type}) as {identifier(name)}"
+        for name, data_type in columns.items()
+    )
+    return f"(select {values} from read_parquet({path_literal(part)}))"
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    rows = connection.execute(f"describe from {relation}").fetchall()
+    return {name: data_type for name, data_type, *_ in rows}
+
+
+def _digests(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    columns: dict[str, str],
+    by_load: bool = False,
+) -> list[tuple[int | None, int, str]]:
+    """Of each load's rows, or of all: the load, their number, and a digest.
+
+    That depends on values, names and types, and not on the order of rows.
+    """
+    values = ", ".join(map(identifier, columns))
+    load_id, group = ("load_id", "group by load_id") if by_load else ("null", "")
+    found = connection.execute(
+        f"select {load_id}, count(*), cast(sum(hash({values})) as varchar) "
+        f"from {relation} {group} order by all"
+    ).fetchall()
+    return [
+        (each, rows, hashlib.sha256(f"{columns} {rows} {total}".encode()).hexdigest())
+        for each, rows, total in found
+    ]
+
+
+def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
+    """Put parts into a warehouse, all or none; False where one is not as written."""
+    if any(_sha256(folder / part.file) != part.sha256 for part in parts):
+        return False
+    with open_warehouse(to) as warehouse, warehouse.transaction():
+        run = warehouse.connection.execute
+        for schema in {part.schema for part in parts}:
+            run(f"create schema if not exists {identifier(schema)}")
+        for part in parts:
+            rows = f"from {_reading(folder / part.file, part.columns)}"
+            run(f"create table if not exists {_name(part.table)} as {rows} limit 0")
+            run(f"insert into {_name(part.table)} by name {rows}")
+        # What was written by another declaration is brought in line.
+        warehouse.make_tables()
+    return True
+
+
+def _name(table: str) -> str:
+    return ".".join(map(identifier, table.split(".", 1)))
+
+
+def _sha256(path: Path) -> str | None:
+    """The SHA-256 of a file; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

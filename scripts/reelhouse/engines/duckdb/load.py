@@ -1,0 +1,601 @@
+"""DuckDB: the raw schema of the local warehouse, and how rows get into it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from reelhouse.contract import Column, Entity, entities, ledger_tables
+from reelhouse.engines import shape
+from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
+from reelhouse.errors import ReelhouseError
+from reelhouse.ingest.records import MAX_LINE_BYTES, Reject
+from reelhouse.ingest.rules import Rule
+from reelhouse.settings import memory_limit
+
+ELSEWHERE = "set REELHOUSE_WAREHOUSE to another folder"
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+BUFFER_BYTES = 32 << 20
+# What a record number, its comma and a line end add to a line of a numbered file.
+NUMBER_BYTES = 32
+DAMAGE = re.compile("Corrupt database|Could not read enough bytes|invalidated because")
+
+
+class UnreadableWarehouse(ReelhouseError):
+    """The file is there, but it cannot be read, at least not all of it."""
+
+    def __init__(self, path: Path, problem: str = "is damaged") -> None:
+        self.problem = problem
+        super().__init__(
+            f"{path} {problem}: make a new one with `reelhouse run --rebuild`, which "
+            f"puts it aside and keeps what it or the backup holds, or set "
+            f"REELHOUSE_WAREHOUSE to another folder."
+        )
+
+
+class Dialect:
+    """DuckDB's way to write the expressions that rules are made of."""
+
+    def whole_text(self, text: str, pattern: str) -> str:
+        return f"regexp_full_match({text}, '{pattern}')"
+
+    def try_cast(self, text: str, data_type: str) -> str:
+        return f"try_cast({text} as {data_type})"
+
+    def as_text(self, value: str) -> str:
+        return f"cast({value} as varchar)"
+
+
+class Warehouse:
+    """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
+
+    dialect = Dialect()
+    reads_bucket = False
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def make_tables(self) -> None:
+        """Make the raw tables as they are declared, or bring them in line with that.
+
+        Raises ReelhouseError where a value that is kept would not stay the same.
+        """
+        self.connection.execute("create schema if not exists raw")
+        found: dict[str, shape.Shape] = {}
+        for table_name, name, data_type in self.connection.execute(
+            "select table_name, column_name, lower(data_type) from duckdb_columns() "
+            "where schema_name = 'raw' and database_name = current_database() "
+            "order by table_name, column_index"
+        ).fetchall():
+            found.setdefault(table_name, {})[name] = data_type
+        for table in shape.tables():
+            former = found.get(table.name)
+            if former is None:
+                columns = shape.definitions(table, _declared)
+                self.connection.execute(f"create table raw.{table.name} ({columns})")
+            elif list(former.items()) != [(c.name, c.data_type) for c in table.columns]:
+                shape.check_values(table, former, self.dialect, self._count, ELSEWHERE)
+                for sql in shape.reshaping(table, former, self.dialect, _declared):
+                    self.connection.execute(sql)
+
+    def source(self) -> str | None:
+        """The source that the warehouse belongs to; None before the first load."""
+        if not self._has_table("raw", "loads"):
+            return None
+        row = self._row("select source from raw.loads order by load_id limit 1")
+        return str(row[0]) if row else None
+
+    def newest_load(self) -> tuple[int, datetime | None]:
+        """The greatest number and moment of a load, 0 and None before the first."""
+        (columns,) = self._row(shape.OF_LOADS) or (0,)
+        load_id, loaded_at = self._row(shape.newest_load(columns)) or (0, None)
+        return load_id, loaded_at
+
+    def objects(self) -> dict[str, ObjectState]:
+        """Live objects by file."""
+        rows = self.connection.execute(
+            "select file, entity, etag, sha256, refused_sha256, contract "
+            "from raw.objects"
+        ).fetchall()
+        return {row[0]: ObjectState(*row[1:]) for row in rows}
+
+    def live_rows(self, entity: Entity, file: str | None = None) -> int:
+        """Live rows of an entity, or of one of its objects."""
+        condition = "" if file is None else "and file = $file"
+        parameters = None if file is None else {"file": file}
+        return self._count(
+            f"select count(*) from raw.{entity.name} "
+            f"where removed_load_id is null {condition}",
+            parameters,
+        )
+
+    def insert_new(
+        self,
+        entity: Entity,
+        csv_file: CsvFile,
+        rules: list[Rule],
+        file: str,
+        load_id: int,
+    ) -> int:
+        """Insert the good records of an object that has no live rows; their number."""
+        values = ", ".join(
+            _typed(column) if column.header else _filled(column, file, load_id)
+            for column in entity.columns
+        )
+        inserted = self._count(
+            f"insert into raw.{entity.name} select {values} "
+            f"from ({self._records(csv_file, entity)}) "
+            f"where {_filter(csv_file, rules)}"
+        )
+        self.connection.execute("drop table if exists temp.numbered")
+        return inserted
+
+    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
+        """Take back what `insert_new` put in during this load."""
+        self.connection.execute(
+            f"delete from raw.{entity.name} where file = ? and load_id = ?",
+            [file, load_id],
+        )
+
+    def bad_records(
+        self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
+    ) -> list[Reject]:
+        """The records that break a rule, by number, each with its first reason."""
+        texts = replace(csv_file, is_exact=False)
+        cases = " ".join(
+            f"when ({rule.condition}) is not true then {literal(rule.reason)}"
+            for rule in rules
+        )
+        rows = self.connection.execute(
+            f"select record_number, reason from ("
+            f"select record_number, case {cases} end as reason "
+            f"from ({_select(texts, entity, numbered=True)})) "
+            f"where reason is not null order by record_number"
+        ).fetchall()
+        return [Reject(*row) for row in rows]
+
+    def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
+        """Put the good records of an object aside for a comparison; their number."""
+        values = ", ".join(_typed(column) for column in entity.file_columns)
+        number = ", record_number" if entity.has_column("record_number") else ""
+        landed = self._count(
+            f"create or replace temp table landing as select {values}{number} "
+            f"from ({self._records(csv_file, entity)}) "
+            f"where {_filter(csv_file, rules)}"
+        )
+        self.connection.execute("drop table if exists temp.numbered")
+        return landed
+
+    def _records(self, csv_file: CsvFile, entity: Entity) -> str:
+        """SQL that yields an object's records, numbered where the entity needs it.
+
+        DuckDB numbers rows on one core, but reads a file on all of them into a table,
+        whose rows it numbers in the file's order. That table stays, for the SQL.
+        """
+        if csv_file.is_numbered or not entity.has_column("record_number"):
+            return _select(csv_file, entity)
+        self.connection.execute(
+            f"create or replace temp table numbered as {_select(csv_file, entity)}"
+        )
+        if self._count(
+            "select coalesce(max(rowid) - min(rowid) + 1, 0) - count(*) from numbered"
+        ):
+            raise AssertionError("the rows of a new table are not numbered on end")
+        return (
+            "select *, rowid - (select min(rowid) from numbered) + 1 as record_number "
+            "from numbered"
+        )
+
+    def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
+        """Compare the landed records with the object's live rows: (new, removed).
+
+        Rows that are the same keep their load; rows that are gone are marked; new
+        ones are inserted. Where a later record overrules an earlier one of its key,
+        the place among the records of the key belongs to a row's identity.
+        """
+        if not self._pair(entity, file, with_places=False):
+            self._pair(entity, file, with_places=True)
+        removed = self._count(
+            f"update raw.{entity.name} set removed_load_id = {load_id} "
+            f"where rowid in (select was_rowid from pairs where not is_same)"
+        )
+        if entity.has_column("record_number"):
+            self.connection.execute(
+                f"update raw.{entity.name} set record_number = pairs.record_number "
+                f"from pairs where raw.{entity.name}.rowid = pairs.was_rowid "
+                f"and pairs.is_same and pairs.has_moved"
+            )
+        values = ", ".join(
+            column.name if column.header else _filled(column, file, load_id)
+            for column in entity.columns
+        )
+        new = self._count(
+            f"insert into raw.{entity.name} select {values} from landing "
+            f"where rowid in (select now_rowid from pairs where not is_same)"
+        )
+        for table in ("landing", "pairs"):
+            self.connection.execute(f"drop table temp.{table}")
+        return new, removed
+
+    def _pair(self, entity: Entity, file: str, with_places: bool) -> bool:
+        """Pair live rows with landed records; whether each is there just once.
+
+        A pair shares its key, or its content where there is no key, and with
+        `with_places` the place among those that do. Places are only needed where
+        something is there twice, and numbering them costs more than the rest.
+        """
+        columns = [column.name for column in entity.file_columns]
+        part = list(entity.key) or columns
+        number = ["record_number"] if entity.has_column("record_number") else []
+        place = (
+            f", row_number() over (partition by {', '.join(part)} "
+            f"{'order by record_number' if number else ''}) as place"
+            if with_places
+            else ""
+        )
+        read = f"select rowid as row_id, {', '.join(columns + number)}{place} from"
+        shared = ", ".join(part + ["place"] * with_places)
+        same = " and ".join(f"was.{name} = is_now.{name}" for name in columns)
+        moved = ", is_now.record_number, was.record_number <> is_now.record_number"
+        self.connection.execute(
+            f"create or replace temp table pairs as "
+            f"select was.row_id as was_rowid, is_now.row_id as now_rowid, "
+            f"coalesce({same}, false) as is_same"
+            f"{moved + ' as has_moved' if number else ''} "
+            f"from ({read} raw.{entity.name} "
+            f"where file = ? and removed_load_id is null) as was "
+            f"full join ({read} landing) as is_now using ({shared})",
+            [file],
+        )
+        return bool(
+            self._count(
+                "select count(was_rowid) = (select count(*) from raw."
+                f"{entity.name} where file = $file and removed_load_id is null) "
+                "and count(now_rowid) = (select count(*) from landing) from pairs",
+                {"file": file},
+            )
+        )
+
+    def remove(self, entity: Entity, file: str, load_id: int) -> int:
+        """Mark all live rows of an object as removed; their number."""
+        return self._count(
+            f"update raw.{entity.name} set removed_load_id = ? "
+            f"where file = ? and removed_load_id is null",
+            [load_id, file],
+        )
+
+    def rejects(self, file: str) -> list[Reject]:
+        """The rejected records of an object, by number."""
+        rows = self.connection.execute(
+            "select record_number, reason from raw.rejects "
+            "where file = ? and removed_load_id is null order by record_number",
+            [file],
+        ).fetchall()
+        return [Reject(*row) for row in rows]
+
+    def drop_rejects(self, file: str, load_id: int) -> None:
+        """Mark the rejected records of an object as removed."""
+        self.connection.execute(
+            "update raw.rejects set removed_load_id = ? "
+            "where file = ? and removed_load_id is null",
+            [load_id, file],
+        )
+
+    def keep_rejects(
+        self,
+        entity: Entity,
+        file: str,
+        load_id: int,
+        rejects: Iterable[tuple[Reject, str]],
+        scratch: Path,
+    ) -> None:
+        """Keep rejected records, which pass through the file `scratch`."""
+        table = next(table for table in ledger_tables() if table.name == "rejects")
+        own = {"file": file, "entity": entity.name, "load_id": load_id}
+        with scratch.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+            for reject, text in rejects:
+                writer.writerow([reject.record_number, reject.reason, text])
+        if not scratch.stat().st_size:
+            return
+        values = ", ".join(
+            literal(own[column.name])
+            if column.name in own
+            else "null"
+            if column.name == "removed_load_id"
+            else f"coalesce({column.name}, '')"
+            if column.name == "text"
+            else column.name
+            for column in table.columns
+        )
+        self.connection.execute(
+            f"insert into raw.rejects select {values} from read_csv("
+            f"{path_literal(scratch)}, auto_detect = false, header = false, "
+            f"delim = ',', quote = '\"', escape = '\"', columns = "
+            f"{{record_number: 'bigint', reason: 'varchar', text: 'varchar'}})"
+        )
+
+    def record(self, entry: LedgerEntry) -> None:
+        """Write what this load did to an object into the ledger."""
+        names = ", ".join(LedgerEntry.__dataclass_fields__)
+        marks = ", ".join(f"${name}" for name in LedgerEntry.__dataclass_fields__)
+        self.connection.execute(
+            f"insert into raw.load_objects ({names}) values ({marks})", vars(entry)
+        )
+        if entry.status == "refused":
+            self._record_refusal(entry)
+            return
+        self.connection.execute("delete from raw.objects where file = ?", [entry.file])
+        if entry.status != "removed":
+            names = (
+                "file, entity, etag, sha256, size_bytes, records, rows_rejected, "
+                "load_id"
+            )
+            self.connection.execute(
+                f"insert into raw.objects ({names}, contract) select {names}, ? "
+                f"from raw.load_objects where load_id = ? and file = ?",
+                [entities()[entry.entity].contract, entry.load_id, entry.file],
+            )
+
+    def _record_refusal(self, entry: LedgerEntry) -> None:
+        known = self._count(
+            "update raw.objects set refused_sha256 = ?, etag = ? where file = ?",
+            [entry.sha256, entry.etag, entry.file],
+        )
+        if not known:
+            self.connection.execute(
+                "insert into raw.objects (file, entity, etag, size_bytes, records, "
+                "rows_rejected, refused_sha256, load_id, contract) "
+                "values (?, ?, ?, 0, 0, 0, ?, ?, ?)",
+                [
+                    *(entry.file, entry.entity, entry.etag, entry.sha256),
+                    *(entry.load_id, entities()[entry.entity].contract),
+                ],
+            )
+
+    def record_load(
+        self, load_id: int, load_key: str, source: str, loaded_at: datetime
+    ) -> None:
+        """Write down a load."""
+        self.connection.execute(
+            "insert into raw.loads (load_id, load_key, source, loaded_at) "
+            "values (?, ?, ?, ?)",
+            [load_id, load_key, source, loaded_at],
+        )
+
+    def record_listing(self, listed_at: datetime, objects: int) -> None:
+        """Write down when the source was last listed, and how many objects it had."""
+        self.connection.execute("delete from raw.listings")
+        self.connection.execute(
+            "insert into raw.listings (listed_at, objects) values (?, ?)",
+            [listed_at, objects],
+        )
+
+    def keep_raw_alone(self) -> list[int]:
+        """Drop every schema but raw; the loads that raw knows, in their order."""
+        schemas = self.connection.execute(
+            "select distinct schema_name from duckdb_tables() "
+            "union select distinct schema_name from duckdb_views() where not internal"
+        ).fetchall()
+        for (schema,) in schemas:
+            if schema != "raw":
+                self.connection.execute(f"drop schema {identifier(schema)} cascade")
+        loads = self.connection.execute(
+            "select load_id from raw.loads order by load_id"
+        ).fetchall()
+        return [load_id for (load_id,) in loads]
+
+    def note(self, file: str, etag: str, contract: str | None) -> None:
+        """Remember that an object was looked at and is as it was."""
+        self.connection.execute(
+            "update raw.objects set etag = ?, contract = ? where file = ?",
+            [etag, contract, file],
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end, or roll all of it back."""
+        self.connection.begin()
+        try:
+            yield
+        except BaseException:
+            self.connection.rollback()
+            raise
+        self.connection.commit()
+
+    def _has_table(self, schema: str, name: str) -> bool:
+        return bool(
+            self._count(
+                "select count(*) from duckdb_tables() where schema_name = $schema "
+                "and table_name = $name and database_name = current_database()",
+                {"schema": schema, "name": name},
+            )
+        )
+
+    def _row(self, query: str, parameters: object = None) -> tuple[Any, ...] | None:
+        return self.connection.execute(query, parameters).fetchone()
+
+    def _count(self, query: str, parameters: object = None) -> int:
+        row = self._row(query, parameters)
+        return int(row[0]) if row else 0
+
+
+def _select(csv_file: CsvFile, entity: Entity, numbered: bool = False) -> str:
+    """SQL that yields the file's columns, '' for an empty text.
+
+    With `numbered`, record_number (1 is the line after the header) as well.
+    """
+    types = {
+        column.name: column.data_type if csv_file.is_exact else "varchar"
+        for column in entity.file_columns
+    }
+    values = ", ".join(
+        f"coalesce({name}, '') as {name}" if data_type == "varchar" else name
+        for name, data_type in types.items()
+    )
+    number = ""
+    if csv_file.is_numbered:
+        types = {"record_number": "bigint", **types}
+        number = ", record_number"
+    elif numbered:
+        number = ", row_number() over () as record_number"
+    columns = ", ".join(f"{name}: '{types[name]}'" for name in types)
+    reading = _reading('"', 0) if csv_file.is_numbered else _reading("", 1)
+    return (
+        f"select {values}{number} from read_csv({path_literal(csv_file.path)}, "
+        f"delim = ',', columns = {{{columns}}}, {reading})"
+    )
+
+
+def _filter(csv_file: CsvFile, rules: list[Rule]) -> str:
+    """SQL condition that a record keeps all rules."""
+    conditions = [
+        f"({rule.condition})"
+        for rule in rules
+        if not (csv_file.is_exact and rule.is_of_form)
+    ]
+    return " and ".join(["true", *conditions])
+
+
+def _reading(quote: str, skip: int) -> str:
+    """Options of read_csv that leave nothing to its guesses; lines too long go."""
+    longest = MAX_LINE_BYTES + (NUMBER_BYTES if quote else 0)
+    return (
+        f"auto_detect = false, header = false, skip = {skip}, quote = '{quote}', "
+        f"escape = '{quote}', comment = '', ignore_errors = true, "
+        f"max_line_size = {longest}, buffer_size = {BUFFER_BYTES}"
+    )
+
+
+@contextmanager
+def open_warehouse(path: Path) -> Iterator[Warehouse]:
+    """Open the warehouse file for writing, made where missing.
+
+    Raises ReelhouseError where it is in use, damaged, read-only, or written by a
+    newer engine.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = connect(path)
+    try:
+        with telling_damage(path):
+            yield Warehouse(connection)
+    finally:
+        connection.close()
+
+
+def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection in UTC that reaches for no network; errors as ReelhouseError."""
+    limit = memory_limit()
+    try:
+        connection = duckdb.connect(
+            str(path),
+            read_only=read_only,
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "python_enable_replacements": "false",
+                **({"memory_limit": limit} if limit else {}),
+            },
+        )
+    except duckdb.Error as error:
+        raise _cannot_open(path, str(error)) from error
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def attached(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection with a file attached as `published`, for reading; errors as above.
+
+    Connections that name the same path share one database as long as any of them is
+    open, and so its settings and the file that was there first. This one shares none.
+    """
+    connection = connect(Path(":memory:"))
+    try:
+        connection.execute(f"attach {literal(path)} as published (read_only)")
+    except duckdb.Error as error:
+        connection.close()
+        raise _cannot_open(path, str(error)) from error
+    return connection
+
+
+def asking(connection: duckdb.DuckDBPyConnection) -> Ask:
+    """A function that gives the rows of an answer."""
+    return lambda question: connection.execute(question).fetchall()
+
+
+@contextmanager
+def telling_damage(path: Path) -> Iterator[None]:
+    """Turn what DuckDB says of a damaged block into UnreadableWarehouse."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if is_damage(str(error)):
+            raise UnreadableWarehouse(path) from error
+        raise
+
+
+def is_damage(message: str) -> bool:
+    """Whether a message of DuckDB says that the file is not as it was written."""
+    return bool(DAMAGE.search(message))
+
+
+def _cannot_open(path: Path, message: str) -> ReelhouseError:
+    if "Could not set lock" in message:
+        holder = re.search(r"\(PID (\d+)\)", message)
+        who = f"process {holder.group(1)}" if holder else "another process"
+        return ReelhouseError(
+            f"{path} is in use by {who}: wait for it to end, or end it."
+        )
+    if "Permission denied" in message or "Cannot open file" in message:
+        return ReelhouseError(
+            f"{path} cannot be opened: check its permissions and its folder's."
+        )
+    if "with a newer version" in message:
+        return UnreadableWarehouse(path, "was written by a newer DuckDB")
+    return UnreadableWarehouse(path)
+
+
+def _declared(column: Column) -> str:
+    return column.data_type
+
+
+def _typed(column: Column) -> str:
+    return f"try_cast({column.name} as {column.data_type}) as {column.name}"
+
+
+def _filled(column: Column, file: str, load_id: int) -> str:
+    """The value of a column that the loader fills in."""
+    values = {
+        "file": literal(file),
+        "load_id": str(load_id),
+        "removed_load_id": "null",
+    }
+    return values.get(column.name, column.name)
+
+
+def literal(value: object) -> str:
+    """A value as a SQL literal: a whole number as it is, else its text in quotes."""
+    return (
+        str(value)
+        if isinstance(value, int)
+        else "'" + str(value).replace("'", "''") + "'"
+    )
+
+
+def identifier(name: str) -> str:
+    """A name in quotes, as SQL takes any name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def path_literal(path: Path) -> str:
+    """A path as a literal in which nothing acts as a glob."""
+    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))

@@ -1,0 +1,823 @@
+"""Snowflake: the raw schema of an account's database, and how rows get into it.
+
+An object is checked on this machine and put on a stage as it is, or as its
+well-formed records; COPY INTO takes it into a table of texts, and the same rules as
+everywhere tell good records from bad ones there. With an external stage, an object of
+plain lines is read in the bucket itself. DDL would commit the load's transaction, so
+every table is made before it begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import time
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from reelhouse.contract import Column, Entity, entities
+from reelhouse.engines import shape
+from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
+from reelhouse.errors import ReelhouseError
+from reelhouse.ingest.records import MAX_LINE_BYTES, Reject
+from reelhouse.ingest.rules import Rule
+from reelhouse.settings import PROJECT, Settings, variables
+
+# Seconds after which a login, an account that does not answer, and a statement are
+# given up; while a statement runs, an account says so at least every minute.
+LOGIN_SECONDS = 60
+NETWORK_SECONDS = 330
+LONGEST_WAIT_SECONDS = 16
+STATEMENT_SECONDS = 3_600
+
+# The connector's number for a request that failed.
+NO_ANSWER = 250_003
+
+STAGE = "raw.landing"
+# Every value is text, exactly as it stands between the commas.
+FILE_FORMAT = (
+    "type = csv compression = auto field_optionally_enclosed_by = '\"' "
+    "escape_unenclosed_field = none null_if = () empty_field_as_null = false "
+    "trim_space = false error_on_column_count_mismatch = false skip_header = {skip}"
+)
+LARGEST, SMALLEST = 2**63 - 1, -(2**63)
+
+ELSEWHERE = "set SNOWFLAKE_DATABASE to another one"
+# How a declaration has the types that the information schema names.
+DECLARED = {"TEXT": "varchar", "FLOAT": "double", "TIMESTAMP_NTZ": "timestamp"}
+
+
+class Dialect:
+    """Snowflake's way to write the expressions that rules are made of."""
+
+    def whole_text(self, text: str, pattern: str) -> str:
+        # It is anchored at both ends.
+        return f"regexp_like({text}, '{pattern}')"
+
+    def try_cast(self, text: str, data_type: str) -> str:
+        value = f"try_cast({text} as {data_type})"
+        if data_type != "bigint":
+            return value
+        # A bigint has 38 digits here.
+        inside = f"{value} between {SMALLEST} and {LARGEST}"
+        return f"case when {inside} then {value} end"
+
+    def as_text(self, value: str) -> str:
+        return f"cast({value} as varchar)"
+
+
+class Warehouse:
+    """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
+
+    dialect = Dialect()
+
+    def __init__(
+        self, connection: Any, bucket: str | None = None, source: str = ""
+    ) -> None:
+        self.connection = connection
+        self.bucket = bucket
+        self.url = source
+        # A folder of its own on the stage, for two loads may share that.
+        self.place = f"@{STAGE}/{uuid.uuid4().hex}/"
+
+    @property
+    def reads_bucket(self) -> bool:
+        return self.bucket is not None
+
+    def make_tables(self) -> None:
+        """Nothing: they were made before the transaction began."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end, or roll all of it back."""
+        self._make_tables()
+        self._check_bucket()
+        self._run("begin")
+        try:
+            yield
+        except BaseException as error:
+            # What is lost is rolled back there, and an answer would not come.
+            if not is_lost(error):
+                self._run("rollback")
+            raise
+        self._run("commit")
+
+    def _make_tables(self) -> None:
+        # Asked first, since the statement wants a privilege that a loader may lack.
+        if not self._rows(
+            "select 1 from information_schema.schemata where lower(schema_name) = 'raw'"
+        ):
+            self._run("create schema raw")
+        if STAGE not in self._stages():
+            self._run(f"create stage {STAGE}")
+        found = self._shapes()
+        differing = []
+        for table in shape.tables():
+            declared = [(c.name, _known_type(c.data_type)) for c in table.columns]
+            if former := found.get(table.name):
+                if list(former.items()) != declared:
+                    shape.check_values(
+                        table, former, self.dialect, self._count, ELSEWHERE
+                    )
+                    differing.append(table)
+            else:
+                columns = shape.definitions(table, _data_type)
+                self._run(f"create table if not exists raw.{table.name} ({columns})")
+        for table in differing:
+            for sql in shape.reshaping(
+                table, found[table.name], self.dialect, _data_type, " copy grants"
+            ):
+                self._run(sql)
+        for entity in entities().values():
+            texts = ", ".join(
+                f"{column.name} varchar" for column in entity.file_columns
+            )
+            self._run(
+                f"create temporary table if not exists raw.landing_{entity.name} "
+                f"(record_number bigint, {texts}, surplus varchar)"
+            )
+            typed = ", ".join(
+                f"{column.name} {_data_type(column)}" for column in entity.file_columns
+            )
+            self._run(
+                f"create temporary table if not exists raw.incoming_{entity.name} "
+                f"(record_number bigint, {typed})"
+            )
+            changes = (
+                "was_number bigint, now_number bigint, is_same boolean"
+                if entity.key
+                else f"{typed}, was_copies bigint, now_copies bigint"
+            )
+            self._run(
+                f"create temporary table if not exists raw.changes_{entity.name} "
+                f"({changes})"
+            )
+
+    def _shapes(self) -> dict[str, shape.Shape]:
+        """What the tables in raw are, each type as a declaration has it."""
+        found: dict[str, shape.Shape] = {}
+        for table, name, data_type, precision, scale in self._rows(
+            "select lower(table_name), lower(column_name), data_type, "
+            "numeric_precision, numeric_scale from information_schema.columns "
+            "where table_schema = 'RAW' order by table_name, ordinal_position"
+        ):
+            number = _known_type(f"decimal({precision},{scale})")
+            found.setdefault(table, {})[name] = DECLARED.get(data_type, number)
+        return found
+
+    def source(self) -> str | None:
+        if not self.has_loads():
+            return None
+        row = self._row("select source from raw.loads order by load_id limit 1")
+        return str(row[0]) if row else None
+
+    def has_loads(self) -> bool:
+        """Whether there is a ledger with a load in it."""
+        return self._has_table("RAW", "LOADS") and (
+            self._count("select count(*) from raw.loads") > 0
+        )
+
+    def newest_load(self) -> tuple[int, datetime | None]:
+        # What the role may not read is not listed.
+        (columns,) = self._row(shape.OF_LOADS) or (0,)
+        load_id, loaded_at = self._row(shape.newest_load(columns)) or (0, None)
+        return int(load_id), loaded_at
+
+    def objects(self) -> dict[str, ObjectState]:
+        rows = self._rows(
+            "select file, entity, etag, sha256, refused_sha256, contract "
+            "from raw.objects"
+        )
+        return {row[0]: ObjectState(*row[1:]) for row in rows}
+
+    def live_rows(self, entity: Entity, file: str | None = None) -> int:
+        condition = "" if file is None else f"and file = {literal(file)}"
+        return self._count(
+            f"select count(*) from raw.{entity.name} "
+            f"where removed_load_id is null {condition}"
+        )
+
+    def insert_new(
+        self,
+        entity: Entity,
+        csv_file: CsvFile,
+        rules: list[Rule],
+        file: str,
+        load_id: int,
+    ) -> int:
+        self._land_texts(entity, csv_file)
+        values = ", ".join(
+            self._typed(column) if column.header else _filled(column, file, load_id)
+            for column in entity.columns
+        )
+        return self._change(
+            f"insert into raw.{entity.name} ({_names(entity.columns)}) "
+            f"select {values} from raw.landing_{entity.name} "
+            f"where {_well_formed(entity)} and {_all_hold(rules)}"
+        )
+
+    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
+        self._change(
+            f"delete from raw.{entity.name} "
+            f"where file = {literal(file)} and load_id = {load_id}"
+        )
+
+    def bad_records(
+        self,
+        entity: Entity,
+        csv_file: CsvFile,  # noqa: ARG002
+        rules: list[Rule],
+    ) -> list[Reject]:
+        cases = " ".join(
+            f"when not coalesce({rule.condition}, false) then {literal(rule.reason)}"
+            for rule in rules
+        )
+        rows = self._rows(
+            f"select record_number, reason from ("
+            f"select record_number, case {cases} end as reason "
+            f"from raw.landing_{entity.name} where {_well_formed(entity)}) as judged "
+            f"where reason is not null order by record_number"
+        )
+        return [Reject(int(number), reason) for number, reason in rows]
+
+    def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
+        self._land_texts(entity, csv_file)
+        self._change(f"delete from raw.incoming_{entity.name}")
+        values = ", ".join(self._typed(column) for column in entity.file_columns)
+        return self._change(
+            f"insert into raw.incoming_{entity.name} "
+            f"(record_number, {_names(entity.file_columns)}) "
+            f"select record_number, {values} from raw.landing_{entity.name} "
+            f"where {_well_formed(entity)} and {_all_hold(rules)}"
+        )
+
+    def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
+        self._change(f"delete from raw.changes_{entity.name}")
+        if entity.key:
+            return self._replace_by_key(entity, file, load_id)
+        return self._replace_by_content(entity, file, load_id)
+
+    def _replace_by_key(
+        self, entity: Entity, file: str, load_id: int
+    ) -> tuple[int, int]:
+        """Pair rows by key and place; a live row of a file is known by its number."""
+        name, live = entity.name, _live(file)
+        key = ", ".join(entity.key)
+        columns = _names(entity.file_columns)
+        paired = " and ".join(f"was.{part} = is_now.{part}" for part in entity.key)
+        same = " and ".join(
+            f"was.{column.name} = is_now.{column.name}"
+            for column in entity.file_columns
+        )
+        place = f"row_number() over (partition by {key} order by record_number)"
+        self._change(
+            f"insert into raw.changes_{name} (was_number, now_number, is_same) "
+            f"select was.record_number, is_now.record_number, "
+            f"coalesce({same}, false) from "
+            f"(select record_number, {columns}, {place} as place "
+            f"from raw.{name} where {live}) as was full outer join "
+            f"(select record_number, {columns}, {place} as place "
+            f"from raw.incoming_{name}) as is_now "
+            f"on {paired} and was.place = is_now.place"
+        )
+        removed = self._change(
+            f"update raw.{name} set removed_load_id = {load_id} where {live} "
+            f"and record_number in (select was_number from raw.changes_{name} "
+            f"where not is_same and was_number is not null)"
+        )
+        self._change(
+            f"update raw.{name} set record_number = changes.now_number "
+            f"from raw.changes_{name} as changes where {live} "
+            f"and raw.{name}.record_number = changes.was_number "
+            f"and changes.is_same and changes.was_number <> changes.now_number"
+        )
+        new = self._insert_incoming(
+            entity,
+            file,
+            load_id,
+            f"raw.incoming_{name} where record_number in (select now_number "
+            f"from raw.changes_{name} where not is_same and now_number is not null)",
+        )
+        return new, removed
+
+    def _replace_by_content(
+        self, entity: Entity, file: str, load_id: int
+    ) -> tuple[int, int]:
+        """Compare how often each content is there: copies are told apart by nothing."""
+        name, live = entity.name, _live(file)
+        columns = _names(entity.file_columns)
+
+        def same(left: str, right: str) -> str:
+            # Null is what older rows have in a column that is new.
+            return " and ".join(
+                f"{left}.{column.name} is not distinct from {right}.{column.name}"
+                for column in entity.file_columns
+            )
+
+        either = ", ".join(
+            f"coalesce(was.{column.name}, is_now.{column.name})"
+            for column in entity.file_columns
+        )
+        self._change(
+            f"insert into raw.changes_{name} ({columns}, was_copies, now_copies) "
+            f"select {either}, coalesce(was.copies, 0), "
+            f"coalesce(is_now.copies, 0) from (select {columns}, count(*) as copies "
+            f"from raw.{name} where {live} group by {columns}) as was full outer join "
+            f"(select {columns}, count(*) as copies from raw.incoming_{name} "
+            f"group by {columns}) as is_now on {same('was', 'is_now')} "
+            f"where coalesce(was.copies, 0) <> coalesce(is_now.copies, 0)"
+        )
+        removed = self._change(
+            f"update raw.{name} set removed_load_id = {load_id} "
+            f"from raw.changes_{name} as changes where {live} "
+            f"and changes.now_copies = 0 and {same(f'raw.{name}', 'changes')}"
+        )
+        removed += self._remove_copies(entity, file, load_id, same)
+        new = self._insert_incoming(
+            entity,
+            file,
+            load_id,
+            f"(select incoming.*, row_number() over (partition by "
+            f"{_names(entity.file_columns, 'incoming')} "
+            f"order by incoming.record_number) as place, changes.was_copies "
+            f"from raw.incoming_{name} as incoming inner join raw.changes_{name} as "
+            f"changes on {same('incoming', 'changes')}) as incoming "
+            f"where place > was_copies",
+        )
+        return new, removed
+
+    def _remove_copies(self, entity: Entity, file: str, load_id: int, same: Any) -> int:
+        """Mark some of the copies of a content as removed; how many.
+
+        Nothing tells copies apart, so all are written anew, negative loads marking
+        them for the while.
+        """
+        name, live = entity.name, _live(file)
+        fewer = "changes.now_copies > 0 and changes.now_copies < changes.was_copies"
+        if not self._count(
+            f"select count(*) from raw.changes_{name} as changes where {fewer}"
+        ):
+            return 0
+        columns = _names(entity.file_columns)
+        self._change(
+            f"insert into raw.{name} ({columns}, file, load_id, removed_load_id) "
+            f"select {columns}, file, -load_id, "
+            f"case when place > now_copies then {load_id} end from ("
+            f"select {_names(entity.file_columns, 'live')}, live.file, live.load_id, "
+            f"changes.now_copies, row_number() over (partition by "
+            f"{_names(entity.file_columns, 'live')} order by live.load_id) as place "
+            f"from raw.{name} as live inner join raw.changes_{name} as changes "
+            f"on {same('live', 'changes')} where {fewer} "
+            f"and live.file = {literal(file)} and live.removed_load_id is null"
+            f") as copies"
+        )
+        self._change(
+            f"delete from raw.{name} using raw.changes_{name} as changes "
+            f"where {live} and raw.{name}.load_id > 0 and {fewer} "
+            f"and {same(f'raw.{name}', 'changes')}"
+        )
+        self._change(f"update raw.{name} set load_id = -load_id where load_id < 0")
+        return self._count(
+            f"select coalesce(sum(changes.was_copies - changes.now_copies), 0) "
+            f"from raw.changes_{name} as changes where {fewer}"
+        )
+
+    def _insert_incoming(
+        self, entity: Entity, file: str, load_id: int, incoming: str
+    ) -> int:
+        values = ", ".join(
+            column.name if column.header else _filled(column, file, load_id)
+            for column in entity.columns
+        )
+        return self._change(
+            f"insert into raw.{entity.name} ({_names(entity.columns)}) "
+            f"select {values} from {incoming}"
+        )
+
+    def remove(self, entity: Entity, file: str, load_id: int) -> int:
+        return self._change(
+            f"update raw.{entity.name} set removed_load_id = {load_id} "
+            f"where {_live(file)}"
+        )
+
+    def rejects(self, file: str) -> list[Reject]:
+        rows = self._rows(
+            f"select record_number, reason from raw.rejects where {_live(file)} "
+            f"order by record_number"
+        )
+        return [Reject(int(number), reason) for number, reason in rows]
+
+    def drop_rejects(self, file: str, load_id: int) -> None:
+        self._change(
+            f"update raw.rejects set removed_load_id = {load_id} where {_live(file)}"
+        )
+
+    def keep_rejects(
+        self,
+        entity: Entity,
+        file: str,
+        load_id: int,
+        rejects: Iterable[tuple[Reject, str]],
+        scratch: Path,  # noqa: ARG002
+    ) -> None:
+        rows = [
+            (file, entity.name, reject.record_number, reject.reason, text, load_id)
+            for reject, text in rejects
+        ]
+        if rows:
+            self.connection.cursor().executemany(
+                "insert into raw.rejects "
+                "(file, entity, record_number, reason, text, load_id) "
+                "values (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def record(self, entry: LedgerEntry) -> None:
+        values = vars(entry)
+        self._change(
+            f"insert into raw.load_objects ({', '.join(values)}) "
+            f"select {', '.join(literal(value) for value in values.values())}"
+        )
+        if entry.status == "refused":
+            self._record_refusal(entry)
+            return
+        file = literal(entry.file)
+        self._change(f"delete from raw.objects where file = {file}")
+        if entry.status != "removed":
+            names = (
+                "file, entity, etag, sha256, size_bytes, records, rows_rejected, "
+                "load_id"
+            )
+            self._change(
+                f"insert into raw.objects ({names}, contract) select {names}, "
+                f"{literal(entities()[entry.entity].contract)} from raw.load_objects "
+                f"where load_id = {entry.load_id} and file = {file}"
+            )
+
+    def _record_refusal(self, entry: LedgerEntry) -> None:
+        file, etag, sha256 = map(literal, (entry.file, entry.etag, entry.sha256))
+        known = self._change(
+            f"update raw.objects set refused_sha256 = {sha256}, etag = {etag} "
+            f"where file = {file}"
+        )
+        if not known:
+            self._change(
+                "insert into raw.objects (file, entity, etag, size_bytes, records, "
+                "rows_rejected, refused_sha256, load_id, contract) "
+                f"select {file}, {literal(entry.entity)}, {etag}, 0, 0, 0, {sha256}, "
+                f"{entry.load_id}, {literal(entities()[entry.entity].contract)}"
+            )
+
+    def record_load(
+        self, load_id: int, load_key: str, source: str, loaded_at: datetime
+    ) -> None:
+        moment = f"cast({literal(loaded_at.isoformat(sep=' '))} as timestamp_ntz)"
+        self._change(
+            f"insert into raw.loads (load_id, load_key, source, loaded_at) "
+            f"select {load_id}, {literal(load_key)}, {literal(source)}, {moment}"
+        )
+
+    def record_listing(self, listed_at: datetime, objects: int) -> None:
+        """Write down when the source was last listed, and how many objects it had."""
+        moment = f"cast({literal(listed_at.isoformat(sep=' '))} as timestamp_ntz)"
+        self._change("delete from raw.listings")
+        self._change(
+            f"insert into raw.listings (listed_at, objects) select {moment}, {objects}"
+        )
+
+    def note(self, file: str, etag: str, contract: str | None) -> None:
+        self._change(
+            f"update raw.objects set etag = {literal(etag)}, "
+            f"contract = {literal(contract)} where file = {literal(file)}"
+        )
+
+    def _land_texts(self, entity: Entity, csv_file: CsvFile) -> None:
+        """Stage a file and copy its records as texts."""
+        self._change(f"delete from raw.landing_{entity.name}")
+        count = len(entity.file_columns)
+        # One column more than there are shows a record that is too long.
+        if csv_file.is_numbered:
+            values = [f"${place}" for place in range(1, count + 3)]
+        else:
+            values = ["metadata$file_row_number"]
+            values += [f"${place}" for place in range(1, count + 2)]
+        skip = 0 if csv_file.is_numbered else 1
+        place, name, is_ours = self._stage(csv_file)
+        self._run(
+            f"copy into raw.landing_{entity.name} "
+            f"from (select {', '.join(values)} from {place}) "
+            f"files = ('{name}') "
+            f"file_format = ({FILE_FORMAT.format(skip=skip)}) "
+            f"force = true purge = {str(is_ours).lower()} "
+            f"on_error = 'ABORT_STATEMENT'"
+        )
+        if not csv_file.is_numbered:
+            # Whether the header counts is not documented.
+            self._change(
+                f"update raw.landing_{entity.name} set record_number = record_number "
+                f"+ 1 - (select min(record_number) from raw.landing_{entity.name})"
+            )
+
+    def _stage(self, csv_file: CsvFile) -> tuple[str, str, bool]:
+        """Where a file is on a stage: the folder, its name, and whether it was put."""
+        key = csv_file.key or ""
+        # Other characters would have to be quoted, each in its own way.
+        if self.bucket and re.fullmatch(r"[A-Za-z0-9_./=-]+", key):
+            folder, slash, name = key.rpartition("/")
+            return f"@{self.bucket}/{folder}{slash}", name, False
+        path = str(csv_file.path).replace("\\", "\\\\").replace("'", "\\'")
+        self._run(f"put 'file://{path}' {self.place} overwrite = true")
+        return self.place, f"{csv_file.path.name}.gz", True
+
+    def _check_bucket(self) -> None:
+        """Raise ReelhouseError unless the external stage shows the source."""
+        if self.bucket is None:
+            return
+        found = self._stages().get(self.bucket.lower())
+        if found != f"{self.url.rstrip('/')}/":
+            shown = "is not there" if found is None else f"shows {found or 'no bucket'}"
+            raise ReelhouseError(
+                f"The stage {self.bucket} {shown}, and the source is {self.url}: set "
+                f"REELHOUSE_STAGE to a stage of that address, or to none."
+            )
+
+    def _stages(self) -> dict[str, str]:
+        """Addresses of the stages in raw by name, empty for internal ones."""
+        cursor = self._run("show stages in schema raw")
+        names = [column.name.lower() for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return {f"raw.{row['name'].lower()}": row["url"] or "" for row in rows}
+
+    def _typed(self, column: Column) -> str:
+        return self.dialect.try_cast(column.name, column.data_type)
+
+    def _has_table(self, schema: str, name: str) -> bool:
+        return bool(
+            self._count(
+                f"select count(*) from information_schema.tables where table_schema = "
+                f"{literal(schema)} and table_name = {literal(name)}"
+            )
+        )
+
+    def _run(self, sql: str) -> Any:
+        return self.connection.cursor().execute(sql)
+
+    def _change(self, sql: str) -> int:
+        """Run a statement that changes rows; their number."""
+        return int(self._run(sql).rowcount or 0)
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._run(sql).fetchall()
+        return rows
+
+    def _row(self, sql: str) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._run(sql).fetchone()
+        return row
+
+    def _count(self, sql: str) -> int:
+        row = self._row(sql)
+        return int(row[0]) if row else 0
+
+
+@contextmanager
+def open_warehouse(settings: Settings | None = None) -> Iterator[Warehouse]:
+    """Open the account that the variables name; without `settings` not for a load.
+
+    Raises ReelhouseError where it refuses, or cannot be reached any more.
+    """
+    connection = connect()
+    try:
+        if settings is None:
+            yield Warehouse(connection)
+        else:
+            yield Warehouse(connection, settings.stage, settings.source)
+    except connector().errors.Error as error:
+        if is_lost(error):
+            raise ReelhouseError(
+                f"The connection to the account {connection.account} was lost: run it "
+                f"again when it can be reached."
+            ) from error
+        raise ReelhouseError(
+            f"The account {connection.account} refused what it was told "
+            f"({first_line(error)}): see to the role and the warehouse as "
+            f"docs/snowflake.md has them, and run it again."
+        ) from error
+    finally:
+        connection.close()
+
+
+def connect(in_database: bool = True) -> Any:
+    """A connection as profiles.yml describes it, in UTC and with limits to waiting.
+
+    Without `in_database` it is in no database and schema, with the user's own role
+    and warehouse. Raises ReelhouseError where the account does not let it in.
+    """
+    errors = connector().errors  # before dbt, which would let it warn
+    credentials = _credentials()
+    # dbt prints what the connector logs of an error that is raised as well.
+    logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
+    place = {
+        "database": credentials.database,
+        "schema": "raw",
+        "warehouse": credentials.warehouse,
+        "role": credentials.role,
+    }
+    login = _login(credentials)
+    try:
+        return connector().connect(
+            account=credentials.account,
+            autocommit=True,
+            paramstyle="qmark",
+            application="reelhouse",
+            # It would look for a cloud around this machine.
+            platform_detection_timeout_seconds=(
+                credentials.platform_detection_timeout_seconds
+            ),
+            session_parameters={
+                "QUERY_TAG": credentials.query_tag,
+                "TIMEZONE": "UTC",
+                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+                "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_SECONDS,
+            },
+            **limits(),
+            **place if in_database else {},
+            **login,
+        )
+    except errors.Error as error:
+        if is_lost(error):
+            raise ReelhouseError(
+                f"The account {credentials.account} cannot be reached "
+                f"({first_line(error)}): check SNOWFLAKE_ACCOUNT, SNOWFLAKE_HOST if "
+                f"it is set, and the network."
+            ) from error
+        raise ReelhouseError(
+            f"The account {credentials.account} does not let {credentials.user} in "
+            f"({first_line(error)}): check the variables SNOWFLAKE_…."
+        ) from error
+
+
+def limits() -> dict[str, Any]:
+    """Arguments that let the connector wait for nothing without end."""
+    return {
+        "login_timeout": LOGIN_SECONDS,
+        # This is no more than how long a statement may take.
+        "network_timeout": STATEMENT_SECONDS,
+        "backoff_policy": _patience,
+    }
+
+
+def _patience() -> Iterator[int]:
+    """The seconds to wait before each further attempt at one request."""
+    deadline = time.monotonic() + NETWORK_SECONDS
+    seconds = 1
+    while time.monotonic() < deadline:
+        yield seconds
+        seconds = min(2 * seconds, LONGEST_WAIT_SECONDS)
+    raise connector().errors.OperationalError(
+        msg=f"There was no answer for {NETWORK_SECONDS} seconds.", errno=NO_ANSWER
+    )
+
+
+def connector() -> Any:
+    """The module snowflake.connector, imported when it is needed.
+
+    It warns of newer libraries beside the ones it was made with, and logs what it
+    raises as well.
+    """
+    logging.getLogger("snowflake.connector").addHandler(logging.NullHandler())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import snowflake.connector
+        import snowflake.connector.util_text
+    return snowflake.connector
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error says that the account cannot be reached any more."""
+    errors = connector().errors
+    if isinstance(error, errors.OperationalError):
+        # So begin the connector's numbers for the way to the account.
+        return bool(error.errno // 1_000 == NO_ANSWER // 1_000)
+    return isinstance(error, errors.Error) and not isinstance(
+        error, errors.DatabaseError
+    )
+
+
+def _login(credentials: Any) -> dict[str, Any]:
+    """What the connector logs in with; ReelhouseError where a key cannot be used."""
+    variable = (
+        "SNOWFLAKE_PRIVATE_KEY"
+        if credentials.private_key
+        else "SNOWFLAKE_PRIVATE_KEY_PATH"
+    )
+    try:
+        login: dict[str, Any] = credentials.auth_args()
+        is_rsa = True
+        if key := login.get("private_key"):
+            # As an object the connector need not check it once more.
+            login["private_key"] = load_der_private_key(key, None)
+            is_rsa = isinstance(login["private_key"], RSAPrivateKey)
+    except OSError as error:
+        raise ReelhouseError(
+            f"{variable} names a file that cannot be read ({error.strerror}): check "
+            f"its path and its permissions."
+        ) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        opened = (
+            "opens with SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
+            if credentials.private_key_passphrase
+            else "opens without SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
+        )
+        raise ReelhouseError(
+            f"{variable} holds no private key that {opened}: check both."
+        ) from None  # who knows what of the key a library would show
+    if not is_rsa:
+        raise ReelhouseError(
+            f"{variable} holds a private key of another kind than RSA: make one as "
+            f"docs/snowflake.md does."
+        )
+    return login
+
+
+def _credentials() -> Any:
+    """What dbt itself reads from profiles.yml for the target prod."""
+    from dbt.config.profile import Profile, read_profile
+    from dbt.config.renderer import ProfileRenderer
+    from dbt.flags import set_from_args
+    from dbt_common.context import set_invocation_context
+
+    set_invocation_context(variables())
+    set_from_args(argparse.Namespace(), None)
+    profile = Profile.from_raw_profiles(
+        raw_profiles=read_profile(str(PROJECT)),
+        profile_name="reelhouse",
+        renderer=ProfileRenderer({}),
+        target_override="prod",
+    )
+    return profile.credentials
+
+
+def first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def literal(value: object) -> str:
+    """A value as a SQL literal; a backslash escapes there, so it is escaped."""
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _data_type(column: Column) -> str:
+    return "timestamp_ntz" if column.data_type == "timestamp" else column.data_type
+
+
+def _known_type(data_type: str) -> str:
+    """The name of a declared type; a bigint has 38 digits here, as this decimal has."""
+    return "bigint" if data_type == "decimal(38,0)" else data_type
+
+
+def _names(columns: Iterable[Column], alias: str = "") -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}{column.name}" for column in columns)
+
+
+def _filled(column: Column, file: str, load_id: int) -> str:
+    """The value of a column that the loader fills in."""
+    values = {
+        "file": literal(file),
+        "load_id": str(load_id),
+        "removed_load_id": "null",
+    }
+    return values.get(column.name, column.name)
+
+
+def _live(file: str) -> str:
+    return f"file = {literal(file)} and removed_load_id is null"
+
+
+def _all_hold(rules: list[Rule]) -> str:
+    return " and ".join(["true", *(f"({rule.condition})" for rule in rules)])
+
+
+def _well_formed(entity: Entity) -> str:
+    """Whether a landed record has as many values as columns, and is not too long."""
+    columns = [column.name for column in entity.file_columns]
+    length = " + ".join(f"coalesce(length({name}), 0)" for name in columns)
+    return (
+        f"{columns[-1]} is not null and surplus is null "
+        f"and {length} + {len(columns) - 1} <= {MAX_LINE_BYTES}"
+    )

@@ -1,1 +1,0 @@
-"""Parts of the data generator; `reelhouse.generate` puts them together."""

@@ -1,0 +1,287 @@
+"""Records of a CSV file: taken apart before any engine sees them.
+
+One record is one line. A line break inside quotes is not part of the contract, so
+an open quote can never swallow the lines after it. What is wrong with a record's
+form is found here, the same for every engine; what is wrong with its values is
+found by the engine (`rules.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from reelhouse.contract import Entity
+from reelhouse.errors import ReelhouseError
+from reelhouse.ingest.exactness import ExactLines
+
+BOM = b"\xef\xbb\xbf"
+MAX_LINE_BYTES = 65_536
+MAX_TEXT_BYTES = 4_096
+# So much of a chunk stays in a processor's cache while it is looked at in many ways.
+PIECE_BYTES = 1 << 17
+
+# 1980: no rating is older, and a time of today that lost a digit is.
+EARLIEST_WHOLE_EPOCH = 315_532_800
+EPOCH_DIGITS = 18
+
+NO_LINE_BREAK = "no line break after the last record, which may be cut"
+
+
+class RefusedObject(ReelhouseError):
+    """An object that cannot be read as a whole; the message says why."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record kept aside: its number (1 is the line after the header) and why."""
+
+    record_number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one pass over an object's bytes tells."""
+
+    size: int
+    sha256: str
+    line_breaks: int
+    commas: int
+    ends_with_line_break: bool
+    is_plain: bool
+    is_exact: bool
+
+    @property
+    def records(self) -> int:
+        """Lines after the header."""
+        return self.lines - 1
+
+    @property
+    def lines(self) -> int:
+        return self.line_breaks + (0 if self.ends_with_line_break else 1)
+
+    def is_plain_table(self, columns: int) -> bool:
+        """Whether any CSV reader finds the same records of so many columns.
+
+        Holds if the reader finds as many records as there are lines: none can have
+        a comma too many then, since none has one too few.
+        """
+        return self.is_plain and self.commas == self.lines * (columns - 1)
+
+
+@dataclass
+class Inspector:
+    """Takes an object's bytes as they arrive and ends with its Facts.
+
+    A plain object is ASCII without quotes, NUL bytes or stray carriage returns,
+    with one kind of line end: any CSV reader agrees about it. `exact` looks at its
+    numbers.
+    """
+
+    exact: ExactLines
+    size: int = 0
+    line_breaks: int = 0
+    commas: int = 0
+    returns: int = 0
+    pairs: int = 0
+    is_plain: bool = True
+    last: int = -1
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def update(self, chunk: bytes, /) -> None:
+        self.digest.update(chunk)
+        self.size += len(chunk)
+        for start in range(0, len(chunk), PIECE_BYTES):
+            self._look_at(chunk[start : start + PIECE_BYTES])
+
+    def _look_at(self, chunk: bytes) -> None:
+        data = np.frombuffer(chunk, np.uint8)
+        is_break = data == ord("\n")
+        self.line_breaks += int(np.count_nonzero(is_break))
+        if self.is_plain:
+            self.is_plain = chunk.isascii() and b'"' not in chunk and b"\0" not in chunk
+            is_return = data == ord("\r")
+            self.commas += int(np.count_nonzero(data == ord(",")))
+            self.returns += int(np.count_nonzero(is_return))
+            self.pairs += int(np.count_nonzero(is_return[:-1] & is_break[1:]))
+            if self.last == ord("\r") and chunk[0] == ord("\n"):
+                self.pairs += 1
+            self.exact.update(chunk)
+        self.last = chunk[-1]
+
+    def facts(self) -> Facts:
+        ends = self.last == ord("\n")
+        same_ends = self.returns == self.pairs and self.pairs in (0, self.line_breaks)
+        return Facts(
+            size=self.size,
+            sha256=self.digest.hexdigest(),
+            line_breaks=self.line_breaks,
+            commas=self.commas,
+            ends_with_line_break=ends,
+            is_plain=self.is_plain and ends and same_ends,
+            is_exact=self.is_plain and self.exact.is_exact,
+        )
+
+
+def check_header(path: Path, entity: Entity, name: str) -> None:
+    """Raise RefusedObject unless the first line is the contract's, to the letter."""
+    with path.open("rb") as file:
+        line = file.readline(MAX_LINE_BYTES)
+    if not line:
+        raise RefusedObject(f"{name} is empty (0 bytes): deliver it again.")
+    line = line.removeprefix(BOM).removesuffix(b"\n").removesuffix(b"\r")
+    found = line.decode("utf-8", "backslashreplace")
+    if found == entity.header:
+        return
+    if found.startswith('"') and found.replace('"', "") == entity.header:
+        problem = "has quotes in its header"
+    elif found.lower() == entity.header.lower():
+        problem = "has a header in other letter case"
+    elif sorted(found.split(",")) == sorted(entity.header.split(",")):
+        problem = "has its columns in another order"
+    elif _looks_like_a_record(found):
+        problem = "has no header"
+    else:
+        problem = "has other columns"
+    raise RefusedObject(
+        f"{name} {problem} (expected '{entity.header}', found '{found[:200]}'): "
+        f"deliver it with the expected first line, and values in its order."
+    )
+
+
+def split(source: Path, clean: Path, entity: Entity) -> list[Reject]:
+    """Write the well-formed records of a file to another, and return the rest.
+
+    `clean` gets no header; every line is the record's number, a comma, and the
+    record as it was, ended by LF. The values are not looked at, but for a last
+    line without a line break: it is kept only where a cut would show.
+    """
+    columns = len(entity.file_columns)
+    well_formed = _pattern(columns)
+    rejects = []
+    with source.open("rb") as lines, clean.open("wb") as out:
+        for number, line, has_break in _records(lines):
+            reason = None
+            if not well_formed.fullmatch(line) or len(line) > MAX_LINE_BYTES:
+                reason = _diagnose(line, columns)
+            elif not (line.isascii() or _is_utf8(line)):
+                reason = "not UTF-8"
+            elif not has_break and not _is_whole(line, source, entity):
+                reason = NO_LINE_BREAK
+            if reason:
+                rejects.append(Reject(number, reason))
+            else:
+                out.write(b"%d,%b\n" % (number, line))
+    return rejects
+
+
+def texts(source: Path, rejects: Iterable[Reject]) -> Iterator[tuple[Reject, str]]:
+    """Each reject (sorted by record number) with its line, made printable.
+
+    Control characters and bytes that are not UTF-8 become `\\x` and two digits; a
+    long line is cut and its length told.
+    """
+    with source.open("rb") as lines:
+        records = _records(lines)
+        number, line = 0, b""
+        for reject in rejects:
+            while number < reject.record_number:
+                number, line, _ = next(records)
+            yield reject, _printable(line)
+
+
+def _records(lines: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
+    """Number, bytes without line end, and whether there was one; header left out.
+
+    Of a line over the limit only its beginning is kept: one byte too many, by which
+    it is known.
+    """
+    number = -1
+    while line := lines.readline(MAX_LINE_BYTES + 2):
+        number += 1
+        has_break = line.endswith(b"\n")
+        while not has_break and (rest := lines.readline(1 << 20)):
+            has_break = rest.endswith(b"\n")
+        if number:
+            yield number, line.removesuffix(b"\n").removesuffix(b"\r"), has_break
+
+
+def _pattern(columns: int) -> re.Pattern[bytes]:
+    bare = rb'[^",\r\n\0]*'
+    quoted = rb'"(?:[^"\r\n\0]|"")*"'
+    value = rb"(?:%b|%b)" % (bare, quoted)
+    return re.compile(rb",".join([value] * columns))
+
+
+def _diagnose(line: bytes, columns: int) -> str:
+    """Why a line is not a record of so many columns."""
+    if len(line) > MAX_LINE_BYTES:
+        return f"line longer than {MAX_LINE_BYTES} bytes"
+    if not line.strip():
+        return "blank line"
+    if b"\0" in line:
+        return "NUL byte"
+    if b"\r" in line:
+        return "carriage return inside the line"
+    if line.count(b'"') % 2:
+        return "unbalanced quote"
+    for found in range(1, columns):
+        if _pattern(found).fullmatch(line):
+            return "missing column"
+    if re.compile(_pattern(columns).pattern + rb",.*").fullmatch(line):
+        return "extra column"
+    return "stray quote"
+
+
+def _is_whole(line: bytes, source: Path, entity: Entity) -> bool:
+    """Whether a last line without a line break cannot be the stump of a longer one.
+
+    A cut time is at least ten times too small; a cut word of a list is met nowhere
+    else. Any other value might be cut unseen, an empty one above all.
+    """
+    column = entity.file_columns[-1]
+    value = _last_value(line)
+    if column.is_epoch:
+        is_time = value.isdigit() and len(value) <= EPOCH_DIGITS
+        return is_time and int(value) >= EARLIEST_WHOLE_EPOCH
+    if column.separator:
+        separator = column.separator.encode()
+        with source.open("rb") as lines:
+            others = (_last_value(rest) for _, rest, ended in _records(lines) if ended)
+            words = {word for other in others for word in other.split(separator)}
+        return all(word and word in words for word in value.split(separator))
+    return False
+
+
+def _last_value(line: bytes) -> bytes:
+    return line.rpartition(b",")[2].strip(b'"')
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _looks_like_a_record(line: str) -> bool:
+    return line.partition(",")[0].isdigit()
+
+
+def _printable(line: bytes) -> str:
+    text = line[:MAX_TEXT_BYTES].decode("utf-8", "backslashreplace")
+    text = "".join(
+        char if char >= " " and char != "\x7f" else f"\\x{ord(char):02x}"
+        for char in text
+    )
+    if len(line) > MAX_TEXT_BYTES:
+        text += f" … (cut after {MAX_TEXT_BYTES} bytes)"
+    return text

@@ -1,0 +1,129 @@
+"""A local emulated Snowflake (fakesnow) on loopback, for work without an account."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.local.child import LOOPBACK_ONLY, START_SECONDS, serve
+
+# The server lets no statement run for as long as the second of them.
+LOGIN_SECONDS = 60
+NETWORK_SECONDS = 330
+
+
+@dataclass(frozen=True)
+class EmulatorSettings:
+    """Where the emulator is, and a key of no worth (PKCS 8, base64) to log in with.
+
+    Names are as good as any, for the emulator asks nobody who they are.
+    """
+
+    port: int
+    private_key: str = field(repr=False)
+    host: str = "127.0.0.1"
+    account: str = "emulator"
+    user: str = "emulator"
+    role: str = "emulator"
+    warehouse: str = "emulator"
+    database: str = "MOVIELENS"
+
+
+@contextmanager
+def serve_emulator(
+    environ: Mapping[str, str] = os.environ, start_seconds: float = START_SECONDS
+) -> Iterator[EmulatorSettings]:
+    """Serve an empty account on a free loopback port until the block ends.
+
+    The server is a child process that also stops when this process dies in any way;
+    what is in its tables is gone with it. Stages reach the S3 that AWS_ENDPOINT_URL
+    in `environ` names, and none without it. Raises ReelhouseError when it does not
+    answer within `start_seconds`.
+    """
+    child_environ = _child_environment(environ)
+    module = "reelhouse.local.emulator.server"
+    with serve(module, "emulator", child_environ, start_seconds) as port:
+        yield EmulatorSettings(port, _new_private_key())
+
+
+def environment(settings: EmulatorSettings) -> dict[str, str]:
+    """The variables that lead dbt's target prod, and our own connector, there.
+
+    They outrank what the machine has of its own, which could be a real account.
+    """
+    refuse_real_account(settings.host)
+    return {
+        "SNOWFLAKE_ACCOUNT": settings.account,
+        "SNOWFLAKE_USER": settings.user,
+        "SNOWFLAKE_ROLE": settings.role,
+        "SNOWFLAKE_WAREHOUSE": settings.warehouse,
+        "SNOWFLAKE_DATABASE": settings.database,
+        "SNOWFLAKE_HOST": settings.host,
+        "SNOWFLAKE_PORT": str(settings.port),
+        "SNOWFLAKE_PROTOCOL": "http",
+        "SNOWFLAKE_PRIVATE_KEY": settings.private_key,
+        "SNOWFLAKE_PRIVATE_KEY_PATH": "",
+        "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "",
+        "SNOWFLAKE_AUTHENTICATOR": "",
+        "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": "",
+        "SNOWFLAKE_TOKEN": "",
+    } | LOOPBACK_ONLY
+
+
+def connection(settings: EmulatorSettings) -> dict[str, Any]:
+    """Arguments for snowflake.connector.connect, with a limit to every wait."""
+    refuse_real_account(settings.host)
+    return {
+        "account": settings.account,
+        "user": settings.user,
+        "role": settings.role,
+        "warehouse": settings.warehouse,
+        "database": settings.database,
+        "host": settings.host,
+        "port": settings.port,
+        "protocol": "http",
+        "private_key": base64.b64decode(settings.private_key),
+        "login_timeout": LOGIN_SECONDS,
+        "network_timeout": NETWORK_SECONDS,
+        "platform_detection_timeout_seconds": 0.0,
+    }
+
+
+def refuse_real_account(host: str) -> None:
+    """Raise ReelhouseError unless `host` is this machine itself."""
+    try:
+        is_here = ip_address(host).is_loopback
+    except ValueError:
+        is_here = host == "localhost"
+    if not is_here:
+        raise ReelhouseError(
+            f"'{host}' is not on this machine, so it is not the emulator: what is "
+            f"meant for the emulator must not reach a real account. Start it with "
+            f"`reelhouse emulator`."
+        )
+
+
+def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without an endpoint of its own, S3 would be the real one."""
+    if environ.get("AWS_ENDPOINT_URL"):
+        return dict(environ)
+    return {k: value for k, value in environ.items() if not k.startswith("AWS_")}
+
+
+def _new_private_key() -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    encoded = key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return base64.b64encode(encoded).decode()

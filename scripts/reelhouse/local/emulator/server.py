@@ -1,0 +1,255 @@
+"""The child process: the part of Snowflake's protocol that its connector speaks.
+
+fakesnow has a server of its own, on two more libraries; it answers HTTP 500 to what
+it did not foresee, knows no parameter of a session, and stops no statement.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import traceback
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from werkzeug.serving import WSGIRequestHandler
+from werkzeug.wrappers import Request, Response
+
+from reelhouse.local.child import run_server
+from reelhouse.s3 import S3Settings
+
+STATEMENT_SECONDS = 300.0
+
+
+class _Handler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing: a line for each request helps nobody."""
+
+
+class Service:
+    """Sessions by token, and the statements that run."""
+
+    def __init__(self, account: Any) -> None:
+        self.account = account
+        self.sessions: dict[str, Any] = {}
+        self.running: dict[str, Any] = {}
+        self.lock = threading.Lock()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        request = Request(environ)
+        action = {
+            "/session/v1/login-request": self.log_in,
+            "/session": self.keep_or_end,
+            "/session/heartbeat": self.keep_or_end,
+            "/queries/v1/query-request": self.query,
+            "/queries/v1/abort-request": self.abort,
+        }.get(request.path)
+        try:
+            answer = action(request) if action else _failure(f"No {request.path} here.")
+        except Exception as error:  # noqa: BLE001
+            # The connector tries again for minutes where it is told HTTP 500.
+            traceback.print_exc()
+            answer = self.failure(error)
+        response = Response(json.dumps(answer), mimetype="application/json")
+        return response(environ, start_response)
+
+    def log_in(self, request: Request) -> dict[str, Any]:
+        """Any user with any key gets a session, unless a fault is told."""
+        from reelhouse.local.emulator.session import fail_as_told
+
+        asked = _body(request)["data"]
+        fail_as_told(self.account, f"login {asked.get('LOGIN_NAME')}")
+        parameters = {
+            name.upper(): value
+            for name, value in (asked.get("SESSION_PARAMETERS") or {}).items()
+        }
+        session = self.account.open_session(
+            request.args.get("databaseName"),
+            request.args.get("schemaName"),
+            parameters,
+        )
+        token = secrets.token_urlsafe(32)
+        self.sessions[token] = session
+        return _success(
+            {
+                "token": token,
+                "masterToken": token,
+                "sessionId": session.number,
+                "serverVersion": "10.0.0",
+                "parameters": [
+                    {"name": "AUTOCOMMIT", "value": parameters.get("AUTOCOMMIT", True)},
+                    {"name": "TIMEZONE", "value": "Etc/UTC"},
+                    # Nothing is put on a stage unasked.
+                    {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
+                ],
+                "sessionInfo": {
+                    "databaseName": session.database,
+                    "schemaName": session.schema,
+                    "warehouseName": request.args.get("warehouse"),
+                    "roleName": request.args.get("roleName"),
+                },
+            }
+        )
+
+    def keep_or_end(self, request: Request) -> dict[str, Any]:
+        token, session = self.session(request)
+        if request.args.get("delete"):
+            del self.sessions[token]
+            session.close()
+        return _success(None)
+
+    def query(self, request: Request) -> dict[str, Any]:
+        _, session = self.session(request)
+        asked = _body(request)
+        name = request.args.get("requestId", "")
+        self.running[name] = session
+        try:
+            return _run(session, asked)
+        finally:
+            self.running.pop(name, None)
+
+    def abort(self, request: Request) -> dict[str, Any]:
+        from reelhouse.local.emulator.session import CANCELED
+
+        session = self.running.get(_body(request).get("requestId", ""))
+        if session:
+            session.stop(CANCELED, "SQL execution canceled")
+        return _success(None)
+
+    def session(self, request: Request) -> tuple[str, Any]:
+        """The token of a request, and the session that it stands for."""
+        token = request.headers.get("Authorization", "").partition('"')[2].rstrip('"')
+        session = self.sessions.get(token)
+        if not session:
+            raise LookupError("This session has ended: log in again.")
+        return token, session
+
+    def failure(self, error: Exception) -> dict[str, Any]:
+        from reelhouse.local.emulator.session import as_sql_error
+
+        known = as_sql_error(error)
+        return _failure(str(known.raw_msg), known.errno, known.sqlstate)
+
+
+def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a statement; its result as the connector takes it."""
+    from fakesnow.arrow import to_ipc, to_sf
+    from fakesnow.statement_type import DML_TYPE_IDS
+
+    cursor = session.cursor()
+    sql = asked["sqlText"]
+    if asked.get("describeOnly"):
+        return _described(cursor, sql)
+    rows = None
+    for parameters in _parameters(asked.get("bindings") or {}):
+        cursor.execute(sql, binding_params=parameters, server=True)
+        rows = (rows or 0) + (cursor.rowcount or 0)
+    rowtype = cursor.rowtype()
+    put = cursor._last_transformed.args.get("put_stage_data")
+    if put:
+        return _success(put)
+    table = cursor._arrow_table
+    data = {
+        "parameters": [{"name": "TIMEZONE", "value": "Etc/UTC"}],
+        "rowtype": rowtype,
+        "total": table.num_rows,
+        "returned": table.num_rows,
+        "queryId": cursor.sfqid,
+        "statementTypeId": cursor.type_id,
+        "finalDatabaseName": session.database,
+        "finalSchemaName": session.schema,
+    }
+    if cursor.type_id in DML_TYPE_IDS:
+        # One statement was sent, though it ran once for each row of an array.
+        counts = [[str(value) for value in row.values()] for row in table.to_pylist()]
+        if isinstance(asked.get("bindings"), dict) and len(counts[0]) == 1:
+            counts = [[str(rows)]]
+        return _success(data | {"queryResultFormat": "json", "rowset": counts})
+    encoded = b64encode(to_ipc(to_sf(table, rowtype))).decode()
+    return _success(data | {"queryResultFormat": "arrow", "rowsetBase64": encoded})
+
+
+def _described(cursor: Any, sql: str) -> dict[str, Any]:
+    """The columns of a result, without running the statement that would yield it."""
+    from fakesnow.rowtype import describe_as_rowtype
+
+    from reelhouse.local.emulator.deviations import NotEmulated
+
+    described = cursor._describe_only(sql)
+    if described is None:
+        raise NotEmulated("to describe this statement without running it")
+    return _success(
+        {
+            "rowtype": describe_as_rowtype(described),
+            "total": 0,
+            "returned": 0,
+            "queryId": cursor.sfqid,
+            "queryResultFormat": "json",
+            "rowset": [],
+        }
+    )
+
+
+def _parameters(bindings: Mapping[str, Any]) -> list[Any]:
+    """What a statement is to be run with, once for each row of an array."""
+    from fakesnow.converter import from_binding
+
+    def value(kind: str, text: str | None) -> Any:
+        if text is None or kind == "REAL":
+            return text if text is None else float(text)
+        return from_binding({"type": kind, "value": text})
+
+    if not bindings:
+        return [None]
+    if not all(name.isdigit() for name in bindings):
+        return [{n: value(each["type"], each["value"]) for n, each in bindings.items()}]
+    columns = []
+    for number in range(1, len(bindings) + 1):
+        each = bindings[str(number)]
+        values = each["value"] if isinstance(each["value"], list) else [each["value"]]
+        columns.append([value(each["type"], text) for text in values])
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _body(request: Request) -> Any:
+    content = request.get_data()
+    if request.headers.get("Content-Encoding") == "gzip":
+        content = gzip.decompress(content)
+    return json.loads(content)
+
+
+def _success(data: Any) -> dict[str, Any]:
+    return {"success": True, "code": None, "message": None, "data": data}
+
+
+def _failure(
+    message: str, number: int = 370001, state: str | None = "XX000"
+) -> dict[str, Any]:
+    code = f"{number:06d}"
+    return {
+        "success": False,
+        "code": code,
+        "message": message,
+        "data": {"errorCode": code, "sqlState": state},
+    }
+
+
+def main() -> None:
+    # fakesnow makes a folder of its own when it is imported, and leaves it behind.
+    scratch = tempfile.mkdtemp(prefix="reelhouse-emulator-")
+    tempfile.tempdir = scratch
+    from reelhouse.local.emulator.session import Account
+
+    s3 = S3Settings() if os.environ.get("AWS_ENDPOINT_URL") else None
+    account = Account(scratch, s3, STATEMENT_SECONDS)
+    run_server(Service(account), _Handler, lambda: shutil.rmtree(scratch))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,510 @@
+"""Sessions of the emulated account: stock fakesnow, with our deviations."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import fakesnow.arrow
+import fakesnow.info_schema
+import fakesnow.transforms
+import sqlglot
+from fakesnow.conn import FakeSnowflakeConnection
+from fakesnow.cursor import FakeSnowflakeCursor
+from fakesnow.instance import FakeSnow
+from fakesnow.rowtype import ColumnInfo, describe_as_rowtype
+from fakesnow.statement_type import statement_type_id
+from snowflake.connector import errors
+from sqlglot import Expr, exp
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.local.emulator import account, stages, tables, values
+from reelhouse.local.emulator.deviations import (
+    DONE,
+    Name,
+    NotEmulated,
+    answer,
+    deviation,
+    literal,
+    matched,
+    plain,
+)
+from reelhouse.s3 import S3Settings
+
+# Results that a session may ask for once more.
+KEPT_RESULTS = 16
+
+# Snowflake's numbers for a statement that is stopped.
+CANCELED = 604
+TIMEOUT = 630
+
+# What ALTER SESSION may set; 0 stands for the emulator's own limit.
+PARAMETERS: dict[str, object] = {
+    "QUERY_TAG": "",
+    "STATEMENT_TIMEOUT_IN_SECONDS": 0,
+    "TIMEZONE": "UTC",
+}
+
+_DDL = "(?!alter session )(?:create|alter|drop|undrop|comment|grant|revoke) .*"
+_DML = "(?:insert|update|delete|merge|copy|truncate) .*"
+_SESSION = r"alter session (?P<un>un)?set (?P<settings>.*)"
+_SETTING = r"(?P<name>\w+)(?:\s?=\s?(?P<value>'(?:[^'\\]|\\.|'')*'|[\w.]+))?"
+_SHOW_PARAMETERS = (
+    r"show parameters(?: like (?P<like>'[^']*'))?(?: (?:in|for) (?:session|account))?"
+)
+
+
+class Account(FakeSnow):
+    """The one emulated account that all sessions share; it lives in memory."""
+
+    def __init__(
+        self, scratch: str, s3: S3Settings | None, statement_seconds: float
+    ) -> None:
+        super().__init__()
+        self.s3 = s3
+        self.results_cache = keep_last_results()
+        self.statement_seconds = statement_seconds
+        self.lock = threading.RLock()
+        self.temporary: set[Name] = set()
+        self.session_count = 0
+        self.has_faults = False
+        self.duck_conn.execute(f"set global temp_directory = {literal(scratch)}")
+        look_up_no_python_variable(self.duck_conn)
+        self.duck_conn.execute(account.TABLES + tables.KINDS)
+        _patch_fakesnow()
+
+    def open_session(
+        self,
+        database: str | None,
+        schema: str | None,
+        parameters: dict[str, Any],
+    ) -> Session:
+        # Two sessions at once would both make the database.
+        with self.lock:
+            self.session_count += 1
+            return Session(self, self.session_count, database, schema, parameters)
+
+
+def _patch_fakesnow() -> None:
+    """Put our functions where fakesnow has no other way in."""
+    database_sql = fakesnow.info_schema.per_db_creation_sql
+    fakesnow.info_schema.per_db_creation_sql = lambda catalog: (
+        database_sql(catalog).replace(tables.NO_TRANSIENT, tables.IS_TRANSIENT)
+        + stages.LOADED.format(catalog=catalog)
+    )
+    fakesnow.info_schema.insert_table_comment_sql = tables.table_comment_sql
+    fakesnow.transforms.numeric_agg_implicit_cast = values.sum_exactly
+    fakesnow.transforms.trim_cast_varchar = values.trim_characters
+    vars(fakesnow.arrow)["timestamp_to_sf_struct"] = values.timestamp_structs
+
+
+class Session(FakeSnowflakeConnection):
+    """One connection, with the parameters that are its own."""
+
+    def __init__(
+        self,
+        account: Account,
+        number: int,
+        database: str | None,
+        schema: str | None,
+        parameters: dict[str, Any],
+    ) -> None:
+        super().__init__(
+            account.duck_conn.cursor(),
+            account.results_cache,
+            database,
+            schema,
+            autocommit=parameters.get("AUTOCOMMIT", True),
+        )
+        self.account = account
+        self.number = number
+        self.parameters = dict(PARAMETERS)
+        for name in parameters.keys() & PARAMETERS.keys():
+            self.set_parameter(name, parameters[name])
+        self.temporary: dict[Name, str] = {}
+        self.was_rolled_back = False
+        self.stopped: errors.Error | None = None
+
+    @property
+    def duck(self) -> duckdb.DuckDBPyConnection:
+        return self._duck_conn
+
+    def cursor(self, cursor_class: Any = None) -> Cursor:  # noqa: ARG002
+        return Cursor(self, self._duck_conn)
+
+    def close(self, retry: bool = True) -> None:
+        """Undo what is not committed, and drop what was temporary."""
+        with contextlib.suppress(duckdb.Error):
+            self.duck.rollback()
+        for name, kind in self.temporary.items():
+            with contextlib.suppress(duckdb.Error):
+                self.duck.execute(f"drop {kind} if exists {name.sql}")
+            self.account.temporary.discard(name)
+        super().close(retry)
+
+    @contextmanager
+    def ledger(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for what is outside of any transaction, one user at a time."""
+        with self.account.lock, self.account.duck_conn.cursor() as connection:
+            yield connection
+
+    def set_parameter(self, name: str, value: object) -> None:
+        if name == "TIMEZONE" and value not in {"UTC", "Etc/UTC"}:
+            raise NotEmulated(f"TIMEZONE = {value}, other than UTC")
+        if name == "STATEMENT_TIMEOUT_IN_SECONDS":
+            value = int(str(value))
+        self.parameters[name] = value
+
+    @property
+    def statement_seconds(self) -> float:
+        asked = float(str(self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"]))
+        longest = self.account.statement_seconds
+        return min(asked, longest) if asked else longest
+
+    def record(self, text: str) -> None:
+        """Write a statement down in emulator.recorded_statements."""
+        with self.ledger() as ledger:
+            ledger.execute(
+                "insert into _fs_global.emulator.recorded_statements "
+                "select count(*) + 1, ?, ?, ? "
+                "from _fs_global.emulator.recorded_statements",
+                [self.number, self.parameters["QUERY_TAG"], text],
+            )
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """All of what is done inside, or nothing; an open transaction goes with it."""
+        is_own = not self._in_transaction
+        if is_own:
+            self.duck.begin()
+        try:
+            yield
+        except BaseException:
+            self.duck.rollback()
+            self.was_rolled_back = not is_own
+            self._in_transaction = False
+            raise
+        if is_own:
+            self.duck.commit()
+
+    def relations(self, kind: str, scope: str) -> list[Name]:
+        """Tables or views of a database, or of a schema as DATABASE.SCHEMA."""
+        if kind not in {"TABLE", "VIEW"}:
+            return []
+        rows = self.duck.execute(
+            f"select database_name, schema_name, {kind}_name from duckdb_{kind}s() "
+            f"where ? in (database_name, database_name || '.' || schema_name) "
+            f"and not internal and schema_name != '_fs_information_schema' "
+            f"order by all",
+            [scope],
+        ).fetchall()
+        return [Name(*row) for row in rows]
+
+    def columns(self, name: Name) -> list[tuple[str, str, bool, str, str]]:
+        """Name, type, whether it may be null, default and comment of each column."""
+        return self.duck.execute(
+            "select column_name, data_type, is_nullable, column_default, comment "
+            "from duckdb_columns() "
+            "where (database_name, schema_name, table_name) = (?, ?, ?) "
+            "order by column_index",
+            list(name),
+        ).fetchall()
+
+    def has_relation(self, name: Name) -> bool:
+        scope = f"{name.database}.{name.schema}"
+        return name in self.relations("TABLE", scope) + self.relations("VIEW", scope)
+
+    def stop(self, number: int, reason: str) -> None:
+        """Interrupt the statement that is running, which is told this error."""
+        self.stopped = errors.ProgrammingError(reason, number, "57014")
+        self.duck.interrupt()
+
+
+class Cursor(FakeSnowflakeCursor):
+    """Runs one statement: by a deviation, or as stock fakesnow does."""
+
+    _conn: Session
+
+    def __init__(self, session: Session, duck: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(session, duck)
+        self.type_id = 0
+        self.columns: list[Any] | None = None
+        self.change: tables.Change | None = None
+
+    def execute(
+        self, command: str, params: Any = None, *args: Any, **kwargs: Any
+    ) -> Cursor:
+        session = self._conn
+        try:
+            with limit_time(session):
+                self._run(command, params, *args, **kwargs)
+        except Exception as error:
+            roll_back_failed(session)
+            raise as_sql_error(error, session.stopped) from error
+        return self
+
+    def _run(self, command: str, params: Any, *args: Any, **kwargs: Any) -> None:
+        session = self._conn
+        text = plain(command)
+        fail_as_told(session.account, text)
+        commit_before_ddl(session, text)
+        for respond in (
+            transact,
+            keep_session_parameters,
+            account.record_account_statement,
+            account.keep_grants,
+            tables.comment_on_columns,
+            tables.clone_table,
+            tables.swap_schemas,
+        ):
+            response = respond(session, text)
+            if response is not None:
+                self._execute(sqlglot.parse_one(response, read="duckdb"))
+                return
+        command = tables.without_properties(session, text) or command
+        super().execute(command, params, *args, **kwargs)
+        if self.change:
+            tables.follow(session, self.change)
+
+    def rowtype(self) -> list[ColumnInfo]:
+        """The columns of the result, as the connector wants them described."""
+        if self.columns is None:
+            return describe_as_rowtype(self._describe_last_sql())
+        return describe_as_rowtype(
+            [(each[0], str(each[1]), None, None, None, None) for each in self.columns]
+        )
+
+    def _inline_variables(self, sql: str) -> str:
+        if values.may_hold_variables(self._conn.variables._variables):
+            return super()._inline_variables(sql)
+        return sql
+
+    def _transform_explode(self, expression: Expr) -> list[Expr]:
+        self.type_id = statement_type_id(expression)
+        account.find_offered_tables(expression)
+        self.change = tables.change_of(self._conn, expression)
+        tables.make_ordinary(self._conn, expression)
+        tables.unquote_comments(expression)
+        stages.unquote_target(expression)
+        if isinstance(expression, exp.Merge):
+            return [expression]
+        return super()._transform_explode(expression)
+
+    def _execute(self, transformed: Expr, params: Any = None) -> None:
+        if isinstance(transformed, exp.Merge):
+            transformed, params = tables.merge(self._conn, transformed, params), None
+        elif isinstance(transformed, exp.Copy):
+            transformed = stages.copy_from_stage(self._conn, transformed)
+        super()._execute(transformed, params)
+        is_kept = transformed.args.get("result_scan_sfqid")
+        self.columns = None if is_kept else list(self._duck_conn.description or [])
+
+
+@deviation("D3")
+def keep_session_parameters(session: Session, text: str) -> str | None:
+    """ALTER SESSION and SHOW PARAMETERS for three parameters, kept by session.
+
+    Stock fakesnow refuses both. Snowflake knows a hundred parameters. Here there are
+    QUERY_TAG, STATEMENT_TIMEOUT_IN_SECONDS, which is obeyed, and TIMEZONE, which may
+    be UTC alone; the rest goes on to fakesnow.
+    """
+    if found := matched(_SHOW_PARAMETERS, text):
+        wanted = (found["like"] or "'%'").upper()
+        rows = [
+            [name, str(value), "", "SESSION", "", "STRING"]
+            for name, value in session.parameters.items()
+        ]
+        columns = ["key", "value", "default", "level", "description", "type"]
+        return f"{answer(columns, rows)} where key like {wanted}"
+    found = matched(_SESSION, text)
+    if not found:
+        return None
+    settings = list(re.finditer(_SETTING, found["settings"], re.DOTALL))
+    if not {each["name"].upper() for each in settings} <= session.parameters.keys():
+        return None
+    for each in settings:
+        name = each["name"].upper()
+        value = str(PARAMETERS[name])
+        if not found["un"]:
+            value = sqlglot.parse_one(each["value"], read="snowflake").name
+        session.set_parameter(name, value)
+    return DONE
+
+
+@deviation("D6")
+def as_sql_error(error: Exception, stopped: errors.Error | None = None) -> errors.Error:
+    """Any error is an SQL error.
+
+    Stock fakesnow answers HTTP 500 to one that it did not foresee, which the
+    connector tries again for minutes. Snowflake answers with a number and a state.
+    Here all errors have one; what the emulator cannot do says so.
+    """
+    if isinstance(error, duckdb.InterruptException):
+        return stopped or errors.ProgrammingError(
+            "SQL execution canceled", CANCELED, "57014"
+        )
+    if isinstance(error, (errors.ProgrammingError, errors.OperationalError)):
+        what, is_lacking, _ = str(error.raw_msg).partition(" not implemented.")
+        if not is_lacking:
+            return error
+        message, number, state = f"Not emulated: {what}", 9999, "0A000"
+    elif "cannot affect the same target row more than once" in str(error):
+        message = "Duplicate row detected during DML action"
+        number, state = 100090, "42P18"
+    elif isinstance(error, duckdb.Error | ValueError | ReelhouseError):
+        message, number, state = str(error), 100183, "P0000"
+    elif isinstance(error, NotEmulated):
+        message, number, state = f"Not emulated: {error}", 9999, "0A000"
+    else:
+        message = f"The emulator failed: {type(error).__name__}: {error}"
+        number, state = 370001, "XX000"
+    return errors.ProgrammingError(msg=message, errno=number, sqlstate=state)
+
+
+@deviation("D10")
+def roll_back_failed(session: Session) -> None:
+    """A statement that fails in a transaction ends it.
+
+    In stock fakesnow DuckDB refuses everything until a ROLLBACK, which dbt does not
+    send, so that the nodes after it on that connection fail too. On Snowflake the
+    transaction stays open, and what was done before may yet be committed. Here it
+    is rolled back, and a COMMIT for it is an error.
+    """
+    try:
+        session.duck.execute("select 1")
+    except duckdb.TransactionException:
+        session.duck.rollback()
+        session.was_rolled_back = session._in_transaction
+        session._in_transaction = False
+
+
+@deviation("D11")
+def commit_before_ddl(session: Session, text: str) -> None:
+    """DDL commits an open transaction, and BEGIN inside of one is nothing.
+
+    Stock fakesnow lets DDL take part in a transaction, and fails at the second
+    BEGIN. On Snowflake DDL is a transaction of its own. So it is here.
+    """
+    if matched(_DDL, text):
+        session.duck.commit()
+        session._in_transaction = False
+        session.was_rolled_back = False
+    elif matched(_DML, text) and not (session._autocommit or session._in_transaction):
+        session.duck.begin()
+        session._in_transaction = True
+
+
+def transact(session: Session, text: str) -> str | None:
+    """BEGIN, COMMIT and ROLLBACK as a session of Snowflake takes them (D10, D11)."""
+    if matched(r"(?:begin|start)(?: work| transaction)?(?: name \w+)?", text):
+        if not session._in_transaction:
+            session.duck.begin()
+    elif matched(r"commit(?: work)?", text):
+        if session.was_rolled_back:
+            session.was_rolled_back = False
+            raise ValueError(
+                "This transaction was rolled back when a statement of it failed; "
+                "Snowflake would have committed the rest."
+            )
+        session.duck.commit()
+    elif matched(r"rollback(?: work)?", text):
+        with contextlib.suppress(duckdb.TransactionException):
+            session.duck.rollback()
+    else:
+        return None
+    session._in_transaction = not matched("(?:commit|rollback).*", text)
+    session.was_rolled_back = False
+    return DONE
+
+
+@deviation("D14")
+def keep_last_results() -> dict[str, Any]:
+    """Results are kept for RESULT_SCAN until a few newer ones have come.
+
+    Stock fakesnow keeps all of them for ever, which took 1.4 GB. Snowflake keeps
+    them for a day.
+    """
+    return _LastResults()
+
+
+class _LastResults(OrderedDict[str, Any]):
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        while len(self) > KEPT_RESULTS:
+            with contextlib.suppress(KeyError):
+                self.popitem(last=False)
+
+
+@deviation("D15")
+def look_up_no_python_variable(duck: duckdb.DuckDBPyConnection) -> None:
+    """A table that is not there is not looked for among Python's variables.
+
+    In stock fakesnow DuckDB finds a variable of the server by that name, if there is
+    one. Snowflake says that the table does not exist. So do we.
+    """
+    duck.execute("set global python_enable_replacements = false")
+
+
+@deviation("D20")
+@contextmanager
+def limit_time(session: Session) -> Iterator[None]:
+    """A statement is stopped when it takes too long, or when its client asks for it.
+
+    Stock fakesnow stops none. Snowflake stops them after two days, or what the
+    session's STATEMENT_TIMEOUT_IN_SECONDS says. Here the limit is five minutes at
+    most, for a client waits no longer before it asks again.
+    """
+    seconds = session.statement_seconds
+    reason = (
+        f"Statement reached its statement or warehouse timeout of {seconds:g} "
+        f"second(s) and was canceled."
+    )
+    session.stopped = None
+    timer = threading.Timer(seconds, session.stop, [TIMEOUT, reason])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@deviation("D22")
+def fail_as_told(account: Account, text: str) -> None:
+    """What matches a row of emulator.faults fails, with the error that stands there.
+
+    Stock fakesnow has no warehouse that could be suspended, no login that could be
+    refused and no stage that could be closed. Snowflake has, and says so with a
+    number. Here a test writes down what shall fail: `pattern`, a regular expression
+    of the whole statement, or of `login <user>`; number, state and message of the
+    error; and how many `times`, or null for as long as the row is there. What names
+    the table itself never fails.
+    """
+    if "emulator.faults" in text:
+        account.has_faults = True
+    if "emulator.faults" in text or not account.has_faults:
+        return
+    with account.lock, account.duck_conn.cursor() as ledger:
+        told = ledger.execute(
+            "select rowid, number, state, message, times "
+            "from _fs_global.emulator.faults "
+            "where regexp_full_match(?, pattern, 'is') and coalesce(times > 0, true) "
+            "order by rowid limit 1",
+            [text],
+        ).fetchone()
+        if not told:
+            return
+        row, number, state, message, times = told
+        if times is not None:
+            ledger.execute(
+                "update _fs_global.emulator.faults set times = times - 1 "
+                "where rowid = ?",
+                [row],
+            )
+    raise errors.ProgrammingError(message, number, state)

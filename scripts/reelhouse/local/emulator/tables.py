@@ -1,0 +1,491 @@
+"""Tables, views and schemas: comments, temporary ones, MERGE, CLONE and SWAP."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlglot
+from fakesnow.transforms.merge import operations
+from sqlglot import Expr, exp
+
+from reelhouse.local.emulator import account
+from reelhouse.local.emulator.deviations import (
+    DONE,
+    NAME,
+    Name,
+    NotEmulated,
+    answer,
+    deviation,
+    full_name,
+    literal,
+    matched,
+    name_of,
+    quoted,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from reelhouse.local.emulator.session import Session
+
+_TEXT = r"(?:\$\$.*?\$\$|'(?:[^'\\]|\\.|'')*')"
+_COMMENT = re.compile(
+    rf'(?:column )?(?P<column>"(?:[^"]|"")*"|[\w$]+) comment (?P<text>{_TEXT})',
+    re.IGNORECASE | re.DOTALL,
+)
+_ALTER_COLUMNS = (
+    rf"alter (?:table|view) (?P<name>{NAME}) (?:alter|modify) (?P<comments>.*)"
+)
+_CLONE = (
+    r"create(?P<replace> or replace)?(?P<transient> transient)? table"
+    rf"(?P<careful> if not exists)? (?P<target>{NAME}) clone (?P<source>{NAME})"
+    r"(?P<grants> copy grants)?"
+)
+_SWAP = rf"alter schema (?:if exists )?(?P<left>{NAME}) swap with (?P<right>{NAME})"
+_CONTAINER = (
+    r"(?P<create>create)(?: transient)? (?P<kind>database|schema)"
+    rf"(?P<careful> if not exists)? (?P<name>{NAME})(?P<properties> .*)?"
+)
+# What is kept beside DuckDB's own catalog, in all and in each database.
+KINDS = """
+create table _fs_global._fs_information_schema._emulator_kinds (
+    ext_table_catalog varchar,
+    ext_table_schema varchar,
+    ext_table_name varchar,
+    is_transient boolean
+);
+"""
+# The same in the view that the information schema makes of its tables.
+NO_TRANSIENT = """'NO' AS "IS_TRANSIENT\""""
+IS_TRANSIENT = """
+    if(
+        (tables.database_name, tables.schema_name, tables.table_name, true)
+        in (select * from _fs_global._fs_information_schema._emulator_kinds),
+        'YES',
+        'NO'
+    ) AS "IS_TRANSIENT"
+"""
+_KEPT_BESIDE = ("_fs_tables_ext", "_fs_columns_ext", "_emulator_kinds")
+_LOADS = ("_fs_load_history", "_emulator_loaded")
+
+
+@dataclass
+class Change:
+    """What a statement does to an object, as far as it is remembered elsewhere."""
+
+    verb: str
+    kind: str
+    name: Name
+    is_new: bool = False
+    is_transient: bool = False
+    keeps_grants: bool = False
+    new_name: Name | None = None
+    comments: dict[str, str] = field(default_factory=dict)
+
+
+def change_of(session: Session, expression: Expr) -> Change | None:
+    """What a CREATE, DROP, RENAME or TRUNCATE is about to change; None for the rest.
+
+    Comments on columns are taken out of a CREATE, for DuckDB knows none there.
+    """
+    kind = str(expression.args.get("kind") or "TABLE").upper()
+    if isinstance(expression, exp.TruncateTable):
+        return Change("TRUNCATE", kind, _name(session, expression.expressions[0]))
+    if kind not in {"TABLE", "VIEW", "SCHEMA", "DATABASE"}:
+        return None
+    if isinstance(expression, exp.Drop):
+        table = expression.args["tables"][0]
+        name = _name(session, table)
+        if kind == "DATABASE":
+            name = Name(name.name, "", "")
+        return Change("DROP", kind, name)
+    if kind not in {"TABLE", "VIEW"}:
+        return None
+    if isinstance(expression, exp.Create):
+        comments = _take_comments(expression)
+        name = _name(session, expression.find(exp.Table))
+        is_new = not session.has_relation(name)
+        if not is_new and expression.args.get("exists"):
+            return None
+        is_transient = expression.find(exp.TransientProperty) is not None
+        keeps = expression.find(exp.CopyGrantsProperty) is not None and not is_new
+        return Change("CREATE", kind, name, is_new, is_transient, keeps, None, comments)
+    if isinstance(expression, exp.Alter) and (
+        renaming := expression.find(exp.AlterRename)
+    ):
+        name = _name(session, expression.this)
+        new_name = name_of(renaming.this, name.database, name.schema)
+        if new_name[:2] != name[:2]:
+            raise NotEmulated("RENAME into another schema")
+        return Change("RENAME", kind, name, new_name=new_name)
+    return None
+
+
+def follow(session: Session, change: Change) -> None:
+    """Bring what is remembered elsewhere in line with a change that was made."""
+    name = change.name
+    if change.verb == "CREATE":
+        if not change.keeps_grants:
+            account.forget_grants(session, name)
+            account.grant_as_foreseen(session, change.kind, name)
+        _comment(session, name, change.comments)
+        _note_kind(session, name, change.is_transient)
+    elif change.verb == "DROP":
+        account.forget_grants(session, name)
+    elif change.new_name:
+        new_name = change.new_name
+        account.rename_grants(session, {str(name): str(new_name)})
+        _rename_beside(session, lambda each: new_name if each == name else each)
+    if change.kind == "TABLE":
+        _forget_loads(session, name)
+
+
+def _name(session: Session, table: Any) -> Name:
+    return name_of(table, session.database, session.schema)
+
+
+def _take_comments(create: exp.Create) -> dict[str, str]:
+    comments = {}
+    for column in create.find_all(exp.ColumnDef):
+        for constraint in column.args.get("constraints") or []:
+            if isinstance(constraint.kind, exp.CommentColumnConstraint):
+                identifier = column.this
+                name = identifier.name
+                comments[name if identifier.quoted else name.upper()] = (
+                    text_of(constraint.kind.this) or ""
+                )
+        column.set(
+            "constraints",
+            [
+                constraint
+                for constraint in column.args.get("constraints") or []
+                if not isinstance(constraint.kind, exp.CommentColumnConstraint)
+            ],
+        )
+    return comments
+
+
+def _comment(session: Session, name: Name, comments: dict[str, str]) -> None:
+    for column, comment in comments.items():
+        session.duck.execute(
+            f"comment on column {name.sql}.{quoted(column)} is {literal(comment)}"
+        )
+
+
+def _note_kind(session: Session, name: Name, is_transient: bool) -> None:
+    with session.ledger() as ledger:
+        ledger.execute(
+            "delete from _fs_global._fs_information_schema._emulator_kinds where "
+            "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)",
+            list(name),
+        )
+        ledger.execute(
+            "insert into _fs_global._fs_information_schema._emulator_kinds "
+            "values (?, ?, ?, ?)",
+            [*name, is_transient],
+        )
+
+
+def _is_transient(session: Session, name: Name) -> bool:
+    with session.ledger() as ledger:
+        known = ledger.execute(
+            "select is_transient "
+            "from _fs_global._fs_information_schema._emulator_kinds where "
+            "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)",
+            list(name),
+        ).fetchall()
+    return known == [(True,)]
+
+
+def _forget_loads(session: Session, name: Name) -> None:
+    for table in _LOADS:
+        session.duck.execute(
+            f"delete from {quoted(name.database)}._fs_information_schema.{table} "
+            f"where schema_name = ? and table_name = ?",
+            [name.schema, name.name],
+        )
+
+
+@deviation("D4")
+def comment_on_columns(session: Session, text: str) -> str | None:
+    """Comments on several columns in one ALTER, and in the column list of a CREATE.
+
+    Stock fakesnow takes one column at a time, and forgets the comment. Snowflake
+    keeps them all. Here each becomes DuckDB's COMMENT ON COLUMN, which the
+    information schema shows.
+    """
+    found = matched(_ALTER_COLUMNS, text)
+    if not found:
+        return None
+    comments = list(_COMMENT.finditer(found["comments"]))
+    if _COMMENT.sub("", found["comments"]).strip(", "):
+        return None
+    name = full_name(found["name"], session.database, session.schema)
+    _comment(
+        session,
+        name,
+        {
+            full_name(each["column"], None, None, 1).database: str(
+                text_of(sqlglot.parse_one(each["text"], read="snowflake"))
+            )
+            for each in comments
+        },
+    )
+    return DONE
+
+
+@deviation("D5")
+def make_ordinary(session: Session, expression: Expr) -> None:
+    """TEMPORARY tables and views become ordinary ones until their session ends.
+
+    Stock fakesnow hands them to DuckDB, whose temporary ones have no schema to be
+    named by. On Snowflake only their session sees them, and they hide an ordinary
+    one of the same name. Here every session sees them, and one that would hide an
+    ordinary one is refused.
+    """
+    if not isinstance(expression, exp.Create):
+        return
+    kind = str(expression.args.get("kind")).upper()
+    temporary = expression.find(exp.TemporaryProperty)
+    if kind not in {"TABLE", "VIEW"} or not temporary:
+        return
+    name = _name(session, expression.find(exp.Table))
+    with session.account.lock:
+        if session.has_relation(name) and name not in session.account.temporary:
+            raise NotEmulated(f"a temporary {kind} that hides {name}")
+        session.account.temporary.add(name)
+    session.temporary[name] = kind
+    temporary.pop()
+
+
+@deviation("D7")
+def merge(session: Session, expression: exp.Merge, params: Any) -> Expr:
+    """MERGE goes to DuckDB's own.
+
+    Stock fakesnow rewrites it into several statements, in which names become
+    ambiguous. Snowflake runs it as one, and refuses two source rows for a target
+    row, as DuckDB does. Here DuckDB runs it, and Snowflake's counts are answered.
+    """
+    sql = expression.sql(dialect="duckdb") + " returning merge_action"
+    done = Counter(row[0] for row in session.duck.execute(sql, params).fetchall())
+    counted = [
+        # DuckDB says INSERT, UPDATE and DELETE.
+        f'{done[verb.upper()[:6]]} as "number of rows {verb}"'
+        for verb, clauses in operations(expression).items()
+        if clauses
+    ]
+    counts = sqlglot.parse_one(f"select {', '.join(counted)}", read="duckdb")
+    counts.set("merge_counts", True)
+    return counts
+
+
+@deviation("D8")
+def table_comment_sql(catalog: str, schema: str, table: str, comment: object) -> str:
+    """Comments on tables and views with any character in them.
+
+    Stock fakesnow breaks on an apostrophe, takes no comment between dollar signs,
+    and remembers 'None' where there is none. Snowflake keeps any text. So do we.
+    """
+    values = ", ".join(literal(value) for value in (catalog, schema, table, comment))
+    return (
+        f"insert into _fs_global._fs_information_schema._fs_tables_ext "
+        f"values ({values}) "
+        f"on conflict (ext_table_catalog, ext_table_schema, ext_table_name) "
+        f"do update set comment = excluded.comment"
+    )
+
+
+def unquote_comments(expression: Expr) -> None:
+    """Turn comments between dollar signs into ordinary literals (D8)."""
+    for holder in expression.find_all(exp.SchemaCommentProperty, exp.Comment):
+        key = "expression" if isinstance(holder, exp.Comment) else "this"
+        if isinstance(holder.args[key], exp.RawString):
+            holder.set(key, exp.Literal.string(holder.args[key].name))
+
+
+@deviation("D12")
+def clone_table(session: Session, text: str) -> str | None:
+    """CREATE TABLE … CLONE, with types, NOT NULL, comments and rows.
+
+    Stock fakesnow copies rows and types alone, and refuses COPY GRANTS. Snowflake
+    shares the storage, refuses a permanent clone of a transient table, and gives the
+    clone the grants of the table that it replaces, or else of its source, where COPY
+    GRANTS asks for it. So do we, by copying.
+    """
+    found = matched(_CLONE, text)
+    if not found:
+        return None
+    target, source = (
+        full_name(found[role], session.database, session.schema)
+        for role in ("target", "source")
+    )
+    is_there = session.has_relation(target)
+    if is_there and found["careful"]:
+        return DONE
+    if is_there and not found["replace"]:
+        raise ValueError(f"Object '{target}' already exists.")
+    is_transient = bool(found["transient"])
+    if _is_transient(session, source) and not is_transient:
+        raise ValueError("Transient object cannot be cloned to a permanent object.")
+    with session.whole():
+        _copy_table(session, source, target)
+    if not (is_there and found["grants"]):
+        account.forget_grants(session, target)
+        if found["grants"]:
+            account.copy_grants(session, source, target)
+        account.grant_as_foreseen(session, "TABLE", target)
+    _copy_beside(session, source, target)
+    _note_kind(session, target, is_transient)
+    _forget_loads(session, target)
+    return answer(["status"], [[f"Table {target.name} successfully created."]])
+
+
+@deviation("D13")
+def swap_schemas(session: Session, text: str) -> str | None:
+    """ALTER SCHEMA … SWAP WITH …, in one transaction of DuckDB.
+
+    Stock fakesnow knows no such statement. Snowflake renames both schemas at once;
+    privileges go with the objects, and views keep their text. Here the tables are
+    copied across, the views are made again from their text, and the grants, the
+    comments and the load history follow.
+    """
+    found = matched(_SWAP, text)
+    if not found:
+        return None
+    left, right = (
+        full_name(found[side], session.database, None, 2) for side in ("left", "right")
+    )
+    if left.database != right.database:
+        raise NotEmulated("SWAP between databases")
+    for each in (left, right):
+        known = session.duck.execute(
+            "select 1 from duckdb_schemas() "
+            "where (database_name, schema_name) = (?, ?)",
+            [each.database, each.schema],
+        ).fetchall()
+        if not known:
+            raise ValueError(f"Schema '{each.database}.{each.schema}' does not exist.")
+    with session.whole():
+        _swap(session, left, right)
+
+    def other(name: Name) -> Name:
+        swapped = {left[:2]: right[:2], right[:2]: left[:2]}
+        return Name(*swapped.get(name[:2], name[:2]), name.name)
+
+    _rename_beside(session, other)
+    sides = [f"{each.database}.{each.schema}" for each in (left, right)]
+    account.rename_grants(session, dict(zip(sides, reversed(sides), strict=True)))
+    return DONE
+
+
+def _copy_table(session: Session, source: Name, target: Name) -> None:
+    columns = session.columns(source)
+    if not columns:
+        raise ValueError(f"Object '{source}' does not exist or not authorized.")
+    definitions = ", ".join(
+        f"{quoted(name)} {data_type}"
+        + ("" if is_nullable else " not null")
+        + (f" default {default}" if default else "")
+        for name, data_type, is_nullable, default, _ in columns
+    )
+    session.duck.execute(f"create or replace table {target.sql} ({definitions})")
+    session.duck.execute(f"insert into {target.sql} select * from {source.sql}")
+    _comment(
+        session,
+        target,
+        {name: comment for name, *_, comment in columns if comment is not None},
+    )
+
+
+def _swap(session: Session, left: Name, right: Name) -> None:
+    views = [
+        (Name(database, schema, name), sql)
+        for database, schema, name, sql in session.duck.execute(
+            "select database_name, schema_name, view_name, sql from duckdb_views() "
+            "where (database_name, schema_name) in ((?, ?), (?, ?)) "
+            "order by view_oid",
+            [*left[:2], *right[:2]],
+        ).fetchall()
+    ]
+    comments = {
+        view: {column[0]: column[4] for column in session.columns(view) if column[4]}
+        for view, _ in views
+    }
+    tables = {
+        here: session.relations("TABLE", f"{here.database}.{here.schema}")
+        for here in (left, right)
+    }
+    for view, _ in views:
+        session.duck.execute(f"drop view {view.sql}")
+    moved = []
+    for here, there in ((left, right), (right, left)):
+        for table in tables[here]:
+            waiting = there._replace(name=f"{table.name} (on its way)")
+            _copy_table(session, table, waiting)
+            moved.append((waiting, table.name))
+    for table in tables[left] + tables[right]:
+        session.duck.execute(f"drop table {table.sql}")
+    for waiting, name in moved:
+        session.duck.execute(f"alter table {waiting.sql} rename to {quoted(name)}")
+    for history in _LOADS:
+        session.duck.execute(
+            f"update {quoted(left.database)}._fs_information_schema.{history} "
+            f"set schema_name = if(schema_name = ?, ?, ?) where schema_name in (?, ?)",
+            [left.schema, right.schema, left.schema, left.schema, right.schema],
+        )
+    for view, sql in views:
+        there = right if view[:2] == left[:2] else left
+        definition = sqlglot.parse_one(sql, read="duckdb")
+        head = definition.find(exp.Table)
+        assert head
+        head.set("db", exp.to_identifier(there.schema, quoted=True))
+        head.set("catalog", exp.to_identifier(there.database, quoted=True))
+        session.duck.execute(definition.sql(dialect="duckdb"))
+        _comment(session, there._replace(name=view.name), comments[view])
+
+
+def _copy_beside(session: Session, source: Name, target: Name) -> None:
+    with session.ledger() as ledger:
+        for table in _KEPT_BESIDE:
+            where = f"_fs_global._fs_information_schema.{table}"
+            key = "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)"
+            ledger.execute(f"delete from {where} where {key}", list(target))
+            ledger.execute(
+                f"insert into {where} select ?, ?, ?, * exclude "
+                f"(ext_table_catalog, ext_table_schema, ext_table_name) "
+                f"from {where} where {key}",
+                [*target, *source],
+            )
+
+
+def _rename_beside(session: Session, renamed: Callable[[Name], Name]) -> None:
+    """Give each table another name in what fakesnow keeps beside the catalog."""
+    with session.ledger() as ledger:
+        for table in _KEPT_BESIDE:
+            where = f"_fs_global._fs_information_schema.{table}"
+            rows = ledger.execute(f"select * from {where}").fetchall()
+            ledger.execute(f"delete from {where}")
+            for row in rows:
+                ledger.execute(
+                    f"insert into {where} values ({', '.join('?' * len(row))})",
+                    [*renamed(Name(*row[:3])), *row[3:]],
+                )
+
+
+@deviation("D17")
+def without_properties(session: Session, text: str) -> str | None:
+    """CREATE SCHEMA and CREATE DATABASE with MANAGED ACCESS, retention and the like.
+
+    Stock fakesnow refuses them. Snowflake obeys them. Here the statement is recorded,
+    and run without what follows the name.
+    """
+    found = matched(_CONTAINER, text)
+    if not found or not found["properties"]:
+        return None
+    if matched(" (clone|from) .*", found["properties"]):
+        return None
+    session.record(text)
+    return f"create {found['kind']}{found['careful'] or ''} {found['name']}"

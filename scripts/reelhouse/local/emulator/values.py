@@ -1,0 +1,82 @@
+"""Values and functions that stock fakesnow gets wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+from sqlglot import Expr, exp
+
+from reelhouse.local.emulator.deviations import deviation
+
+
+@deviation("D16")
+def sum_exactly(expression: Expr) -> Expr:
+    """SUM and its like take numbers as they are.
+
+    Stock fakesnow casts what they take to double, for the sake of text. Snowflake
+    adds exact numbers exactly, and takes text too. Here numbers stay exact, and text
+    is refused.
+    """
+    return expression
+
+
+@deviation("D18")
+def trim_characters(expression: Expr) -> Expr:
+    """TRIM with the characters that it is to trim.
+
+    Stock fakesnow forgets them, and trims spaces. Snowflake trims what it is told.
+    So do we.
+    """
+    if isinstance(expression, exp.Trim) and not isinstance(expression.this, exp.Cast):
+        expression.set("this", exp.cast(expression.this, exp.DataType.Type.VARCHAR))
+    return expression
+
+
+@deviation("D19")
+def timestamp_structs(
+    timestamps: pa.Array | pa.ChunkedArray,
+) -> pa.StructArray:
+    """A timestamp that is null stays null on its way to the client.
+
+    Stock fakesnow makes 1970-01-01 of it. Snowflake does not, nor do we. The structs
+    have the whole seconds since 1970 and the rest of a second in nanoseconds; those
+    of a time zone say that it is UTC.
+    """
+    if isinstance(timestamps, pa.ChunkedArray):
+        timestamps = timestamps.combine_chunks()
+    zone = timestamps.type.tz
+    assert zone in {None, "UTC"}, zone
+    micros = timestamps.cast(pa.timestamp("us", zone)).cast(pa.int64())
+    seconds = (
+        pc.floor_temporal(timestamps, unit="second")
+        .cast(pa.timestamp("s", zone))
+        .cast(pa.int64())
+    )
+    rest = pc.subtract(micros, pc.multiply(seconds, 1_000_000))
+    fields = {
+        "epoch": seconds,
+        "fraction": pc.multiply(rest, 1_000).cast(pa.int32()),
+    }
+    if zone:
+        # Minutes, with a day added to them.
+        fields["timezone"] = pa.repeat(pa.scalar(1_440, pa.int32()), len(timestamps))
+    return pa.StructArray.from_arrays(
+        [pc.fill_null(values, 0) for values in fields.values()],
+        fields=[
+            pa.field(name, values.type, nullable=False)
+            for name, values in fields.items()
+        ],
+        mask=pc.is_null(timestamps),
+    )
+
+
+@deviation("D21")
+def may_hold_variables(variables: Mapping[str, str]) -> bool:
+    """Whether words behind a dollar sign are looked up as variables of the session.
+
+    Stock fakesnow looks for them in texts too, and refuses a text such as 'for $ale'.
+    Snowflake leaves texts alone. Here a session without variables has none to find.
+    """
+    return bool(variables)

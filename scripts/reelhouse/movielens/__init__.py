@@ -1,0 +1,1 @@
+"""What knows of movies and is not dbt."""

@@ -1,0 +1,1 @@
+"""Parts of the data generator; `reelhouse.movielens.generate` puts them together."""

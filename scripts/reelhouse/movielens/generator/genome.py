@@ -1,0 +1,132 @@
+"""The genome: how much each tag fits each scored movie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelhouse.movielens.generator.catalogue import Catalogue
+from reelhouse.movielens.generator.chance import (
+    NORMAL_ONE,
+    Ints,
+    below,
+    draw,
+    normal,
+    rounded,
+    stream_key,
+)
+from reelhouse.movielens.generator.csvbytes import block_table, squeeze, text_table
+from reelhouse.movielens.generator.shape import Shape
+from reelhouse.movielens.generator.vocabulary import Genome
+
+# Relevances are multiples of a 4,000th, most of them a little off as doubles.
+STEPS = 4_000
+_VARIANTS = 8
+_RELEVANCE_WIDTH = 24
+_MEDIAN_ODDS = 0.054 / 0.946
+_STEEPNESS = 1.45
+_LEVELS = 1_024
+_REACH = 4
+
+# Parts of a score, in NORMAL_ONEths of a standard deviation of the whole.
+_CENTRE = 180
+_NOISE, _TAG, _MATCH, _STRANGE = 2_900, 1_000, 7_000, -1_000
+_TRAIT, _QUALITY = 4_200, 2_600
+_TRAITS = 64
+_BLOCK_ROWS = 1 << 18
+
+
+@cache
+def _steps_table() -> Ints:
+    """Relevance in STEPS-ths for each level of the latent fit."""
+    levels = range(-_REACH * _LEVELS, _REACH * _LEVELS)
+    odds = [_MEDIAN_ODDS * math.exp(_STEEPNESS * level / _LEVELS) for level in levels]
+    return np.array(
+        [max(1, rounded(STEPS * each / (1 + each))) for each in odds], dtype=np.int64
+    )
+
+
+@cache
+def _texts() -> NDArray[np.uint8]:
+    """The text of each step and variant, shape (STEPS * _VARIANTS, width).
+
+    Variant 0 is the number; the others are doubles a few units in the last place
+    off, in the shortest text that gives them back, as the real files have them.
+    """
+    texts = []
+    for step in range(STEPS):
+        exact = np.float64(step) / np.float64(STEPS)
+        near = [exact]
+        for towards in (np.float64(0), np.float64(1)):
+            value = exact
+            for _ in range(3 if towards == 0 else 4):
+                value = np.nextafter(value, towards)
+                near.append(value)
+        texts += [repr(float(value)) if step else "0" for value in near]
+    return text_table(texts, _RELEVANCE_WIDTH)
+
+
+def scored_movies(shape: Shape, catalogue: Catalogue) -> Ints:
+    """Positions of the movies with genome scores: the best known, in id order."""
+    by_rank = np.argsort(catalogue.ranks, kind="stable")
+    rated = by_rank[catalogue.weights[by_rank] > 0]
+    return np.sort(rated[: shape.genome_movies])
+
+
+def _steps(catalogue: Catalogue, genome: Genome, movies: Ints, seed: int) -> Ints:
+    """Relevance of every tag (columns) for some movies (rows), in STEPS-ths."""
+    tags = np.arange(len(genome.tags))
+    cells = movies[:, None] * 4_096 + tags[None, :]
+    noise = normal(draw(stream_key(seed, "relevance"), cells)).astype(np.int64)
+    latent = noise * _NOISE // NORMAL_ONE + _CENTRE
+    tag_word = draw(stream_key(seed, "tag"), tags)
+    latent += (normal(tag_word).astype(np.int64) * _TAG // NORMAL_ONE)[None, :]
+
+    masks = catalogue.genre_masks[movies][:, None]
+    fits = (masks & genome.genre_masks[None, :]) != 0
+    # A genre's tags fit one of its movies well and the next one less.
+    degree = below(draw(stream_key(seed, "degree"), cells), 1_000)
+    latent += np.where(fits, (300 + degree) * _MATCH // 1_300, 0)
+    latent += np.where(~fits & (genome.genre_masks != 0)[None, :], _STRANGE, 0)
+
+    trait = below(draw(stream_key(seed, "trait"), tags), _TRAITS)[None, :]
+    movie_word = draw(stream_key(seed, "movie trait"), movies)
+    for shift in (0, 16):
+        own = below(movie_word << np.uint64(shift), _TRAITS)[:, None]
+        latent += np.where(own == trait, _TRAIT, 0)
+    effects = catalogue.effects[movies][:, None]
+    latent += genome.loadings[None, :] * effects * _QUALITY // 300
+    level = latent * _LEVELS // NORMAL_ONE + _REACH * _LEVELS
+    return _steps_table()[np.clip(level, 0, 2 * _REACH * _LEVELS - 1)]
+
+
+def genome_lines(
+    shape: Shape, catalogue: Catalogue, genome: Genome, seed: int
+) -> Iterator[tuple[int, memoryview]]:
+    """(rows, their bytes) of genome-scores.csv, block by block."""
+    movies = scored_movies(shape, catalogue)
+    tag_count = len(genome.tags)
+    row = np.dtype([("movie", "u8"), ("tag", "u8"), ("text", "u8", 3), ("end", "u2")])
+    movie_texts = block_table([f"{i}," for i in catalogue.movie_ids.tolist()], 8)
+    tag_texts = block_table([f"{i}," for i in range(1, tag_count + 1)], 8)
+    relevances = _texts().view("u8")
+    end = block_table(["\r\n"], 2)[0]
+    noisy_key = stream_key(seed, "noisy relevance")
+    step = max(1, _BLOCK_ROWS // tag_count)
+    for first in range(0, len(movies), step):
+        block = movies[first : first + step]
+        steps = _steps(catalogue, genome, block, seed).reshape(-1)
+        cells = (block[:, None] * 4_096 + np.arange(tag_count)[None, :]).reshape(-1)
+        word = draw(noisy_key, cells)
+        noisy = below(word, 1_000) < shape.noisy_relevance
+        variant = np.where(noisy, 1 + below(word << np.uint64(32), _VARIANTS - 1), 0)
+        rows = np.empty(len(steps), dtype=row)
+        rows["movie"] = np.repeat(movie_texts[block], tag_count)
+        rows["tag"] = np.tile(tag_texts, len(block))
+        rows["text"] = relevances[steps * _VARIANTS + variant]
+        rows["end"] = end
+        yield len(steps), squeeze(rows)

@@ -1,0 +1,324 @@
+"""The ratings, in blocks of users.
+
+A user has as many slots as ratings; a slot gets its moment first and its movie
+then, since nobody can rate a movie that is not out. All draws hang on the number
+of the slot in the whole data set, so the size of a block changes no byte.
+"""
+
+from __future__ import annotations
+
+from calendar import timegm
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelhouse.movielens.generator.catalogue import Catalogue
+from reelhouse.movielens.generator.chance import (
+    NORMAL_ONE,
+    Ints,
+    Words,
+    below,
+    below_each,
+    draw,
+    lognormal,
+    normal,
+    pick,
+    pick_table,
+    rounded,
+    stream_key,
+)
+from reelhouse.movielens.generator.csvbytes import block_table, squeeze
+from reelhouse.movielens.generator.people import (
+    END,
+    QUIET_SHIFT,
+    People,
+    taste_masks,
+    years_of,
+)
+
+HALF_STARS_SINCE = timegm((2003, 2, 18, 0, 0, 0))
+BLOCK = 1 << 18
+
+# Shares in ten thousand of 0.5, 1.0 … 5.0 since half stars exist, and before.
+_HALF_SHARES = (195, 190, 250, 590, 780, 1550, 1840, 2420, 1180, 1005)
+_WHOLE_SHARES = (0, 480, 0, 1140, 0, 3080, 0, 3250, 0, 2050)
+# Standard deviations in thousandths of a star: noise, and of all parts together.
+_NOISE = 810
+_TOTAL = 970
+_LIKED_GENRE = (130, -70)
+_LATENT_RANGE = 8_192
+
+_CANDIDATES = 4
+_SLOT_BITS = 24
+
+
+@dataclass(frozen=True)
+class Block:
+    """The ratings of the users from first_user on, in the order of the file.
+
+    Attributes:
+        users: index into People, one per rating, ascending.
+        positions: index into Catalogue; ascending within a user.
+        halves: the rating in half stars, 1 to 10.
+        moments: seconds since 1970 UTC.
+    """
+
+    users: Ints
+    positions: Ints
+    halves: NDArray[np.uint8]
+    moments: Ints
+
+
+def _stars(shares: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Half stars for each latent value, from -_LATENT_RANGE to _LATENT_RANGE - 1."""
+    quantile = NormalDist(0, _TOTAL).inv_cdf
+    table = np.zeros(2 * _LATENT_RANGE, dtype=np.uint8)
+    passed = 0
+    for halves, share in enumerate(shares, start=1):
+        if share:
+            bound = rounded(quantile(passed / 10_000)) if passed else -_LATENT_RANGE
+            table[bound + _LATENT_RANGE :] = halves
+            passed += share
+    return table
+
+
+class RatingMaker:
+    """Makes blocks of ratings; holds the tables that all blocks share."""
+
+    def __init__(self, catalogue: Catalogue, people: People, seed: int) -> None:
+        self._catalogue = catalogue
+        self._people = people
+        self._firsts = np.cumsum(people.counts) - people.counts
+        self._half_stars = _stars(_HALF_SHARES)
+        self._whole_stars = _stars(_WHOLE_SHARES)
+        self._keys = {
+            name: stream_key(seed, name)
+            for name in (
+                "first session", "new session", "gap", "pause", "movie", "noise",
+                "everyone's movie",
+            )
+        }  # fmt: skip
+        bits = max(18, len(catalogue.titles).bit_length() + 7)
+        self.any_movie = pick_table(catalogue.weights, bits)
+        masks = taste_masks()
+        liked = (catalogue.genre_masks[None, :] & masks[:, None]) != 0
+        self._liked = liked
+        self._by_taste = np.stack(
+            [
+                pick_table(catalogue.weights * np.where(row, 3, 1), bits - 3)
+                for row in liked
+            ]
+        )
+        self._rated = np.flatnonzero(catalogue.weights > 0)
+        self._sure_users, self._sure_positions = self._spread_movies(seed)
+
+    def blocks(self) -> Iterator[Block]:
+        """All ratings, block by block, in the order of the file."""
+        counts = self._people.counts
+        cumulative = np.cumsum(counts)
+        first = 0
+        while first < len(counts):
+            done = int(cumulative[first - 1]) if first else 0
+            after = int(np.searchsorted(cumulative, done + BLOCK, side="right"))
+            after = max(after, first + 1)
+            yield self._block(first, after)
+            first = after
+
+    def _spread_movies(self, seed: int) -> tuple[Ints, Ints]:
+        """A user for each movie, so that hardly any stays without a rating."""
+        people, catalogue = self._people, self._catalogue
+        years = years_of(people.starts)
+        order = np.argsort(years, kind="stable")
+        slots = np.cumsum(people.counts[order])
+        before = np.searchsorted(years[order], catalogue.years[self._rated])
+        passed = np.where(before > 0, slots[before - 1], 0)
+        room = slots[-1] - passed
+        possible = room > 0
+        rated, passed, room = self._rated[possible], passed[possible], room[possible]
+        words = draw(stream_key(seed, "sure rating"), rated)
+        chosen = order[
+            np.searchsorted(slots, passed + below_each(words, room), side="right")
+        ]
+        by_user = np.lexsort((rated, chosen))
+        return chosen[by_user], rated[by_user]
+
+    def _moments(self, users: Ints, rank: Ints, slots: Ints) -> Ints:
+        """The moment of each slot: sessions with pauses of hours to years between."""
+        people, keys = self._people, self._keys
+        first_user = int(users[0])
+        each = np.arange(first_user, int(users[-1]) + 1)
+        counts = people.counts[each]
+        local = users - first_user
+
+        words = draw(keys["first session"], each)
+        stays = np.where(counts <= 60, 82, np.where(counts <= 200, 64, 18))
+        part = 40 + below(words << np.uint64(32), 440)
+        once = below(words, 100) < stays
+        session = np.where(once, counts, 1 + counts * part // 1_000)[local]
+        words = draw(keys["new session"], slots)
+        returns = (rank > session) & (below(words, 1_000) < 110)
+        new = (rank == session) | returns
+
+        gaps = np.minimum(lognormal(draw(keys["gap"], slots), 8.6, 1.75), 3_000)
+        gaps[new | (rank == 0)] = 0
+        pauses = np.zeros(len(slots), dtype=np.int64)
+        at = np.flatnonzero(new)
+        minutes = lognormal(draw(keys["pause"], slots[at]), 4_000.0, 2.3)
+        pauses[at] = 61 + np.minimum(minutes, 700_000)
+
+        ends = np.cumsum(counts) - 1
+        begins = ends - counts + 1
+        within, across = np.cumsum(gaps), np.cumsum(pauses)
+        within -= (within[begins])[local]
+        across -= (across[begins])[local]
+        # Whoever would come back after the end comes back sooner, in proportion.
+        starts = np.minimum(people.starts[each], END - 1 - within[ends])
+        room = (END - 1 - within[ends] - starts) // 60
+        total = across[ends]
+        late = total > room
+        ratio_top = np.where(late, room, 1)[local]
+        ratio_bottom = np.where(late, total, 1)[local]
+        shifted = across * ratio_top // ratio_bottom * 60
+        moments: Ints = starts[local] + within + shifted
+        for first, after in people.quiet:
+            moments[(moments >= first) & (moments < after)] += QUIET_SHIFT
+        return moments
+
+    def _candidates(self, words: Words, users: Ints) -> Ints:
+        """A movie for each word: of the user's taste or of everyone's."""
+        by_taste = self._by_taste
+        bits = by_taste.shape[1].bit_length() - 1
+        index = (words >> np.uint64(64 - bits)).astype(np.int64)
+        own = by_taste[self._people.tastes[users], index]
+        tasteful = (words & np.uint64(1)).astype(bool)
+        return np.where(tasteful, own, pick(self.any_movie, words))
+
+    def _movies(self, users: Ints, slots: Ints, years: Ints) -> Ints:
+        """Different movies for each user's slots, none before its year.
+
+        Returns keys: user in the block, position and slot in the block, packed and
+        sorted, so in the order of the file.
+        """
+        count = len(self._catalogue.titles)
+        local = users - users[0]
+        numbers = np.arange(len(users))
+        shift = np.int64(_SLOT_BITS)
+
+        def add(rows: Ints, positions: Ints, taken: Ints) -> Ints:
+            """The taken keys and those of the rows, a movie once for each user."""
+            keys = ((local[rows] * count + positions) << shift) | rows
+            keys.sort()
+            first = np.ones(len(keys), dtype=bool)
+            first[1:] = (keys[1:] >> shift) != (keys[:-1] >> shift)
+            merged = np.concatenate([taken, keys[first]])
+            merged.sort()
+            return merged
+
+        rows, positions = self._sure(users)
+        in_time = self._catalogue.years[positions] <= years[rows]
+        taken = np.empty(0, dtype=np.int64)
+        taken = add(rows[in_time], positions[in_time], taken)
+        mask = np.int64((1 << _SLOT_BITS) - 1)
+        round_ = 0
+        while len(taken) < len(users):
+            free = np.ones(len(users), dtype=bool)
+            free[taken & mask] = False
+            rows = numbers[free]
+            tries = _CANDIDATES if round_ else 1
+            wide = np.repeat(rows, tries)
+            index = slots[wide] * 4_096 + round_ * _CANDIDATES
+            index += np.tile(np.arange(tries), len(rows))
+            words = draw(self._keys["movie"], index)
+            if round_ < 24:
+                positions = self._candidates(words, users[wide])
+            else:
+                # Someone has seen nearly all of the well-known ones.
+                positions = self._rated[below(words, len(self._rated))]
+            usable = self._catalogue.years[positions] <= years[wide]
+            if len(taken):
+                pairs = local[wide] * count + positions
+                had = taken >> shift
+                at = np.minimum(np.searchsorted(had, pairs), len(had) - 1)
+                usable &= had[at] != pairs
+            wide, positions = wide[usable], positions[usable]
+            first = np.ones(len(wide), dtype=bool)
+            first[1:] = wide[1:] != wide[:-1]
+            taken = add(wide[first], positions[first], taken)
+            round_ += 1
+        return taken
+
+    def _sure(self, users: Ints) -> tuple[Ints, Ints]:
+        """Slots in the block, and the movies that they must have if in time."""
+        low, high = np.searchsorted(
+            self._sure_users, [int(users[0]), int(users[-1]) + 1]
+        )
+        owners = self._sure_users[low:high]
+        positions = self._sure_positions[low:high]
+        begins = np.searchsorted(owners, owners)
+        number = np.arange(len(owners)) - begins
+        counts = self._people.counts[owners]
+        firsts = self._firsts[owners] - self._firsts[users[0]]
+        fits = number < counts // 2
+        words = draw(self._keys["everyone's movie"], owners)
+        row = firsts + (below_each(words, counts) + number) % counts
+        return row[fits], positions[fits]
+
+    def _block(self, first_user: int, after: int) -> Block:
+        people = self._people
+        counts = people.counts[first_user:after]
+        users = np.repeat(np.arange(first_user, after), counts)
+        first_slot = int(self._firsts[first_user])
+        slots = np.arange(first_slot, first_slot + len(users))
+        rank = slots - self._firsts[users]
+        moments = self._moments(users, rank, slots)
+        keys = self._movies(users, slots, years_of(moments))
+        rows = keys & ((1 << _SLOT_BITS) - 1)
+        positions = (keys >> _SLOT_BITS) % len(self._catalogue.titles)
+        moments = moments[rows]
+
+        latent = normal(draw(self._keys["noise"], slots[rows])).astype(np.int64)
+        latent = latent * _NOISE // NORMAL_ONE
+        latent += self._catalogue.effects[positions] + people.kindness[users]
+        liked = self._liked[people.tastes[users], positions]
+        latent += np.where(liked, *_LIKED_GENRE)
+        np.clip(latent, -_LATENT_RANGE, _LATENT_RANGE - 1, out=latent)
+        latent += _LATENT_RANGE
+        halves = np.where(
+            moments >= HALF_STARS_SINCE,
+            self._half_stars[latent],
+            self._whole_stars[latent],
+        )
+        return Block(users, positions, halves, moments)
+
+
+class RatingText:
+    """Turns blocks into the bytes of ratings.csv."""
+
+    _ROW = np.dtype(
+        [
+            ("user", "u8"), ("movie", "u8"), ("rating", "u4"),
+            ("high", "u8"), ("low", "u4"), ("end", "u2"),
+        ]
+    )  # fmt: skip
+
+    def __init__(self, catalogue: Catalogue, people: People) -> None:
+        self._users = block_table([f"{i}," for i in people.user_ids.tolist()], 8)
+        self._movies = block_table([f"{i}," for i in catalogue.movie_ids.tolist()], 8)
+        self._ratings = block_table([f"{i / 2:.1f}," for i in range(11)], 4)
+        self._high = block_table([str(i) for i in range(END // 10_000 + 1)], 8)
+        self._low = block_table([f"{i:04d}" for i in range(10_000)], 4)
+        self._end = block_table(["\r\n"], 2)[0]
+
+    def lines(self, block: Block) -> memoryview:
+        """The records of a block with their line ends."""
+        rows = np.empty(len(block.users), dtype=self._ROW)
+        rows["user"] = self._users[block.users]
+        rows["movie"] = self._movies[block.positions]
+        rows["rating"] = self._ratings[block.halves]
+        rows["high"] = self._high[block.moments // 10_000]
+        rows["low"] = self._low[block.moments % 10_000]
+        rows["end"] = self._end
+        return squeeze(rows)

@@ -1,0 +1,1 @@
+"""Marts in, published tables out, and all that reads them."""

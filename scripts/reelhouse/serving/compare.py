@@ -1,0 +1,546 @@
+"""Compare: row-level differences between the published tables of two files.
+
+Values are equal as `is not distinct from` has it: a null is equal to a null, NaN to
+NaN, -0.0 to 0.0. How wide whole numbers are is an engine's own affair.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence, Set
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import duckdb
+
+from reelhouse.engines.duckdb.load import (
+    UnreadableWarehouse,
+    connect,
+    identifier,
+    literal,
+)
+from reelhouse.errors import ReelhouseError
+
+EXAMPLES = 3
+# A view of more rows may be compared, and is fetched from an account, by measures.
+VIEW_LIMIT = 1_000_000
+# Where a fetched file keeps those rows.
+SUMMARIES = "summaries"
+
+WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+
+Side = Literal["left", "right"]
+SIDES: tuple[Side, Side] = ("left", "right")
+Method = Literal["rows", "construction", "summary", "none"]
+Ask = Callable[[str], list[tuple[Any, ...]]]
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class ColumnDifference:
+    """A column's types on either side; None where it is not there."""
+
+    column: str
+    left: str | None
+    right: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """Two values of a column in the rows of one key, or of a measure of the table."""
+
+    key: Row
+    column: str
+    left: object
+    right: object
+
+
+@dataclass(frozen=True)
+class TableComparison:
+    """One table: what its columns and rows differ in, and examples of it.
+
+    Rows are matched by `key`, or as a whole where it is empty: then `only_left` and
+    `only_right` count every row that the other side has not, duplicates too. Row
+    counts are None where the table is not there. `method` is how equality was found:
+
+    - rows: all rows of both sides, exactly;
+    - construction: a view of one definition over equal tables;
+    - summary: a large view over tables that differ, or of which a side has measures
+      instead of rows; `changes` holds the measures that differ, by no key;
+    - none: one side has no such table.
+    """
+
+    name: str
+    left_rows: int | None
+    right_rows: int | None
+    method: Method = "none"
+    key: tuple[str, ...] = ()
+    only_left: int = 0
+    only_right: int = 0
+    changed: int = 0
+    changed_columns: dict[str, int] = field(default_factory=dict)
+    column_differences: tuple[ColumnDifference, ...] = ()
+    is_reordered: bool = False
+    ignored_columns: tuple[str, ...] = ()
+    left_examples: tuple[Row, ...] = ()
+    right_examples: tuple[Row, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def is_equal(self) -> bool:
+        return self.method != "none" and not (
+            self.only_left
+            or self.only_right
+            or self.changed
+            or self.changes
+            or self.column_differences
+            or self.is_reordered
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All tables that either side has, by name."""
+
+    tables: list[TableComparison]
+
+    @property
+    def is_equal(self) -> bool:
+        return all(table.is_equal for table in self.tables)
+
+
+@dataclass(frozen=True)
+class _Published:
+    """What a file says of one of its tables."""
+
+    kind: str
+    ignored_columns: tuple[str, ...]
+    key_columns: tuple[str, ...]
+
+
+def compare(left: Path, right: Path) -> Comparison:
+    """Compare every published table, but for the columns that a side marks.
+
+    Raises ReelhouseError where a side is not a published file.
+    """
+    for path in (left, right):
+        if not path.exists():
+            raise ReelhouseError(
+                f"{path} is not there: name a published file, or a target."
+            )
+        try:
+            connect(path, read_only=True).close()
+        except UnreadableWarehouse as error:
+            raise ReelhouseError(
+                f"{path} {error.problem}, so it cannot be compared: name a published "
+                f"file, or a target."
+            ) from error
+    if left.samefile(right):
+        raise ReelhouseError(f"Both sides are {left}: name two published files.")
+    with (
+        TemporaryDirectory() as scratch,
+        closing(connect(Path(":memory:"))) as connection,
+    ):
+
+        def ask(question: str) -> list[tuple[Any, ...]]:
+            return connection.execute(question).fetchall()
+
+        connection.execute(f"set temp_directory = {literal(scratch)}")
+        sides = {
+            side: _attach(connection, side, path)
+            for side, path in zip(SIDES, (left, right), strict=True)
+        }
+        connection.execute("set enable_external_access = false")
+        return Comparison(_compare_tables(ask, sides["left"], sides["right"]))
+
+
+def measures(columns: dict[str, str]) -> list[str]:
+    """SQL aggregates by which a view is compared, exact in every engine.
+
+    `columns` maps names to types. Equal rows in any order have equal measures; that
+    it holds the other way round is likely, but not certain.
+    """
+    found = ["count(*)"]
+    for column, data_type in columns.items():
+        found.append(f"count({column})")
+        kind = data_type.upper()
+        if kind == "BOOLEAN":
+            found.append(f"sum(case when {column} then 1 else 0 end)")
+            continue
+        found += [f"min({column})", f"max({column})"]
+        is_exact = kind in WHOLE_NUMBERS or kind.startswith("DECIMAL")
+        found.append(f"sum({column})" if is_exact else f"count(distinct {column})")
+    return found
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection, side: Side, path: Path
+) -> dict[str, _Published]:
+    """Attach a file under the name of its side; what it says of its tables."""
+    connection.execute(f"attach {literal(path)} as {side}_side (read_only)")
+    try:
+        found = connection.execute(
+            f"select * from {side}_side.serving.published_tables"
+        )
+    except duckdb.CatalogException as error:
+        raise ReelhouseError(
+            f"{path} is not a published file: it has no serving.published_tables."
+        ) from error
+    names = [column[0] for column in found.description or []]
+    tables = {}
+    for values in found.fetchall():
+        row = dict(zip(names, values, strict=True))
+        tables[row["name"]] = _Published(
+            row["kind"],
+            _listed(row["ignored_columns"]),
+            # Files from before keys were published are compared too.
+            _listed(row.get("key_columns")),
+        )
+    return tables
+
+
+def _compare_tables(
+    ask: Ask, left: dict[str, _Published], right: dict[str, _Published]
+) -> list[TableComparison]:
+    """Tables first, since views are compared by what they read."""
+    kinds = {name: each.kind for name, each in [*left.items(), *right.items()]}
+    done: dict[str, TableComparison] = {}
+    for name in sorted(kinds, key=lambda name: (kinds[name] == "view", name)):
+        try:
+            done[name] = _compare_table(
+                ask, name, left.get(name), right.get(name), done, kinds.keys()
+            )
+        except duckdb.Error as error:
+            first = str(error).strip().splitlines()[0]
+            raise ReelhouseError(
+                f"The table {name} cannot be compared ({first}): publish both sides "
+                f"again."
+            ) from error
+    return [done[name] for name in sorted(done)]
+
+
+def _compare_table(
+    ask: Ask,
+    name: str,
+    left: _Published | None,
+    right: _Published | None,
+    done: dict[str, TableComparison],
+    names: Set[str],
+) -> TableComparison:
+    if left is None or right is None:
+        return TableComparison(
+            name,
+            None if left is None else _count(ask, "left", name),
+            None if right is None else _count(ask, "right", name),
+        )
+    columns = {side: _columns(ask, side, name) for side in SIDES}
+    ignored = tuple(sorted({*left.ignored_columns, *right.ignored_columns}))
+    differences = _column_differences(columns["left"], columns["right"])
+    unlike = {each.column for each in differences}
+    compared = {
+        column: data_type
+        for column, data_type in columns["left"].items()
+        if column not in {*ignored, *unlike}
+    }
+    table = TableComparison(
+        name,
+        None,
+        None,
+        column_differences=differences,
+        is_reordered=not differences and [*columns["left"]] != [*columns["right"]],
+        ignored_columns=ignored,
+    )
+    if any(_has_summary(ask, side, name) for side in SIDES):
+        return _by_summary(ask, table, compared)
+    counts = {side: _count(ask, side, name) for side in SIDES}
+    table = replace(
+        table, left_rows=counts["left"], right_rows=counts["right"], method="rows"
+    )
+    if "view" in (left.kind, right.kind):
+        method = _method_of_view(ask, name, done, names, counts)
+        if method == "summary":
+            return _by_summary(ask, table, compared)
+        if method == "construction" and not differences:
+            return replace(table, method=method)
+    # One that only a side knows will do: it is checked.
+    keys = {each.key_columns for each in (left, right) if each.key_columns}
+    key = keys.pop() if len(keys) == 1 else ()
+    if not compared:
+        surplus = counts["left"] - counts["right"]
+        return replace(table, only_left=max(surplus, 0), only_right=max(-surplus, 0))
+    if not {*key} <= compared.keys():
+        key = ()
+    # Reading views side by side would hold one of them in memory.
+    are_tables = left.kind == right.kind == "table"
+    have_as_many = counts["left"] == counts["right"]
+    if are_tables and have_as_many and _are_equal_in_order(ask, name, compared):
+        return replace(table, key=key)
+    by_key = _by_key(ask, table, key, list(compared)) if key else None
+    return by_key or _by_whole_rows(ask, table, list(compared))
+
+
+def _column_differences(
+    left: dict[str, str], right: dict[str, str]
+) -> tuple[ColumnDifference, ...]:
+    return tuple(
+        ColumnDifference(column, left.get(column), right.get(column))
+        for column in {**left, **right}
+        if _logical(left.get(column)) != _logical(right.get(column))
+    )
+
+
+def _method_of_view(
+    ask: Ask,
+    name: str,
+    done: dict[str, TableComparison],
+    names: Set[str],
+    counts: dict[Side, int],
+) -> Method:
+    """How to compare a relation of which both sides have the rows.
+
+    A view of one definition over equal tables has equal rows, since no view of the
+    tree depends on a clock, on chance or on the order of rows. Over tables that
+    differ a large one is summed up: where the difference comes from is known.
+    """
+    definitions = [
+        ask(
+            "select sql from duckdb_views() where schema_name = 'serving' "
+            f"and database_name = '{side}_side' and view_name = {literal(name)}"
+        )
+        for side in SIDES
+    ]
+    words = {*re.findall(r"\w+", str(definitions))} - {name}
+    read = [table for table in done.values() if table.name in words]
+    if not all(table.is_equal for table in read):
+        return "summary" if max(counts.values()) > VIEW_LIMIT else "rows"
+    if (
+        not definitions[0]
+        or definitions[0] != definitions[1]
+        # What is not certain of a view, or not known yet, says nothing of another.
+        or any(table.method == "summary" for table in read)
+        or not words.isdisjoint(names - done.keys())
+    ):
+        return "rows"
+    # Equal but for these, which a plan names if their values can matter at all; what
+    # it knows of values beforehand would hide them.
+    ignored = {column for table in read for column in table.ignored_columns}
+    ask("set disabled_optimizers = 'statistics_propagation'")
+    plans = [ask(f"explain (format json) from {_at(side, name)}") for side in SIDES]
+    ask("reset disabled_optimizers")
+    is_free = ignored.isdisjoint(re.findall(r"\w+", str(plans)))
+    return "construction" if is_free else "rows"
+
+
+def _are_equal_in_order(ask: Ask, name: str, columns: Iterable[str]) -> bool:
+    """Whether tables of as many rows hold the same ones in the same order.
+
+    They often do, which takes much less than to see that they do in any order, and a
+    difference shows at the first row that is not in its place.
+    """
+    return not ask(
+        f"select 1 from {_at('left', name)} as l "
+        f"positional join {_at('right', name)} as r "
+        f"where {_differ(columns)} limit 1"
+    )
+
+
+def _by_key(
+    ask: Ask, table: TableComparison, key: Sequence[str], columns: Sequence[str]
+) -> TableComparison | None:
+    """Match rows by key; None where that is null or not unique on a side."""
+    others = [column for column in columns if column not in key]
+    listed = ", ".join(map(identifier, columns))
+    left, right = (
+        f'(select {listed}, true as "is there" from {_at(side, table.name)})'
+        for side in SIDES
+    )
+    matched = " and ".join(
+        f"l.{identifier(each)} = r.{identifier(each)}" for each in key
+    )
+    joined = f"{left} as l full join {right} as r on {matched}"
+    only_left, only_right = 'r."is there" is null', 'l."is there" is null'
+    in_both = '(l."is there" and r."is there")'
+    has_null = " or ".join(
+        f"coalesce(l.{identifier(each)}, r.{identifier(each)}) is null" for each in key
+    )
+    ((pairs, lefts, rights, changed, nulls),) = ask(
+        "select "
+        f"count(*) filter ({in_both}), count(*) filter ({only_left}), "
+        f"count(*) filter ({only_right}), "
+        f"count(*) filter ({in_both} and ({_differ(others)})), "
+        f"count(*) filter ({has_null}) from {joined}"
+    )
+    # A key that comes twice makes more pairs than rows.
+    if nulls or (pairs + lefts, pairs + rights) != (table.left_rows, table.right_rows):
+        return None
+    found = replace(
+        table, key=tuple(key), only_left=lefts, only_right=rights, changed=changed
+    )
+    if found.is_equal:
+        return found
+
+    def first(values: str, condition: str) -> str:
+        by = ", ".join(f"coalesce(l.{identifier(e)}, r.{identifier(e)})" for e in key)
+        return f"arg_min({values}, row({by}), {EXAMPLES}) filter ({condition})"
+
+    def counted_and_first(column: str) -> str:
+        is_changed = f"{in_both} and ({_differ([column])})"
+        value = identifier(column)
+        values = f"{{key: {_struct('l', key)}, l: l.{value}, r: r.{value}}}"
+        return f"count(*) filter ({is_changed}), {first(values, is_changed)}"
+
+    ((left_examples, right_examples, *cells),) = ask(
+        f"select {first(_struct('l', columns), only_left)}, "
+        f"{first(_struct('r', columns), only_right)}"
+        + "".join(f", {counted_and_first(column)}" for column in others)
+        + f" from {joined} where {only_left} or {only_right} or {_differ(others)}"
+    )
+    counts = dict(zip(others, cells[::2], strict=True))
+    examples = [
+        (number, Change(each["key"], column, each["l"], each["r"]))
+        for column, values in zip(others, cells[1::2], strict=True)
+        for number, each in enumerate(values or [])
+    ]
+    changed_columns = {column: count for column, count in counts.items() if count}
+    # One of each column before the second of any.
+    examples.sort(key=lambda each: each[0])
+    return replace(
+        found,
+        changed_columns=changed_columns,
+        left_examples=tuple(left_examples or ()),
+        right_examples=tuple(right_examples or ()),
+        changes=tuple(
+            change for _, change in examples[: max(EXAMPLES, len(changed_columns))]
+        ),
+    )
+
+
+def _by_whole_rows(
+    ask: Ask, table: TableComparison, columns: Sequence[str]
+) -> TableComparison:
+    """Match rows as a whole, each as often as it comes."""
+    listed = ", ".join(map(identifier, columns))
+    ask(
+        "create or replace temporary table differing as "
+        f'select {listed}, sum("is left") as "surplus" from ('
+        f'select {listed}, 1 as "is left" from {_at("left", table.name)} union all '
+        f"select {listed}, -1 from {_at('right', table.name)}"
+        ') group by all having "surplus" != 0'
+    )
+    only: dict[Side, int] = {}
+    examples: dict[Side, tuple[Row, ...]] = {}
+    for side, sign in zip(SIDES, ("", "-"), strict=True):
+        condition = f'{sign}"surplus" > 0'
+        ((count,),) = ask(
+            f'select coalesce(sum({sign}"surplus"), 0) from differing where {condition}'
+        )
+        only[side] = int(count)
+        examples[side] = tuple(
+            dict(zip(columns, row, strict=True))
+            for row in ask(
+                f"select {listed} from differing where {condition} "
+                f"order by all limit {EXAMPLES}"
+            )
+        )
+    ask("drop table differing")
+    return replace(
+        table,
+        only_left=only["left"],
+        only_right=only["right"],
+        left_examples=examples["left"],
+        right_examples=examples["right"],
+    )
+
+
+def _by_summary(
+    ask: Ask, table: TableComparison, columns: dict[str, str]
+) -> TableComparison:
+    """Compare the measures of a view of which a side has nothing else."""
+    names = measures(columns)
+    found = {
+        side: dict(
+            zip(
+                names,
+                ask(
+                    f"select {', '.join(map(identifier, names))} "
+                    f"from {side}_side.{SUMMARIES}.{identifier(table.name)}"
+                    if _has_summary(ask, side, table.name)
+                    else f"select {', '.join(names)} from {_at(side, table.name)}"
+                )[0],
+                strict=True,
+            )
+        )
+        for side in SIDES
+    }
+    left, right = found["left"], found["right"]
+    return replace(
+        table,
+        left_rows=left["count(*)"],
+        right_rows=right["count(*)"],
+        method="summary",
+        changes=tuple(
+            Change({}, name, left[name], right[name])
+            for name in names
+            if not _is_same(left[name], right[name])
+        ),
+    )
+
+
+def _has_summary(ask: Ask, side: Side, name: str) -> bool:
+    return bool(
+        ask(
+            f"select 1 from duckdb_tables() where database_name = '{side}_side' "
+            f"and schema_name = '{SUMMARIES}' and table_name = {literal(name)}"
+        )
+    )
+
+
+def _is_same(left: object, right: object) -> bool:
+    """Equality as SQL has it, where NaN is one number."""
+    return left == right or (left != left and right != right)
+
+
+def _count(ask: Ask, side: Side, name: str) -> int:
+    return int(ask(f"select count(*) from {_at(side, name)}")[0][0])
+
+
+def _columns(ask: Ask, side: Side, name: str) -> dict[str, str]:
+    """Columns with their types, in their order."""
+    return dict(
+        ask(
+            "select column_name, data_type from duckdb_columns() "
+            f"where database_name = '{side}_side' and schema_name = 'serving' "
+            f"and table_name = {literal(name)} order by column_index"
+        )
+    )
+
+
+def _logical(data_type: str | None) -> str | None:
+    return "BIGINT" if data_type in WHOLE_NUMBERS else data_type
+
+
+def _listed(names: str | None) -> tuple[str, ...]:
+    return tuple(name for name in (names or "").split(", ") if name)
+
+
+def _at(side: Side, name: str) -> str:
+    return f"{side}_side.serving.{identifier(name)}"
+
+
+def _differ(columns: Iterable[str]) -> str:
+    """A condition: the rows l and r differ in one of the columns."""
+    return (
+        " or ".join(
+            f"l.{identifier(each)} is distinct from r.{identifier(each)}"
+            for each in columns
+        )
+        or "false"
+    )
+
+
+def _struct(row: str, columns: Iterable[str]) -> str:
+    values = (f"{identifier(each)} := {row}.{identifier(each)}" for each in columns)
+    return f"struct_pack({', '.join(values)})"

@@ -1,0 +1,162 @@
+"""Export: the published tables as files that need no driver, all of one version."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import duckdb
+
+from reelhouse.engines.duckdb.load import identifier, literal
+from reelhouse.errors import ReelhouseError
+from reelhouse.serving.csv_export import FORMULA_STARTS
+from reelhouse.serving.folders import former_contents, written_whole
+from reelhouse.serving.query import attach_published
+from reelhouse.settings import Settings
+
+Format = Literal["parquet", "csv"]
+Progress = Callable[[str, int, int], None]
+
+# Names what is in the folder, and thereby what the next export may replace.
+CONTENTS = "export.json"
+
+
+@dataclass(frozen=True)
+class ExportedTable:
+    """A table's file in the folder, and how many rows it holds."""
+
+    name: str
+    file: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Export:
+    """What a folder holds: tables and views of one published version.
+
+    `published_at` is its UTC moment; `replaces` the version that was there before.
+    """
+
+    folder: Path
+    version: str
+    published_at: str
+    tables: tuple[ExportedTable, ...]
+    replaces: str | None
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables)
+
+
+def export(
+    settings: Settings,
+    folder: Path,
+    form: Format = "parquet",
+    progress: Progress = lambda *_: None,
+) -> Export:
+    """Write every published table of a target into a folder, a file each.
+
+    The folder is there whole or not at all; only an earlier export is replaced. In CSV,
+    text that a spreadsheet would run has an apostrophe before it.
+    Raises ReelhouseError where nothing is published, or where the folder holds
+    anything else.
+    """
+    replaces = former_contents(folder, CONTENTS).get("version")
+    try:
+        with (
+            written_whole(folder, CONTENTS) as files,
+            TemporaryDirectory(dir=files.parent) as work,
+            _one_version(settings, Path(work)) as connection,
+        ):
+            version, published_at, tables = _write(connection, files, form, progress)
+            made = Export(folder, version, published_at, tables, replaces)
+            _describe(made, files)
+    except duckdb.IOException as error:
+        reason = str(error).splitlines()[0].removeprefix("IO Error: ")
+        raise ReelhouseError(
+            f"{folder} cannot be written ({reason}): make room there, or name another "
+            f"folder."
+        ) from error
+    return made
+
+
+@contextmanager
+def _one_version(settings: Settings, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that sees one version only, whatever is published meanwhile."""
+    published = settings.published
+    if settings.is_snowflake:
+        from reelhouse.engines.snowflake.attempt import fetch_serving
+
+        published = work / "fetched.duckdb"
+        fetch_serving(published, view_limit=sys.maxsize)
+    with attach_published(published) as connection:
+        yield connection
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    files: Path,
+    form: Format,
+    progress: Progress,
+) -> tuple[str, str, tuple[ExportedTable, ...]]:
+    """Version, its moment, and the tables that were written."""
+    ((version, published_at),) = connection.execute(
+        "select version, cast(published_at as varchar) from serving.publication"
+    ).fetchall()
+    options = "format parquet, compression zstd"
+    if form == "csv":
+        options = "format csv, header true"
+    found = _columns(connection)
+    tables: list[ExportedTable] = []
+    for name, columns in found.items():
+        progress("export", len(tables), len(found))
+        selected = ", ".join(
+            _neutralised(column) if form == "csv" and kind == "VARCHAR" else column
+            for column, kind in columns
+        )
+        file = f"{name}.{form}"
+        ((rows,),) = connection.execute(
+            f"copy (select {selected} from serving.{identifier(name)}) "
+            f"to {literal(files / file)} ({options})"
+        ).fetchall()
+        tables.append(ExportedTable(name, file, rows))
+    return version, published_at, tuple(tables)
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[str, list[tuple[str, str]]]:
+    """Quoted names and types of the columns of every table and view, by its name."""
+    tables: dict[str, list[tuple[str, str]]] = {}
+    for table, column, kind in connection.execute(
+        "select table_name, column_name, data_type from duckdb_columns() "
+        "where database_name = current_database() and schema_name = 'serving' "
+        "order by table_name, column_index"
+    ).fetchall():
+        tables.setdefault(table, []).append((identifier(column), kind))
+    return tables
+
+
+def _neutralised(column: str) -> str:
+    """The SQL of `csv_export.neutralised`, for a text column."""
+    starts = ", ".join(f"chr({ord(start)})" for start in FORMULA_STARTS)
+    return (
+        f"case when left({column}, 1) in ({starts}) then chr(39) || {column} "
+        f"else {column} end as {column}"
+    )
+
+
+def _describe(made: Export, files: Path) -> None:
+    contents = {
+        "version": made.version,
+        "published_at": made.published_at,
+        "files": [asdict(table) for table in made.tables],
+    }
+    text = json.dumps(contents, indent=2) + "\n"
+    (files / CONTENTS).write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Raw tables in, marts out: dbt, and what is out of date."""

@@ -1,0 +1,242 @@
+"""Build: dbt in this process, over the warehouse of a folder."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from reelhouse.settings import PROJECT, Settings, environment, variables
+
+Progress = Callable[[int, int], None]
+
+# Selects what is marked, and no test that is not, for reading it.
+MARK = "reelhouse_selected"
+MARKED = ("--select", f"tag:{MARK}", "--indirect-selection", "empty")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A node that did not succeed: its name in dbt, its kind, and dbt's message."""
+
+    name: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class NodeTime:
+    """A node that was run: its name in dbt, its kind, and how long it took."""
+
+    name: str
+    kind: str
+    seconds: float
+
+
+@dataclass
+class BuildReport:
+    """What dbt did: nodes by kind, those that failed, and those left out."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: int = 0
+    times: list[NodeTime] = field(default_factory=list)
+
+    @property
+    def models(self) -> int:
+        return self.counts["model"]
+
+    @property
+    def tests(self) -> int:
+        return self.counts["test"] + self.counts["unit_test"]
+
+
+def build(
+    settings: Settings,
+    warehouse: Path,
+    progress: Progress | None = None,
+    arguments: tuple[str, ...] = (),
+    command: str = "build",
+    *,
+    selected: Collection[str] | None = None,
+    unit_tested: Collection[str] = (),
+) -> BuildReport:
+    """Run `dbt build`, or another command, on the warehouse in a folder.
+
+    It is about the `selected` nodes and the unit tests of the models `unit_tested`, all
+    by unique id, or about everything. Failures are in the report.
+    Raises ReelhouseError where dbt does not get as far as building.
+    """
+    if settings.target == "prod":
+        _limit_waiting()
+    report = BuildReport()
+    tell = _Teller(progress) if progress else None
+    manifest = parsed(settings)
+    if selected is not None:
+        _mark(manifest, selected, unit_tested)
+        arguments = (*MARKED, *arguments)
+    with environment({"REELHOUSE_WAREHOUSE": str(warehouse)}), _closing():
+        result = _dbt([command, *arguments], settings, manifest, tell)
+    for each in getattr(result, "results", []):
+        _add(report, each)
+    return report
+
+
+def _mark(
+    manifest: Any, selected: Collection[str], unit_tested: Collection[str]
+) -> None:
+    """Give what is selected a tag: dbt compares each name with every node's."""
+    for unique_id in selected:
+        node = manifest.nodes[unique_id]
+        node.tags = [*node.tags, MARK]
+    for unit_test in manifest.unit_tests.values():
+        if not {*unit_test.depends_on.nodes}.isdisjoint(unit_tested):
+            unit_test.config.tags = [*unit_test.tags, MARK]
+
+
+def describe(settings: Settings) -> str:
+    """What the macro `describe_tree` says of the tree, as JSON.
+
+    It asks an engine for its version, in a folder of its own: a file is locked against
+    other processes.
+    """
+    said: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.info.name == "JinjaLogInfo":
+            said.append(event.data.msg)
+
+    with (
+        TemporaryDirectory() as folder,
+        environment({"REELHOUSE_WAREHOUSE": folder}),
+        _closing(),
+    ):
+        _dbt(["run-operation", "describe_tree"], settings, parsed(settings), listen)
+    return said[-1]
+
+
+def manifest_of(settings: Settings) -> dict[str, Any]:
+    """What dbt writes to manifest.json for a target, in the same form."""
+    manifest: dict[str, Any] = parsed(settings).writable_manifest().to_dict()
+    return manifest
+
+
+@contextmanager
+def _closing() -> Iterator[None]:
+    """Let go of the database that dbt opens in this process."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    try:
+        yield
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+
+
+def _limit_waiting() -> None:
+    """Let no call to Snowflake wait without end, which dbt has no setting for."""
+    from snowflake.connector.connection import DEFAULT_CONFIGURATION
+
+    from reelhouse.engines.snowflake import load as snowflake
+
+    for name, value in snowflake.limits().items():
+        _, types = DEFAULT_CONFIGURATION[name]
+        DEFAULT_CONFIGURATION[name] = (value, types)
+
+
+# What profiles.yml is told by a parse, which connects to nothing: dbt takes up what it
+# has parsed before only where every variable is as it was. A target's database is in
+# the names of its tables.
+LOGIN = ("ACCOUNT", "USER", "ROLE", "WAREHOUSE", "PRIVATE_KEY_PATH")
+OTHER_LOGINS = (
+    *("PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE", "AUTHENTICATOR", "TOKEN"),
+    *("WORKLOAD_IDENTITY_PROVIDER", "HOST", "QUERY_TAG"),
+)
+PARSED_WITH = {
+    "REELHOUSE_WAREHOUSE": "data/warehouse",
+    "REELHOUSE_MEMORY_LIMIT": "",
+    "SNOWFLAKE_PORT": "443",
+    "SNOWFLAKE_PROTOCOL": "https",
+    **{f"SNOWFLAKE_{name}": "none" for name in LOGIN},
+    **{f"SNOWFLAKE_{name}": "" for name in OTHER_LOGINS},
+}
+
+_manifests: dict[tuple[str, str | None], Any] = {}
+
+
+def parsed(settings: Settings) -> Any:
+    """A copy of the project as dbt has parsed it, once for a target.
+
+    What dbt remembers of a parse is shared by all warehouses, where it may be written.
+    """
+    place = settings.target, variables().get("SNOWFLAKE_DATABASE")
+    if place not in _manifests:
+        with environment(PARSED_WITH):
+            _manifests[place] = _dbt(
+                ["parse"], settings, target_path=parse_folder(settings)
+            )
+    # dbt leaves marks of a build in its manifest, so each build has a copy.
+    return _manifests[place].deepcopy()
+
+
+def parse_folder(settings: Settings) -> Path:
+    """Where dbt's parse is remembered: in the project, or beside the warehouse.
+
+    The second where the project may not be written.
+    """
+    shared = PROJECT / "target" / "parsed" / settings.target
+    with suppress(OSError):
+        shared.mkdir(parents=True, exist_ok=True)
+    if os.access(shared, os.W_OK):
+        return shared
+    own = settings.warehouse / "dbt" / settings.target
+    own.mkdir(parents=True, exist_ok=True)
+    return own
+
+
+def _dbt(
+    command: list[str],
+    settings: Settings,
+    manifest: Any = None,
+    listen: Callable[[Any], None] | None = None,
+    target_path: Path | None = None,
+) -> Any:
+    from reelhouse.transform.dbt import invoke
+
+    # What dbt writes down belongs to one warehouse, as the lock does.
+    folder = settings.warehouse / "dbt"
+    return invoke(command, settings.target, folder, target_path, manifest, listen)
+
+
+def _add(report: BuildReport, result: Any) -> None:
+    status = str(result.status)
+    kind = str(result.node.resource_type)
+    if status in {"error", "fail", "runtime error"}:
+        message = " ".join((result.message or status).split())
+        report.failures.append(Failure(result.node.name, kind, message))
+    elif status == "skipped":
+        report.skipped += 1
+    else:
+        report.counts[kind] += 1
+        report.times.append(NodeTime(result.node.name, kind, result.execution_time))
+
+
+class _Teller:
+    """Turns dbt's events into progress: nodes done of all nodes."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.done = 0
+        self.total = 0
+
+    def __call__(self, event: Any) -> None:
+        total = getattr(event.data, "total", 0)
+        if event.info.name in {"LogStartLine", "LogTestResult", "LogModelResult"}:
+            self.total = max(self.total, int(total or 0))
+        if event.info.name == "NodeFinished":
+            self.done += 1
+            self.progress(self.done, max(self.total, self.done))

@@ -1,0 +1,410 @@
+"""State: what each table and test was last made of, beside what the tree would make.
+
+dbt keeps the ledger, in state.nodes: macros/state writes a row for each node that it
+made, with a hash of all rules between the raw tables and the node, and with the loads
+that it stems from. Here these rows are compared with the tree and with the raw tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+
+from reelhouse.contract import ledger_tables
+from reelhouse.engines.duckdb.load import Ask
+from reelhouse.errors import ReelhouseError
+from reelhouse.serving.publish import Build, Relation
+from reelhouse.settings import PROJECT, Settings, variables
+from reelhouse.transform.build import describe, parse_folder
+
+# All that dbt reads; the versions of these packages shape what it makes of it.
+TREE = (
+    "dbt_project.yml",
+    "profiles.yml",
+    "macros/**/*",
+    "models/**/*",
+    "seeds/**/*",
+    "snapshots/**/*",
+    "tests/data_tests/**/*",
+)
+# What shapes tables beside the rules that dbt shows to a macro. The variable
+# `environment` is a hash of it, so that a change makes everything out of date; and so
+# are the settings of dbt_project.yml that do not belong to nodes.
+UNCOVERED = ("locks/run.txt", "profiles.yml")
+COVERED_SETTINGS = (
+    *("models", "seeds", "snapshots", "vars"),
+    *("on-run-end", "on-run-start"),
+)
+PACKAGES = ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-snowflake", "duckdb")
+REASONS = {
+    "code": "its code changed",
+    "macros": "a macro that it uses changed",
+    "variables": "a variable that it reads changed",
+    "versions": "dbt, the engine or the environment changed",
+    "docs": "its description changed",
+}
+NOT_BUILT = "not built yet"
+UNFINISHED = "its last build did not come to its end, or was one of a part"
+UNLIKE = "its table is gone, or is not as it was built"
+OTHER_LEDGER = "the ledger is that of another version of Reelhouse"
+OTHER_RULES = "its rules changed"
+PASSED_ON = "what it reads changed"
+NEW_LOAD = "a new load"
+NO_RECORD = "there is no record of how it was made"
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Node:
+    """A model, snapshot, seed or data test, and what it is made of by today's tree.
+
+    `own` and `rules` are as in the ledger, `data` names the raw tables and snapshots
+    that it stems from, `published` has the columns that no comparison looks at and
+    those of the key, for a mart.
+    """
+
+    name: str
+    kind: str
+    materialized: str
+    relation: str
+    parents: tuple[str, ...]
+    own: str
+    docs: str
+    rules: str
+    data: tuple[str, ...]
+    published: dict[str, list[str]] | None = None
+
+    @property
+    def has_rows(self) -> bool:
+        return self.materialized in {"table", "incremental", "snapshot", "seed"}
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The nodes of a tree by unique id, and the questions that tell what is there.
+
+    The first gives each raw table's version, the second each relation's columns.
+    `ledger_columns` are those of state.nodes.
+    """
+
+    nodes: dict[str, Node]
+    source_versions_sql: str
+    relation_shapes_sql: str
+    ledger_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the ledger says of a node that is as it says."""
+
+    own: str
+    docs: str
+    rules: str
+    data: dict[str, str]
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """Nodes that are out of date, each with the reason; and all that is known."""
+
+    tree: Tree
+    rows: dict[str, Row]
+    stale: dict[str, str]
+    data: dict[str, dict[str, str | None]]
+    load_id: int
+
+    @property
+    def total(self) -> int:
+        """How many nodes there are that can be out of date."""
+        nodes = self.tree.nodes.values()
+        return sum(node.materialized != "ephemeral" for node in nodes)
+
+    @property
+    def to_build(self) -> list[str]:
+        """Unique ids of what is to be built and tested: tests follow their tables."""
+        made = {each for each in self.stale if self.tree.nodes[each].has_rows}
+        return [
+            unique_id
+            for unique_id, node in self.tree.nodes.items()
+            if unique_id in self.stale
+            or (node.kind == "test" and made.intersection(node.parents))
+        ]
+
+    @property
+    def changed_models(self) -> list[str]:
+        """Unique ids of models that are not built, or whose own rules changed."""
+        return [
+            unique_id
+            for unique_id, node in self.tree.nodes.items()
+            if node.kind == "model"
+            and unique_id in self.stale
+            and (unique_id not in self.rows or self.rows[unique_id].own != node.own)
+        ]
+
+    @property
+    def causes(self) -> list[str]:
+        """Why nodes are out of date, the reason of most nodes first.
+
+        What a node only passes on is not named.
+        """
+        names: dict[str, list[str]] = {}
+        for unique_id, reason in self.stale.items():
+            name = self.tree.nodes[unique_id].name
+            names.setdefault(reason, []).append(name)
+        for passed_on in (PASSED_ON, NEW_LOAD):
+            if len(names) > 1:
+                names.pop(passed_on, None)
+        most_first = sorted(names.items(), key=lambda item: -len(item[1]))
+        return [
+            reason
+            if reason in {NOT_BUILT, NO_RECORD, NEW_LOAD}
+            or reason.startswith("new data")
+            else f"{', '.join(who) if len(who) <= SHOWN else f'{len(who)} nodes'}: "
+            f"{reason}"
+            for reason, who in most_first
+        ]
+
+    def made_whole(self, before: State) -> dict[str, str]:
+        """Incremental models that were made from scratch since: the reason by name."""
+        return {
+            self.tree.nodes[unique_id].name: reason
+            for unique_id, reason in before.stale.items()
+            if self.tree.nodes[unique_id].materialized == "incremental"
+            and reason != NOT_BUILT
+            and unique_id in self.rows
+            and self.rows[unique_id].is_whole
+        }
+
+
+def read_tree(settings: Settings) -> Tree:
+    """The tree as dbt sees it, remembered until a file of it changes.
+
+    Raises ReelhouseError where dbt cannot parse it.
+    """
+    path = parse_folder(settings) / "tree.json"
+    key = _key(settings)
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if known["key"] == key:
+            return _tree(known["tree"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = json.loads(describe(settings))
+    # What was edited meanwhile is read again next time.
+    if _key(settings) == key:
+        try:
+            path.write_text(json.dumps({"key": key, "tree": found}), encoding="utf-8")
+        except OSError:
+            path.unlink(missing_ok=True)
+    return _tree(found)
+
+
+def _tree(found: dict[str, Any]) -> Tree:
+    nodes = {}
+    for unique_id, node in found["nodes"].items():
+        for key in ("parents", "data"):
+            node[key] = tuple(node[key])
+        nodes[unique_id] = Node(**node)
+    return Tree(
+        nodes,
+        found["source_versions_sql"],
+        found["relation_shapes_sql"],
+        tuple(found["ledger_columns"]),
+    )
+
+
+def _key(settings: Settings) -> str:
+    """A hash of all that `read_tree` depends on."""
+    found = hashlib.sha256()
+    found.update(f"{settings.target} {variables().get('SNOWFLAKE_DATABASE')}".encode())
+    for package in PACKAGES:
+        found.update(f" {package} {version(package)}".encode())
+    for path in sorted({path for each in TREE for path in PROJECT.glob(each)}):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            found.update(f"{path.relative_to(PROJECT).as_posix()} {content}\n".encode())
+    return found.hexdigest()
+
+
+def environment_hash() -> str:
+    """What the variable `environment` of dbt_project.yml is to be."""
+    found = hashlib.sha256()
+    for name in UNCOVERED:
+        found.update((PROJECT / name).read_bytes())
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    others = {key: project[key] for key in project if key not in COVERED_SETTINGS}
+    found.update(json.dumps(others, sort_keys=True).encode())
+    return found.hexdigest()[:12]
+
+
+def compare(tree: Tree, ask: Ask) -> State:
+    """What of the tree is out of date in the warehouse that `ask` asks."""
+    if not _columns(ask, "raw", "load_objects"):
+        raise ReelhouseError(
+            "Nothing is loaded yet, so nothing can be up to date: run `reelhouse run`."
+        )
+    rows, distrusted = _rows(tree, ask)
+    sources: dict[str, str | None] = dict(ask(tree.source_versions_sql))
+    stale: dict[str, str] = {}
+    data: dict[str, dict[str, str | None]] = {}
+    # A snapshot's recording tells what its readers read.
+    snapshots_first = sorted(
+        tree.nodes.items(),
+        key=lambda item: (item[1].materialized != "snapshot", len(item[1].data)),
+    )
+    for unique_id, node in snapshots_first:
+        row = rows.get(unique_id)
+        if node.materialized == "snapshot":
+            sources[node.relation] = row.data.get(node.relation) if row else None
+        data[unique_id] = {name: sources.get(name) for name in node.data}
+        reason = (
+            _reason(node, row, data[unique_id])
+            if row
+            else distrusted.get(unique_id, NOT_BUILT)
+        )
+        if reason and node.materialized != "ephemeral":
+            stale[unique_id] = reason
+            if node.materialized == "snapshot":
+                sources[node.relation] = None
+    ((load_id,),) = ask("select coalesce(max(load_id), 0) from raw.loads")
+    return State(tree, rows, stale, data, int(load_id))
+
+
+def _reason(node: Node, row: Row, data: dict[str, str | None]) -> str | None:
+    """Why a node is out of date; None where it is not."""
+    if row.own != node.own:
+        before, now = json.loads(row.own), json.loads(node.own)
+        differing = (part for part in REASONS if before.get(part) != now.get(part))
+        return next(map(REASONS.__getitem__, differing), OTHER_RULES)
+    if row.docs != node.docs:
+        return REASONS["docs"]
+    if node.materialized != "view" and row.data != data:
+        changed = {name for name, seen in data.items() if row.data.get(name) != seen}
+        own = {f"raw.{table.name}" for table in ledger_tables()}
+        files = sorted(name for name in changed - own if name.startswith("raw."))
+        if files:
+            return f"new data in {files[0].removeprefix('raw.')}"
+        return NEW_LOAD if changed & own else PASSED_ON
+    return PASSED_ON if row.rules != node.rules else None
+
+
+def _rows(tree: Tree, ask: Ask) -> tuple[dict[str, Row], dict[str, str]]:
+    """Rows of the ledger that are to be believed, and why others are not."""
+    relations: dict[str, str] = dict(ask(tree.relation_shapes_sql))
+    found: dict[str, Row] = {}
+    counts = {}
+    columns = tuple(_columns(ask, "state", "nodes"))
+    if columns != tree.ledger_columns:
+        reason = OTHER_LEDGER if columns else NO_RECORD
+        return found, dict.fromkeys(tree.nodes, reason) if relations else {}
+    why = {
+        unique_id: UNFINISHED
+        for unique_id, node in tree.nodes.items()
+        if node.relation in relations
+    }
+    for unique_id, own, docs, rules, data, is_whole, shape, count in ask(
+        "select node, own, docs, rules, data, is_whole, shape, row_count "
+        "from state.nodes where result <> 'running'"
+    ):
+        node = tree.nodes.get(unique_id)
+        if node and shape == relations.get(node.relation):
+            found[unique_id] = Row(own, docs, rules, json.loads(data), is_whole)
+            if count is not None:
+                counts[node.relation] = (unique_id, count)
+        else:
+            why[unique_id] = UNLIKE
+    if counts:
+        counting = " union all ".join(
+            f"select '{relation}', count(*) from {relation}" for relation in counts
+        )
+        for relation, count in ask(counting):
+            unique_id, expected = counts[relation]
+            if count != expected:
+                del found[unique_id]
+                why[unique_id] = UNLIKE
+    return found, why
+
+
+def _columns(ask: Ask, schema: str, table: str) -> list[str]:
+    """Names of a table's columns in their order, none where it is not there."""
+    found = ask(
+        "select lower(column_name) from information_schema.columns "
+        "where lower(table_catalog) = lower(current_database()) "
+        f"and lower(table_schema) = '{schema}' and lower(table_name) = '{table}' "
+        "order by ordinal_position"
+    )
+    return [name for (name,) in found]
+
+
+def build_of(state: State) -> Build:
+    """What is to be published, if all of it is up to date and has passed its tests.
+
+    So are snapshots to be, or what a load changed would be missing from history.
+    Raises ReelhouseError that names what is not, and the command that mends it.
+    """
+    nodes = state.tree.nodes
+    made = {
+        unique_id
+        for unique_id, node in nodes.items()
+        if node.published or node.kind == "snapshot"
+    }
+    read = set(made)
+    queue = list(made)
+    for unique_id in queue:
+        new = [each for each in nodes[unique_id].parents if each in nodes]
+        queue += [each for each in new if each not in read]
+        read.update(new)
+    tests = {
+        unique_id
+        for unique_id, node in nodes.items()
+        if node.kind == "test" and read.intersection(node.parents)
+    }
+    wanted = made | tests
+    if wanted.intersection(state.stale):
+        raise ReelhouseError(_refusal(state, wanted, read | tests))
+    relations = [
+        Relation(
+            name=node.relation.partition(".")[2],
+            kind="view" if node.materialized == "view" else "table",
+            ignored_columns=tuple(node.published["ignored_columns"]),
+            key_columns=tuple(node.published["key_columns"]),
+            version=_version(node, state.data[unique_id]),
+        )
+        for unique_id, node in nodes.items()
+        if node.published
+    ]
+    relations.sort(key=lambda each: each.kind)
+    models = sum(nodes[each].kind == "model" for each in read)
+    return Build(state.load_id, len(tests), models, relations)
+
+
+def _version(node: Node, data: dict[str, str | None]) -> str:
+    known = [node.rules, node.docs, node.published, sorted(data.items())]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]
+
+
+def _refusal(state: State, wanted: set[str], read: set[str]) -> str:
+    """What keeps the wanted nodes from being published, and the command that helps."""
+    nodes = state.tree.nodes
+    lacking = [each for each in nodes if each in state.stale and each in wanted]
+    told = ", ".join(
+        f"{nodes[each].name} ({state.stale[each]})" for each in lacking[:SHOWN]
+    )
+    if len(lacking) > SHOWN:
+        told += f" and {len(lacking) - SHOWN} more"
+    to_build = [nodes[each].name for each in state.to_build if each in read]
+    command = (
+        f"dbt build --select {' '.join(to_build)}"
+        if len(to_build) <= SHOWN
+        else "reelhouse run"
+    )
+    return (
+        f"Nothing is published, since what would be is not up to date or not tested: "
+        f"{told}. Run `{command}`, then publish again; `reelhouse status` lists all."
+    )

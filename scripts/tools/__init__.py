@@ -1,0 +1,1 @@
+"""Tools for development; they are no part of the package."""

@@ -1,0 +1,73 @@
+"""The files that are measured: made once, kept between benches, delivered in parts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from reelhouse.movielens.generate import generate
+
+Progress = Callable[[str, int, int], None]
+
+SEED = 1
+# One rating in so many is delivered later.
+SHARE = 100
+# A user of a later rating that nobody has heard of.
+STRANGER = 1_000_000_000
+NEW_OBJECT = "ratings/more.csv"
+REPLACED = "ratings.csv"
+
+
+def files_of(folder: Path, ratings: int, progress: Progress | None) -> Path:
+    """The folder with six files of so many ratings, and with what comes later."""
+    made = folder / f"ratings-{ratings}"
+    if not (made / "later").exists():
+        generate(made / "first", ratings, SEED, progress=progress)
+        _write_later(made / "first" / REPLACED, made / "later")
+    return made
+
+
+def deliver_all(made: Path, source: Path) -> None:
+    """Put the generated files into a source, which holds nothing else afterwards."""
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(parents=True)
+    for file in (made / "first").glob("*.csv"):
+        os.link(file, source / file.name)
+
+
+def deliver_later(made: Path, source: Path, name: str) -> None:
+    """Put the later ratings into a source: as an object more, or in the first one."""
+    target = source / name
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(exist_ok=True)
+    os.link(made / "later" / name, target)
+
+
+def _write_later(ratings: Path, later: Path) -> None:
+    """Write what comes later: one rating in SHARE anew, a day after the first.
+
+    Every other one is of a new user. They are in an object of their own, and, two days
+    after, in the old file, each behind the rating that it repeats.
+    """
+    unfinished = later.with_name("later.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    (unfinished / NEW_OBJECT).parent.mkdir(parents=True)
+    with (
+        ratings.open("rb") as lines,
+        (unfinished / NEW_OBJECT).open("wb") as more,
+        (unfinished / REPLACED).open("wb") as replaced,
+    ):
+        header = next(lines)
+        more.write(header)
+        replaced.write(header)
+        for number, line in enumerate(lines):
+            replaced.write(line)
+            if number % SHARE == 0:
+                user, movie, rating, time = line.rstrip().split(b",")
+                name = int(user) + (STRANGER if number // SHARE % 2 == 0 else 0)
+                for out, days in ((more, 1), (replaced, 2)):
+                    moment = int(time) + days * 86_400
+                    out.write(b"%d,%b,%b,%d\r\n" % (name, movie, rating, moment))
+    unfinished.rename(later)

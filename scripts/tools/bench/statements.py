@@ -1,0 +1,91 @@
+"""What dbt ran in its last build, statement by statement, as it wrote it down."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from reelhouse.engines.duckdb.load import open_warehouse
+from reelhouse.settings import Settings
+from reelhouse.transform.build import manifest_of
+
+BUILT = ("seed", "model", "snapshot")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The statement that made a seed, model or snapshot, or that tested something.
+
+    `subject` is the node that was made or, of a test in a yml file, the one tested.
+    """
+
+    name: str
+    kind: str
+    subject: str
+    sql: str
+
+    @property
+    def is_test(self) -> bool:
+        return self.kind == "test"
+
+
+def built_statements(settings: Settings) -> list[Statement]:
+    """The statements of the last build of a warehouse, parents before their children.
+
+    They are as dbt ran them, but that a table is made under its own name at once, and
+    not beside another to be swapped in. What a build asks and notes besides, hooks and
+    comments among it, is left out. Those of a first build run on raw tables alone; the
+    first ones make the schemas for the others.
+    """
+    manifest = manifest_of(settings)
+    nodes, parents = manifest["nodes"], manifest["parent_map"]
+    folder = settings.warehouse / "dbt" / settings.target / "run"
+    made = {node["schema"] for node in nodes.values() if node["resource_type"] in BUILT}
+    statements = [
+        Statement(name, "schema", name, f"create schema {name}")
+        for name in sorted(made)
+    ]
+    order = TopologicalSorter({name: parents[name] for name in sorted(nodes)})
+    for name in order.static_order():
+        node = nodes.get(name)
+        if node and node["resource_type"] in (*BUILT, "test"):
+            path = folder / node["package_name"] / _place(node)
+            # An ephemeral model is a part of others.
+            if path.is_file():
+                sql = path.read_text(encoding="utf-8").replace("__dbt_tmp", "")
+                subject = nodes.get(node.get("attached_node"), node)["name"]
+                statements.append(
+                    Statement(node["name"], node["resource_type"], subject, sql)
+                )
+    return statements
+
+
+def write_script(settings: Settings, to: Path) -> None:
+    """Write the statements of the last build to a file, for `read_script`."""
+    statements = [asdict(each) for each in built_statements(settings)]
+    to.write_text(json.dumps(statements), encoding="utf-8")
+
+
+def read_script(path: Path) -> list[Statement]:
+    """The statements of a file."""
+    return [Statement(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def raw_alone(settings: Settings, folder: Path) -> Path:
+    """A copy of the warehouse file in a new folder, as before the first build."""
+    folder.mkdir(parents=True)
+    database = folder / settings.database.name
+    shutil.copyfile(settings.database, database)
+    with open_warehouse(database) as warehouse:
+        warehouse.keep_raw_alone()
+    return database
+
+
+def _place(node: dict[str, Any]) -> Path:
+    """Where dbt writes a node: below its file, if that holds several."""
+    path, file = Path(node["path"]), Path(node["original_file_path"])
+    return file if path.name == file.name else file / path

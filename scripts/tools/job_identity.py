@@ -1,0 +1,87 @@
+"""Job identity: run a command as the job of GitHub Actions that it is a part of.
+
+`python -m tools.job_identity COMMAND…` asks GitHub for tokens that name the job,
+and runs the command with them: an account of Snowflake lets it in by SNOWFLAKE_TOKEN,
+and AWS by a file of its own, where AWS_ROLE_ARN names a role. So nobody keeps a secret.
+A token is good for five minutes, in which a connection can be opened.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+
+from reelhouse.cli import show
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import variables
+
+ADDRESS = "ACTIONS_ID_TOKEN_REQUEST_URL"
+BEARER = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+
+# Whom a token is for; an account may be set up to want another than this.
+SNOWFLAKE = "snowflakecomputing.com"
+AWS = "sts.amazonaws.com"
+
+SECONDS = 30
+
+
+def identity(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a command of this job logs in with.
+
+    The token for AWS is written to RUNNER_TEMP. Raises ReelhouseError where this is no
+    job that may ask for tokens.
+    """
+    audience = environ.get("REELHOUSE_SETUP_AUDIENCE") or SNOWFLAKE
+    found = {"SNOWFLAKE_TOKEN": _token(environ, audience)}
+    if environ.get("AWS_ROLE_ARN"):
+        file = Path(environ["RUNNER_TEMP"]) / "reelhouse-aws-token"
+        file.touch(mode=0o600)
+        file.write_text(_token(environ, AWS), encoding="utf-8")
+        found["AWS_WEB_IDENTITY_TOKEN_FILE"] = str(file)
+    return found
+
+
+def _token(environ: Mapping[str, str], audience: str) -> str:
+    missing = [name for name in (ADDRESS, BEARER) if not environ.get(name)]
+    if missing:
+        raise ReelhouseError(
+            f"{' and '.join(missing)} must be set, which GitHub does for a job with "
+            f"the permission id-token: give it that, or log in by a key."
+        )
+    try:
+        answer = requests.get(
+            environ[ADDRESS],
+            params={"audience": audience},
+            headers={"Authorization": f"bearer {environ[BEARER]}"},
+            timeout=SECONDS,
+        )
+        answer.raise_for_status()
+        return str(answer.json()["value"])
+    except (requests.RequestException, KeyError) as error:
+        # The text of an error may hold the address, which is GitHub's own business.
+        raise ReelhouseError(
+            f"GitHub gave the job no token for {audience} ({type(error).__name__}): "
+            f"run the job again."
+        ) from None
+
+
+def main(command: list[str]) -> None:
+    environ = variables()
+    try:
+        found = identity(environ)
+    except ReelhouseError as error:
+        show.error(error)
+        sys.exit(1)
+    # By this the runner keeps it out of its logs, whoever may print it.
+    print(f"::add-mask::{found['SNOWFLAKE_TOKEN']}", flush=True)
+    # An empty value stands for none.
+    kept = {name: value for name, value in environ.items() if value}
+    os.execvpe(command[0], command, kept | found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
