@@ -17,8 +17,11 @@ import duckdb
 import pytest
 
 from reelhouse.contract import entities
-from reelhouse.engines.duckdb.load import connect, open_warehouse
-from reelhouse.engines.snowflake.attempt import fetch_serving
+from reelhouse.engines.duckdb.connection import connect
+from reelhouse.engines.duckdb.load import open_warehouse
+from reelhouse.engines.duckdb.reading import reading
+from reelhouse.engines.snowflake.reading import fetch_serving
+from reelhouse.engines.warehouse import Answer
 from reelhouse.ingest.load import LoadReport, load
 from reelhouse.ingest.source import Source
 from reelhouse.local.bucket import environment as aws_variables
@@ -48,6 +51,12 @@ RATINGS = [
     "2,1,5.0,964982931",
     "2,3,0.5,1164982931",
 ]
+
+
+def query(published: Path, question: str) -> Answer:
+    """Column names and rows of an answer by a published file."""
+    with reading(published) as answer:
+        return answer(question)
 
 
 def unbuilt(target: str = "dev") -> Settings:

@@ -15,10 +15,11 @@ import pytest
 from tests.delivery import HISTORY, Delivery, csv
 from tests.tree import EditedTree, small_tree
 
-from reelhouse.engines.duckdb.load import connect
-from reelhouse.run import RunReport, state_there
+from reelhouse.engines.duckdb.connection import connect
+from reelhouse.run import RunReport
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.serving.compare import compare
+from reelhouse.transform.state import state_of
 
 __all__ = ["begun", "first", "small", "story"]
 
@@ -238,7 +239,7 @@ def ask(desk: Delivery, question: str) -> list[tuple[Any, ...]]:
 def stale(story: Story) -> dict[str, str]:
     """Why nodes are out of date, by name."""
     story.desk.close()
-    state = state_there(story.desk.settings)
+    state = state_of(story.desk.settings)
     return {state.tree.nodes[each].name: why for each, why in state.stale.items()}
 
 

@@ -1,5 +1,5 @@
 """`python -m reelhouse` is `reelhouse`."""
 
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 
 main()

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+
+import yaml
 
 from reelhouse.errors import ReelhouseError
 
 PROJECT = Path(__file__).resolve().parents[2]
-TARGETS = ("dev", "ci", "prod")
 DEFAULT_MAX_SHRINK = 0.1
 
 # Names are not quoted in SQL.
@@ -58,7 +60,7 @@ class Settings:
 
     @property
     def is_snowflake(self) -> bool:
-        return self.target == "prod"
+        return targets()[self.target] == "snowflake"
 
     @property
     def source_name(self) -> str:
@@ -94,6 +96,14 @@ class Settings:
         return self.moment or datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
+@cache
+def targets() -> dict[str, str]:
+    """The targets of profiles.yml, each with the type of its adapter."""
+    profiles = yaml.safe_load((PROJECT / "profiles.yml").read_text(encoding="utf-8"))
+    outputs = profiles["reelhouse"]["outputs"]
+    return {name: output["type"] for name, output in outputs.items()}
+
+
 def read_settings(
     source: str | None = None,
     target: str | None = None,
@@ -104,13 +114,13 @@ def read_settings(
     Raises ReelhouseError where a value cannot be used.
     """
     target = target or environ.get("DBT_TARGET", "dev")
-    if target not in TARGETS:
+    if target not in targets():
         raise ReelhouseError(
-            f"There is no target '{target}': use one of {', '.join(TARGETS)} "
+            f"There is no target '{target}': use one of {', '.join(targets())} "
             f"(option --target or variable DBT_TARGET)."
         )
-    if target == "prod":
-        _check_account(environ)
+    if targets()[target] == "snowflake":
+        _check_account(target, environ)
     return Settings(
         source=source
         or environ.get("REELHOUSE_SOURCE")
@@ -208,11 +218,11 @@ def check_login(environ: Mapping[str, str]) -> None:
         )
 
 
-def _check_account(environ: Mapping[str, str]) -> None:
+def _check_account(target: str, environ: Mapping[str, str]) -> None:
     missing = missing_login(environ)
     if missing:
         raise ReelhouseError(
-            f"The target prod needs what is not set: {', '.join(missing)}. Set "
+            f"The target {target} needs what is not set: {', '.join(missing)}. Set "
             f"{'it' if len(missing) == 1 else 'them'}, or try the target without an "
             f"account by `reelhouse emulator -- …`."
         )
@@ -246,11 +256,11 @@ def _stage(text: str | None) -> str | None:
 def _warehouse(environ: Mapping[str, str]) -> Path:
     name = environ.get("REELHOUSE_WAREHOUSE")
     folder = Path(name).absolute() if name else PROJECT / "data/warehouse"
-    if "?" in str(folder):
-        # DuckDB takes what follows it for parameters, and loses its log.
+    if {*"?#"} & {*str(folder)}:
+        # DuckDB and dbt take what follows these for parameters of an address.
         raise ReelhouseError(
-            f"The warehouse folder {folder} has a question mark in its path, which "
-            f"DuckDB cannot work with: set REELHOUSE_WAREHOUSE to another folder."
+            f"The warehouse folder {folder} has a ? or # in its path, which DuckDB and "
+            f"dbt cannot work with: set REELHOUSE_WAREHOUSE to another folder."
         )
     return folder
 

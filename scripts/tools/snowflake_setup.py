@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from reelhouse import settings
-from reelhouse.engines.snowflake import load as snowflake
-from reelhouse.engines.snowflake.load import connector
+from reelhouse.engines.snowflake import connection as snowflake
+from reelhouse.engines.snowflake.connection import connector
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import IDENTIFIER, IDENTIFIER_FORM, PROJECT
 

@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from reelhouse.settings import PROJECT
 
 # Modules that there is no package for there, or that have no business there.
-ABSENT = ["boto3", "dbt", "duckdb", "fakesnow", "moto", "reelhouse.cli.main"]
+ABSENT = ["boto3", "dbt", "duckdb", "fakesnow", "moto", "reelhouse.cli"]
 IMPORTS = """
 import json, runpy, sys
 for name in {absent}:

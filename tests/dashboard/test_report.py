@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 from tests.dashboard.conftest import Copy
 
-from reelhouse.cli.main import _write_report_if_possible, main
+from reelhouse.cli import main
+from reelhouse.cli.build import _write_report_if_possible
 from reelhouse.dashboard.panels import TITLES
 from reelhouse.dashboard.report import html, read_all, write_pictures
 from reelhouse.dashboard.start import HOST, OPTIONS, free_port

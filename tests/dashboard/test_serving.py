@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,21 +13,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.dashboard.conftest import Copy
+from tests.delivery import unbuilt
 
 from reelhouse.dashboard.filters import Filters
 from reelhouse.dashboard.questions import PAGES, asked
-from reelhouse.dashboard.serving import (
-    Ask,
-    LocalFile,
-    Serving,
-    to_frame,
-)
+from reelhouse.dashboard.serving import Ask, Published, Serving, to_frame
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.metrics import metrics
 from reelhouse.settings import Settings
 
 COUNT = "select count(*) as rows from serving.dim_movies"
 NEW_VERSION = "update publication set version = '{}'"
+
+
+def local(published: Path) -> Published:
+    """What a published file holds."""
+    return Published(replace(unbuilt(), warehouse=published.parent))
 
 
 @dataclass(eq=False)
@@ -41,7 +42,7 @@ class Watched:
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
-        with LocalFile(self.path).opened() as ask:
+        with local(self.path).opened() as ask:
 
             def watched(sql: str) -> pd.DataFrame:
                 self.asked.append(sql)
@@ -112,7 +113,7 @@ def test_a_page_is_of_one_version_though_another_comes_in_between(
     path = changed()
     other = path.with_name("other.duckdb")
     changed(NEW_VERSION.format("next"), "delete from dim_movies", to=other)
-    place = LocalFile(path)
+    place = local(path)
     with place.opened() as ask:
         assert ask(COUNT)["rows"][0] == 900
         other.replace(path)
@@ -173,12 +174,12 @@ def test_no_old_file_is_kept_alive_by_readers_in_turns(changed: Copy) -> None:
     path = changed()
     seen = []
     for name in ("second", "third"):
-        with LocalFile(path).opened() as ask:
+        with local(path).opened() as ask:
             ask(COUNT)
             changed(NEW_VERSION.format(name), to=path)
             # Another thread, as sessions are; the first still has its file open.
             reader = threading.Thread(
-                target=lambda: seen.append(Serving(LocalFile(path)).version())
+                target=lambda: seen.append(Serving(local(path)).version())
             )
             reader.start()
             reader.join()
@@ -187,7 +188,7 @@ def test_no_old_file_is_kept_alive_by_readers_in_turns(changed: Copy) -> None:
 
 
 def test_readers_reach_nothing_else(changed: Copy, tmp_path: Path) -> None:
-    with LocalFile(changed()).opened() as ask:
+    with local(changed()).opened() as ask:
         for sql in (
             "select * from read_csv('/etc/hostname')",
             f"attach '{tmp_path}/x.duckdb'",
@@ -201,7 +202,7 @@ def test_readers_reach_nothing_else(changed: Copy, tmp_path: Path) -> None:
 
 def test_nothing_published_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(ReelhouseError, match=r"nothing has been published yet"):
-        Serving(LocalFile(tmp_path / "published.duckdb")).version()
+        Serving(local(tmp_path / "published.duckdb")).version()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -209,7 +210,7 @@ def test_filters_that_mean_every_movie_change_no_figure(
     page: str, sample: Settings
 ) -> None:
     """The marts answer without filters, the facts with them: the same."""
-    serving = Serving(LocalFile(sample.published))
+    serving = Serving(local(sample.published))
     whole = serving.read(asked(page)).frames
     genres = serving.read({"genres": "select genre from serving.dim_genres"})
     every = Filters(tuple(genres["genres"]["genre"]))
@@ -222,7 +223,7 @@ def test_filters_that_mean_every_movie_change_no_figure(
 
 
 def test_figures_are_the_metrics(sample: Settings) -> None:
-    serving = Serving(LocalFile(sample.published))
+    serving = Serving(local(sample.published))
     totals = serving.read(asked("overview"))["totals"]
     for name in totals:
         question = metrics()[name].question
@@ -230,7 +231,7 @@ def test_figures_are_the_metrics(sample: Settings) -> None:
 
 
 def test_filters_leave_the_movies_that_they_mean(sample: Settings) -> None:
-    serving = Serving(LocalFile(sample.published))
+    serving = Serving(local(sample.published))
     filters = Filters(("Drama",), 1980, 1999, 30)
     titles = serving.read(asked("catalogue", filters))["titles"]
     assert len(titles) > 5

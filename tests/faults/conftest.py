@@ -14,9 +14,9 @@ from tests.delivery import client, csv, one_worker_at_a_time
 from tests.faults import tally, warm
 from tests.faults.warm import Started
 
+from reelhouse.engines.duckdb.reading import attach_published
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload
-from reelhouse.serving.query import open_published
 
 MOVIES = [
     "1,Lantern (1994),Drama|Comedy",
@@ -182,7 +182,7 @@ def desk(first: Desk, tmp_path: Path) -> Desk:
 
 def read_whole(published: Path) -> str:
     """Read every row that is published; the version. An error where any is missing."""
-    with open_published(published) as connection:
+    with attach_published(published) as connection:
         ((version,),) = connection.execute("select version from publication").fetchall()
         for name, count in connection.execute(
             "select name, row_count from published_tables"

@@ -15,7 +15,7 @@ import pytest
 from tests.faults import tally
 from tests.faults.conftest import Desk, Desks
 
-from reelhouse.serving.publish import put_in_place
+from reelhouse.engines.duckdb.publish import put_in_place
 from reelhouse.settings import PROJECT
 
 # Reads every published row again and again, and says what it has seen.

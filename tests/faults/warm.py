@@ -24,8 +24,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from unittest.mock import patch
 
-from reelhouse.cli import show
-from reelhouse.cli.main import main
+from reelhouse.cli import main, show
 from reelhouse.settings import PROJECT, environment, read_settings
 from reelhouse.transform import build
 

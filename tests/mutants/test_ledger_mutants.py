@@ -12,12 +12,16 @@ from tests.story import EDITS, TAGS, Story, begun, cut, first, small, stale
 
 from reelhouse import run
 from reelhouse.errors import ReelhouseError
+from reelhouse.serving import publish as gate
 from reelhouse.settings import PROJECT
 from reelhouse.transform import state
 
 __all__ = ["begun", "first", "small"]
 
 STATE = "scripts/reelhouse/transform/state.py"
+GATE = "scripts/reelhouse/serving/publish.py"
+# What is taken from a module that has a mutant.
+MODULES = {STATE: (state, "compare"), GATE: (gate, "build_of")}
 MACROS = {
     "white space, which titles reach through trim_white": (
         "macros/text/white_space.sql",
@@ -111,7 +115,7 @@ def tells_of_new_data(story: Story) -> None:
 def asks_for_tests(story: Story) -> None:
     cut(story, "delete from state.nodes where node like 'test.%sound%'")
     with pytest.raises(ReelhouseError, match="assert_history_is_sound"):
-        run.publish(story.desk.settings)
+        gate.publish(story.desk.settings)
 
 
 SOUND = "assert_history_is_sound"
@@ -239,21 +243,22 @@ MUTANTS = {
     ),
     "ignore new data": Mutant(STATE, "row.data != data", "False", "new data"),
     "ignore tests": Mutant(
-        STATE, 'if node.kind == "test" and read', "if not read", "tests"
+        GATE, 'if node.kind == "test" and read', "if not read", "tests"
     ),
 }
 
 
 def break_rule(story: Story, mutant: Mutant, patch: pytest.MonkeyPatch) -> None:
-    if mutant.file != STATE:
+    if mutant.file not in MODULES:
         story.tree.replace(*mutant[:3])
         return
-    text = Path(PROJECT / STATE).read_text(encoding="utf-8")
+    module, name = MODULES[mutant.file]
+    text = Path(PROJECT / mutant.file).read_text(encoding="utf-8")
     assert text.count(mutant.before) == 1
-    broken = dict(vars(state))
+    broken = dict(vars(module))
     exec(text.replace(mutant.before, mutant.after), broken)
-    for name in ("compare", "build_of"):
-        patch.setattr(run, name, broken[name])
+    for each in (module, run):
+        patch.setattr(each, name, broken[name])
 
 
 @pytest.mark.long

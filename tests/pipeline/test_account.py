@@ -20,12 +20,13 @@ import pytest
 from tests.delivery import Delivery
 from tests.faults import tally
 
-from reelhouse.engines.snowflake.attempt import Account, ask_serving, fetch_serving
-from reelhouse.engines.snowflake.load import literal, open_warehouse
+from reelhouse.engines.publication import Build, Relation, standing
+from reelhouse.engines.snowflake.connection import Account, literal, open_account
+from reelhouse.engines.snowflake.publish import Publisher
+from reelhouse.engines.snowflake.reading import fetch_serving, reading
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.emulator import EmulatorSettings, serve_emulator
 from reelhouse.local.emulator import environment as account_variables
-from reelhouse.serving.publish import Build, Relation, standing
 from reelhouse.settings import PROJECT, environment
 from tools import snowflake_setup
 
@@ -68,8 +69,7 @@ def test_readers_may_read_what_is_published_and_nothing_else(
     delivery.target = "prod"
     for _ in range(2):
         delivery.run()
-        with open_warehouse() as warehouse:
-            account = Account(warehouse.connection)
+        with open_account() as account:
             assert may(account, "schema serving") == {("USAGE", "SERVING_READ")}
             # It has been SERVING, or is to be filled.
             assert may(account, "schema serving_next") == set()
@@ -108,24 +108,26 @@ def server() -> int:
 
 @pytest.mark.usefixtures("emulator")
 def test_an_account_says_what_it_lacks_and_what_it_refuses() -> None:
-    with pytest.raises(ReelhouseError, match="account has no published tables yet"):
-        ask_serving("select 1")
+    with (
+        pytest.raises(ReelhouseError, match="account has no published tables yet"),
+        reading(),
+    ):
+        pass
     with (
         pytest.raises(ReelhouseError, match=r"refused what it was told \(.*NOWHERE"),
-        open_warehouse() as warehouse,
+        open_account() as account,
     ):
-        warehouse.connection.cursor().execute("select * from nowhere")
+        account.ask("select * from nowhere")
 
 
 LOSE = """
 import os, signal, sys
 from contextlib import contextmanager
-from reelhouse.cli import show
-from reelhouse.cli.main import main
-from reelhouse.engines.snowflake import load as snowflake
+from reelhouse.cli import main, show
+from reelhouse.engines.snowflake import connection
 
 step, server = sys.argv[1], int(sys.argv[2])
-snowflake.NETWORK_SECONDS = 2
+connection.NETWORK_SECONDS = 2
 
 @contextmanager
 def steps():
@@ -215,8 +217,7 @@ def fill(account: Account, version: str, rows: int) -> None:
 
 def read_while(publishing: threading.Event, seen: Counter[str]) -> None:
     """Ask for everything again and again through a connection of one's own."""
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
+    with open_account() as account:
         while publishing.is_set():
             ((version, movies, *others),) = account.ask(WHOLE)
             rows = len(version)
@@ -238,15 +239,14 @@ def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
     publishing.set()
     seen: Counter[str] = Counter()
     published = set()
-    with open_warehouse() as warehouse, ThreadPoolExecutor() as pool:
-        account = Account(warehouse.connection)
+    with open_account() as account, ThreadPoolExecutor() as pool:
         for statement in SET_UP:
             account.ask(statement)
         try:
             for number in range(PUBLISHES):
                 version = "b" * (number % 5 + 1)
                 fill(account, version, len(version))
-                account.publish(built(version))
+                Publisher(account).publish(built(version))
                 published.add(version)
                 if number == 0:
                     readers = [pool.submit(read_while, publishing, seen) for _ in "ab"]
@@ -263,8 +263,7 @@ def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
 @pytest.fixture
 def account(emulator: EmulatorSettings) -> Iterator[Account]:  # noqa: ARG001
     """An account with a first build, of three movies."""
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
+    with open_account() as account:
         for statement in SET_UP:
             account.ask(statement)
         fill(account, "bbb", 3)
@@ -287,13 +286,13 @@ def marked(account: Account) -> set[str]:
 
 
 def test_only_what_differs_from_the_version_before_is_cloned(account: Account) -> None:
-    first = account.publish(built("one"))
+    first = Publisher(account).publish(built("one"))
     assert first.rows == 9
-    second = account.publish(built("one", "two"))
+    second = Publisher(account).publish(built("one", "two"))
     assert second.version != first.version
     # SERVING_NEXT has the first version now, SERVING the second.
     mark(account, "dim_movies", "fct_ratings")
-    third = account.publish(built("one", "two"))
+    third = Publisher(account).publish(built("one", "two"))
     assert marked(account) == {"dim_movies"}
     assert third.rows == 9
     assert account.ask(
@@ -328,12 +327,12 @@ def test_what_is_not_there_as_it_is_said_to_be_is_cloned_again(
 ) -> None:
     for change in CHANGES.values():
         for _ in "ab":
-            account.publish(built("one"))
+            Publisher(account).publish(built("one"))
         mark(account, "dim_movies")
         if "create or replace view" in change:
             account.ask("drop table serving_next.dim_movies")
         account.ask(change)
-        account.publish(built("one"))
+        Publisher(account).publish(built("one"))
         assert account.ask("select count(*), min(build) from serving.dim_movies") == [
             (3, "bbb")
         ], change
@@ -343,7 +342,7 @@ def test_a_publish_that_is_killed_leaves_nothing_that_the_next_one_trusts(
     account: Account,
 ) -> None:
     for _ in "ab":
-        account.publish(built("one"))
+        Publisher(account).publish(built("one"))
 
     def fail() -> None:
         raise KeyboardInterrupt
@@ -359,16 +358,16 @@ def test_a_publish_that_is_killed_leaves_nothing_that_the_next_one_trusts(
 
             patch.setattr(Account, step, then_fail)
             with pytest.raises(KeyboardInterrupt):
-                account.publish(built("one", "two"))
+                Publisher(account).publish(built("one", "two"))
         # Read, but not yet changed.
         if step == "_make":
             assert "published_tables" not in {
-                name.lower() for _, name in account._relations("serving_next")
+                name.lower() for _, name in account.relations("serving_next")
             }
     with pytest.raises(KeyboardInterrupt):
-        account.publish(built("one", "two"), before_swap=fail)
+        Publisher(account).publish(built("one", "two"), before_swap=fail)
     assert marked(account) == set()
-    account.publish(built("one", "three"))
+    Publisher(account).publish(built("one", "three"))
     for name, rows in (("dim_movies", 3), ("fct_ratings", 6)):
         assert account.ask(f"select count(*), min(build) from serving.{name}") == [
             (rows, "bbb")
@@ -394,7 +393,7 @@ def test_views_and_what_is_no_longer_wanted_in_the_account(account: Account) -> 
     build = built("one")
     wider = Build(1, 1, 1, [*more, *build.relations])
     for _ in "abc":
-        account.publish(wider)
+        Publisher(account).publish(wider)
         assert account.ask("select * from serving.mart_secrets") == [("it's", 7)]
         assert set(account.ask("select * from serving.mart_upon")) == {("bbb", "it's")}
         assert account.ask(
@@ -411,9 +410,9 @@ def test_views_and_what_is_no_longer_wanted_in_the_account(account: Account) -> 
             "order by ordinal_position"
         ) == [("SECRET", "It's told."), ("NUMBER", "")]
     for _ in "ab":
-        account.publish(build)
+        Publisher(account).publish(build)
     for schema in ("serving", "serving_next"):
-        assert {name.lower() for _, name in account._relations(schema)} == {
+        assert {name.lower() for _, name in account.relations(schema)} == {
             *("dim_movies", "fct_ratings", "mart_ratings"),
             *("publication", "published_tables"),
         }
@@ -471,8 +470,7 @@ def harm(folder: Path) -> Iterator[tuple[Runs, Account]]:
         runs.whole(database, 1)
     runs.change("Never Seen (1999)")
     published = "select version from serving.publication"
-    with environment({"SNOWFLAKE_DATABASE": "HARMED"}), open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
+    with environment({"SNOWFLAKE_DATABASE": "HARMED"}), open_account() as account:
         before = account.ask(published)
         yield runs, account
         assert account.ask(published) == before
@@ -484,8 +482,8 @@ def harm(folder: Path) -> Iterator[tuple[Runs, Account]]:
     comparison = tally.published(folder / "HARMED.duckdb", folder / "UNHARMED.duckdb")
     assert [table.name for table in comparison.tables if not table.is_equal] == []
     assert len(comparison.tables) > 30
-    with environment({"SNOWFLAKE_DATABASE": "HARMED"}), open_warehouse() as warehouse:
-        left = Account(warehouse.connection).ask(
+    with environment({"SNOWFLAKE_DATABASE": "HARMED"}), open_account() as account:
+        left = account.ask(
             "select table_name from information_schema.tables "
             "where table_name like 'UNDO%'"
         )

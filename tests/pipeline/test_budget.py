@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.delivery import UNTESTED, Delivery
 
-from reelhouse.engines.duckdb.load import connect
+from reelhouse.engines.duckdb.connection import connect
 from reelhouse.s3 import S3Settings
 from reelhouse.settings import PROJECT, Settings
 from tools.bench.budget import (

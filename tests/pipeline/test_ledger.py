@@ -26,7 +26,7 @@ from tests.story import (
 )
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.run import publish
+from reelhouse.serving.publish import publish
 from reelhouse.transform.state import OTHER_LEDGER, UNFINISHED, UNLIKE
 
 __all__ = ["begun", "first", "small", "story"]

@@ -11,8 +11,7 @@ import pytest
 from tests.delivery import Both, csv
 from tests.story import FIRST, TAGS, Story, cut, small, told
 
-from reelhouse.engines.snowflake.attempt import Account
-from reelhouse.engines.snowflake.load import open_warehouse
+from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.emulator import environment as account_variables
 from reelhouse.local.emulator import serve_emulator
@@ -82,8 +81,8 @@ def test_both_targets_do_the_same_work(story: Story, tmp_path: Path) -> None:
     # A ledger that another version left behind, and a build that fails upon it.
     other = "alter table state.nodes add column more integer"
     cut(story, other)
-    with open_warehouse() as warehouse:
-        Account(warehouse.connection).ask(other)
+    with open_account() as account:
+        account.ask(other)
     story.tree.write(failing, "select * from {{ ref('fct_ratings') }}\n")
     for desk in (both.dev, both.prod):
         with pytest.raises(BuildFailed, match="assert_nothing_is_rated"):

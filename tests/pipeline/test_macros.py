@@ -16,8 +16,7 @@ import pytest
 from dbt_common.events.event_handler import DbtEventLoggingHandler
 from tests.delivery import unbuilt
 
-from reelhouse.engines.snowflake.attempt import Account
-from reelhouse.engines.snowflake.load import open_warehouse
+from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.emulator import environment as account_variables
 from reelhouse.local.emulator import serve_emulator
@@ -252,9 +251,9 @@ def ask_snowflake(queries: list[str]) -> list[list[tuple[Any, ...]]]:
     with (
         serve_emulator() as emulator,
         environment(account_variables(emulator)),
-        open_warehouse() as warehouse,
+        open_account() as account,
     ):
-        return [Account(warehouse.connection).ask(query) for query in queries]
+        return [account.ask(query) for query in queries]
 
 
 ENGINES = {"dev": ask_duckdb, "prod": ask_snowflake}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.delivery import PUBLISHED
 
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 from reelhouse.settings import PROJECT
 
 # Brings loopback up in a fresh network namespace (SIOCSIFFLAGS: up, running), which

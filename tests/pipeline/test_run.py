@@ -16,15 +16,15 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from tests.delivery import UNTESTED, Delivery, csv
+from tests.delivery import UNTESTED, Delivery, csv, query
 from tests.faults import tally
 
-from reelhouse.cli import show
-from reelhouse.engines.duckdb.load import connect
+from reelhouse.cli.build import _show_run
+from reelhouse.engines.duckdb.connection import connect
 from reelhouse.errors import ReelhouseError
-from reelhouse.run import BuildFailed, publish
+from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
-from reelhouse.serving.query import query
+from reelhouse.serving.publish import publish
 from reelhouse.settings import PROJECT, Settings
 from reelhouse.transform.build import manifest_of
 from tools.diagram import PAGE
@@ -198,7 +198,7 @@ def test_a_run_that_loads_nothing_changes_no_published_row(
     """Where it builds everything all the same."""
     before = grown.warehouse / "before.duckdb"
     before.write_bytes(grown.settings.published.read_bytes())
-    show.run(grown.settings, grown.run())
+    _show_run(grown.settings, grown.run())
     told = " ".join(capsys.readouterr().out.split())
     up_to_date = "Everything is up to date with the loaded files and with the tree."
     assert f"{up_to_date} 32 tables stay published" in told

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.delivery import Delivery
 
-from reelhouse.engines.snowflake.attempt import Account
-from reelhouse.engines.snowflake.load import open_warehouse
+from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.emulator import environment as account_variables
 from reelhouse.local.emulator import serve_emulator
@@ -31,7 +30,7 @@ PART = 40
 # A run whose build fails: what a new limit leaves out is in an incremental table.
 FAIL = """
 from reelhouse import run
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 
 run.UNIT_TESTS_LEFT_OUT += ("--vars", "{min_rated_at: '2010-01-01'}")
 main()
@@ -99,8 +98,7 @@ def files(*folders: Path) -> dict[str, str]:
 
 def tables() -> dict[str, str]:
     """All that the account holds, what it was told included."""
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
+    with open_account() as account:
         names = account.ask(
             "select table_schema || '.' || table_name from information_schema.tables "
             "union select table_schema || '.' || table_name "

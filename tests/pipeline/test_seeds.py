@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.delivery import query
 from tests.tree import EditedTree
 
-from reelhouse.run import NO_UNIT_TESTS, publish
+from reelhouse.run import NO_UNIT_TESTS
 from reelhouse.serving.compare import compare
-from reelhouse.serving.query import query
+from reelhouse.serving.publish import publish
 from reelhouse.settings import PROJECT, Settings
 from reelhouse.transform.build import build
 

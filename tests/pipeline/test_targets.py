@@ -18,8 +18,12 @@ from tests.tree import EditedTree
 
 from reelhouse.contract import entities
 from reelhouse.dashboard.filters import Filters
-from reelhouse.engines.snowflake.attempt import Account, fetch_serving
-from reelhouse.engines.snowflake.load import limits, literal, open_warehouse
+from reelhouse.engines.snowflake.connection import (
+    limits,
+    literal,
+    open_account,
+)
+from reelhouse.engines.snowflake.reading import fetch_serving
 from reelhouse.engines.views import Dialect, published_view
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import environment as aws_variables
@@ -128,8 +132,8 @@ def test_a_first_run_gives_equal_tables(both: Both) -> None:
 
 @pytest.mark.usefixtures("built")
 def test_views_read_the_schema_that_they_are_published_in() -> None:
-    with open_warehouse() as warehouse:
-        texts = Account(warehouse.connection).ask(
+    with open_account() as account:
+        texts = account.ask(
             "select view_definition from information_schema.views "
             "where lower(table_schema) = 'serving'"
         )
@@ -233,8 +237,8 @@ def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
     assert dev.loaded.reject_reasons == prod.loaded.reject_reasons
     assert len(dev.loaded.reject_reasons) > 5
     assert_equal(both.compare())
-    with open_warehouse() as warehouse:
-        recorded = snapshots(Account(warehouse.connection).ask)
+    with open_account() as account:
+        recorded = snapshots(account.ask)
     assert recorded == snapshots(both.dev.rows)
     assert all(len(rows) > 100 for _, rows in recorded.values())
     # The story has something to tell.
@@ -255,8 +259,8 @@ def test_a_run_that_finds_nothing_new_builds_nothing(built: Both) -> None:
     assert report.built.counts == {}
     assert report.published
     assert ask(built.prod.settings, "select * from publication")[1] == version
-    with open_warehouse() as warehouse:
-        left = Account(warehouse.connection).ask(
+    with open_account() as account:
+        left = account.ask(
             "select table_name from information_schema.tables "
             "where table_name like 'UNDO%'"
         )
@@ -277,34 +281,6 @@ def test_a_planted_difference_is_found(both: Both, tmp_path: Path) -> None:
         if not table.is_equal
     ]
     assert differing == [("dim_movies", 0, 0, {"title": 1})]
-
-
-def test_large_views_are_compared_by_measures(both: Both, tmp_path: Path) -> None:
-    fetched = tmp_path / "fetched.duckdb"
-    fetch_serving(fetched, view_limit=10)
-    comparison = compare(both.dev.settings.published, fetched)
-    assert_equal(comparison)
-    summed = [table for table in comparison.tables if table.method == "summary"]
-    assert [table.name for table in summed] == [
-        "mart_user_behaviour",
-        "mart_user_behaviour_by_genre",
-    ]
-    assert all(table.left_rows and table.left_rows > 100 for table in summed)
-    changed = tmp_path / "changed.duckdb"
-    changed.write_bytes(both.dev.settings.published.read_bytes())
-    with duckdb.connect(str(changed)) as connection:
-        connection.execute(
-            "update serving.fct_ratings set rating = 5.5 - rating where user_id = 1"
-        )
-    assert [
-        (table.name, table.method)
-        for table in compare(changed, fetched).tables
-        if not table.is_equal
-    ] == [
-        ("fct_ratings", "rows"),
-        ("mart_user_behaviour", "summary"),
-        ("mart_user_behaviour_by_genre", "summary"),
-    ]
 
 
 def test_metrics_have_the_same_value(built: Both) -> None:
@@ -337,8 +313,7 @@ def test_a_table_that_no_local_file_can_hold_is_named(
     both: Both,  # noqa: ARG001
     tmp_path: Path,
 ) -> None:
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
+    with open_account() as account:
         account.ask("create table serving.odd as select to_variant('x') as anything")
         try:
             with pytest.raises(ReelhouseError, match=r"odd\.anything is of type"):
@@ -352,15 +327,14 @@ def test_tables_of_two_publications_are_not_fetched_as_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
+    with open_account() as account:
 
         def publish(version: str) -> None:
             account.ask(f"update serving.publication set version = {literal(version)}")
 
         ((before,),) = account.ask("select version from serving.publication")
         monkeypatch.setattr(
-            "reelhouse.engines.snowflake.attempt._fetch_rows",
+            "reelhouse.engines.snowflake.reading._fetch_rows",
             lambda *_: publish("later"),
         )
         try:
@@ -380,8 +354,8 @@ def test_a_rule_that_changes_between_two_loads_is_told_alike(
                 *("--select", "+resource_type:snapshot", "+dim_movies"), *UNTESTED
             )
             assert not made.failures
-        with open_warehouse() as warehouse:
-            recorded = snapshots(Account(warehouse.connection).ask)
+        with open_account() as account:
+            recorded = snapshots(account.ask)
         assert recorded == snapshots(built.dev.rows)
         return {name: len(rows) for name, (_, rows) in recorded.items()}
 
@@ -414,7 +388,7 @@ def test_a_build_ends_when_the_account_is_gone(
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
     for name in ("LOGIN_SECONDS", "NETWORK_SECONDS"):
-        monkeypatch.setattr(f"reelhouse.engines.snowflake.load.{name}", 1)
+        monkeypatch.setattr(f"reelhouse.engines.snowflake.connection.{name}", 1)
     # dbt tries three times more, and waits for ten seconds each time.
     waits: list[float] = []
     monkeypatch.setattr("dbt.adapters.base.connections.sleep", waits.append)

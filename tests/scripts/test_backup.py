@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb.backup import Recovery
-from reelhouse.engines.duckdb.load import connect
+from reelhouse.engines.duckdb.connection import connect
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from tests.delivery import unbuilt
 from tests.emulated import Client
 
-from reelhouse.cli.main import main
-from reelhouse.engines.duckdb.load import attached, connect, literal
+from reelhouse.cli import main
+from reelhouse.engines.duckdb.connection import attached, connect, literal
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.emulator import serve_emulator
 from reelhouse.settings import PROJECT, Settings

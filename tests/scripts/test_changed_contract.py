@@ -22,8 +22,9 @@ from reelhouse.contract import entities
 from reelhouse.engines import shape
 from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb import load as duckdb
+from reelhouse.engines.duckdb.attempt import other_source
 from reelhouse.engines.snowflake import load as snowflake
-from reelhouse.engines.snowflake.attempt import Account
+from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest import exactness, load, records, rules
 from reelhouse.ingest.load import LoadReport
@@ -31,7 +32,6 @@ from reelhouse.ingest.source import Source
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.emulator import environment as account_variables
 from reelhouse.local.emulator import serve_emulator
-from reelhouse.run import other_source
 from reelhouse.s3 import S3Settings
 from reelhouse.settings import environment
 
@@ -74,8 +74,8 @@ class Desk:
     def rows(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements; the rows of the last one."""
         if self.is_prod:
-            with snowflake.open_warehouse() as warehouse:
-                *_, rows = map(Account(warehouse.connection).ask, statements)
+            with open_account() as account:
+                *_, rows = map(account.ask, statements)
                 return rows
         self.delivery.close()
         with duckdb.open_warehouse(self.delivery.settings.database) as opened:
@@ -358,9 +358,9 @@ def test_a_run_asks_whose_a_warehouse_is_and_changes_nothing(
     before = columns(desk)
     declare(*WIDE)
     delivery.close()
-    assert other_source(delivery.settings) is None
-    another = replace(delivery.settings, source="elsewhere")
-    assert other_source(another) == delivery.settings.source_name
+    database, own = delivery.settings.database, delivery.settings.source_name
+    assert other_source(database, own) is None
+    assert other_source(database, "elsewhere") == own
     assert columns(desk) == before
 
 

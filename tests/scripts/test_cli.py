@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.delivery import MOVIES, RATINGS, csv
 
-from reelhouse.cli.main import main
-from reelhouse.engines.duckdb.load import connect
-from reelhouse.engines.snowflake.attempt import ask_serving
+from reelhouse.cli import main
+from reelhouse.engines.duckdb.connection import connect
+from reelhouse.engines.snowflake.reading import check_question
 from reelhouse.errors import ReelhouseError
 from reelhouse.locking import writing
 
@@ -290,7 +290,7 @@ def test_an_account_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         port = str(closed.getsockname()[1])
         for name, value in (ACCOUNT | {"SNOWFLAKE_PORT": port}).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("reelhouse.engines.snowflake.load.LOGIN_SECONDS", 2)
+        monkeypatch.setattr("reelhouse.engines.snowflake.connection.LOGIN_SECONDS", 2)
         result = call("publish", "--target", "prod")
     said(result, "an-account cannot be reached", "SNOWFLAKE_HOST")
     # dbt would print what is logged, beside the sentence.
@@ -356,7 +356,7 @@ def test_a_warehouse_in_use_by_another_run(tmp_path: Path) -> None:
 
 def test_a_question_that_is_no_sql_does_not_reach_the_account() -> None:
     with pytest.raises(ReelhouseError, match="not SQL that can be read"):
-        ask_serving("select (")
+        check_question("select (")
 
 
 HOLD = """

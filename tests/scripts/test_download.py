@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.delivery import MOVIES, csv
 
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 from reelhouse.movielens import download as module
 from reelhouse.movielens.download import (
     LICENCE,

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving import export as module
 from reelhouse.serving.csv_export import neutralised

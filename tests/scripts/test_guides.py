@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 from reelhouse.settings import PROJECT
 from tools.messages import messages
 

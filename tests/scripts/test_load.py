@@ -11,8 +11,8 @@ from tests.delivery import MOVIES, RATINGS, Delivery, csv
 from tests.faults import tally
 
 from reelhouse.engines.duckdb.load import Warehouse
+from reelhouse.engines.warehouse import MAX_LINE_BYTES
 from reelhouse.errors import ReelhouseError
-from reelhouse.ingest.records import MAX_LINE_BYTES
 
 GOOD = "7,1,4.5,1104982703"
 

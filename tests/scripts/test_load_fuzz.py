@@ -27,16 +27,12 @@ from hypothesis import strategies as st
 from tests.faults import tally
 
 from reelhouse.contract import Column, Entity, entities
-from reelhouse.engines.duckdb.load import Warehouse, connect
-from reelhouse.engines.warehouse import ObjectState
+from reelhouse.engines.duckdb.connection import connect
+from reelhouse.engines.duckdb.load import Warehouse
+from reelhouse.engines.warehouse import MAX_LINE_BYTES, ObjectState
 from reelhouse.ingest.exactness import ExactLines
 from reelhouse.ingest.load import Fetched, _Load
-from reelhouse.ingest.records import (
-    MAX_LINE_BYTES,
-    Inspector,
-    RefusedObject,
-    check_header,
-)
+from reelhouse.ingest.records import Inspector, RefusedObject, check_header
 from reelhouse.ingest.source import Source
 from reelhouse.s3 import S3Object, S3Settings
 from reelhouse.settings import Settings

@@ -16,8 +16,8 @@ from sqlfluff.core import Linter
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
 from reelhouse.contract import entities, ledger_tables
-from reelhouse.engines.snowflake.attempt import Account
-from reelhouse.engines.snowflake.load import Warehouse, literal, open_warehouse
+from reelhouse.engines.snowflake.connection import Account, literal, open_account
+from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.load import LoadReport, load
 from reelhouse.ingest.source import Source
@@ -119,8 +119,7 @@ def load_prod(delivery: Delivery, stage: str | None) -> LoadReport:
 
 
 def make_stage(delivery: Delivery) -> None:
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
+    with open_account() as account:
         account.ask("create schema if not exists raw")
         account.ask(f"create stage raw.bucket url = '{delivery.url}/'")
 
@@ -128,12 +127,12 @@ def make_stage(delivery: Delivery) -> None:
 def differences(delivery: Delivery) -> dict[str, Any]:
     """Raw tables that differ, but for moments and keys of loads: both sides' rows."""
     found = {}
-    with open_warehouse() as warehouse:
+    with open_account() as account:
         for table in TABLES:
             names = ", ".join(c.name for c in table.columns if c.name not in OWN)
             question = f"select {names} from raw.{table.name}"
             here = sorted(delivery.rows(question), key=repr)
-            there = sorted(Account(warehouse.connection).ask(question), key=repr)
+            there = sorted(account.ask(question), key=repr)
             if here != there:
                 found[table.name] = (here, there)
     return found
@@ -142,8 +141,7 @@ def differences(delivery: Delivery) -> dict[str, Any]:
 @contextmanager
 def told(pattern: str, number: int, state: str, message: str) -> Iterator[None]:
     """Let the emulator answer what matches with an error, while the block runs."""
-    with open_warehouse() as warehouse:
-        account = Account(warehouse.connection)
+    with open_account() as account:
         row = (pattern, number, state, message)
         values = ", ".join(map(literal, row))
         account.ask(f"insert into emulator.faults values ({values}, null)")
@@ -157,13 +155,13 @@ def told(pattern: str, number: int, state: str, message: str) -> Iterator[None]:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that goes to the account, in order."""
     statements = []
-    run = Warehouse._run
+    run = Account.run
 
-    def listen(self: Warehouse, sql: str) -> Any:
+    def listen(self: Account, sql: str, *values: object) -> Any:
         statements.append(sql)
-        return run(self, sql)
+        return run(self, sql, *values)
 
-    monkeypatch.setattr(Warehouse, "_run", listen)
+    monkeypatch.setattr(Account, "run", listen)
     return statements
 
 
@@ -237,8 +235,8 @@ def test_an_object_replaced_after_its_check_is_not_loaded(
     monkeypatch.setattr(Warehouse, "_stage", replaced)
     with pytest.raises(ObjectChanged, match=r"ratings\.csv was replaced"):
         load_prod(delivery, "raw.bucket")
-    with open_warehouse() as warehouse:
-        assert Account(warehouse.connection).ask("select * from raw.ratings") == []
+    with open_account() as account:
+        assert account.ask("select * from raw.ratings") == []
 
 
 # A statement that fails, with the error that Snowflake has for it.
@@ -307,7 +305,7 @@ def test_a_login_that_is_refused_is_told(
     with (
         told("login emulator", number, "08004", message),
         pytest.raises(ReelhouseError) as raised,
-        open_warehouse(),
+        open_account(),
     ):
         pass
     assert re.fullmatch(
@@ -315,5 +313,5 @@ def test_a_login_that_is_refused_is_told(
         rf"{re.escape(message)}\): check the variables SNOWFLAKE_…\.",
         str(raised.value),
     )
-    with open_warehouse() as warehouse:
-        assert Account(warehouse.connection).ask("select 1") == [(1,)]
+    with open_account() as account:
+        assert account.ask("select 1") == [(1,)]

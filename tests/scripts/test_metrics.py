@@ -14,10 +14,10 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from tests.delivery import query
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.metrics import DEFINITIONS, all_metrics, metrics
-from reelhouse.serving.query import query
 from reelhouse.settings import PROJECT, Settings
 
 # What a metric is, told by other tables than the one that it is computed from.

@@ -11,20 +11,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.delivery import query
 
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 from reelhouse.errors import ReelhouseError
-from reelhouse.powerbi import (
-    CONTENTS,
-    project_files,
-    published_columns,
-    write_project,
-)
+from reelhouse.powerbi import CONTENTS, project_files, published_columns, write_project
 from reelhouse.powerbi.check import check_fields, check_schemas, names_in
 from reelhouse.powerbi.documents import SCHEMAS
 from reelhouse.powerbi.model import MEASURES, TYPES, Model, dax, model_of
 from reelhouse.serving.metrics import metrics
-from reelhouse.serving.query import query
 from reelhouse.settings import PROJECT, Settings, powerbi_schemas
 from reelhouse.transform.build import manifest_of
 

@@ -11,20 +11,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.delivery import query
 
 from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb.publish import prepare, put_in_place
+from reelhouse.engines.publication import Build, Publication, Relation, standing
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.compare import compare
 from reelhouse.serving.export import Format, export
-from reelhouse.serving.publish import (
-    Build,
-    Publication,
-    Relation,
-    prepare,
-    put_in_place,
-    standing,
-)
-from reelhouse.serving.query import query
 from reelhouse.settings import Settings
 
 WAREHOUSE = """
@@ -365,7 +359,7 @@ def test_a_file_that_is_mostly_free_space_is_written_anew(
 
 
 @pytest.mark.parametrize(
-    "name", ["shutil.copyfile", "reelhouse.serving.publish._make_view"]
+    "name", ["shutil.copyfile", "reelhouse.engines.duckdb.publish._make_view"]
 )
 def test_a_publish_that_comes_to_nothing_leaves_what_was_there(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -538,7 +532,7 @@ def test_a_question_can_only_read(make: Make, tmp_path: Path) -> None:
 def test_rows_that_did_not_all_arrive_are_not_published(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelhouse.serving.publish._count", lambda *_: 7)
+    monkeypatch.setattr("reelhouse.engines.duckdb.publish._count", lambda *_: 7)
     with pytest.raises(ReelhouseError, match="has 7 rows, but 2 were copied: nothing"):
         publish(make(), tmp_path / "published.duckdb")
     assert [path.name for path in tmp_path.iterdir()] == ["reelhouse.duckdb"]

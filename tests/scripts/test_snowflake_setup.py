@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.snowflake_account import ACCOUNT_KINDS, Account, Privilege, Refused
 
-from reelhouse.engines.snowflake.load import connector
+from reelhouse.engines.snowflake.connection import connector
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.emulator import environment as emulator_variables
 from reelhouse.local.emulator import serve_emulator

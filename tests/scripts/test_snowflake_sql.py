@@ -19,7 +19,7 @@ from sqlglot import exp
 from tests.delivery import unbuilt
 from tests.scripts.test_snowflake_setup import SQL_PARTS, setup_for
 
-from reelhouse.engines.snowflake.load import connector
+from reelhouse.engines.snowflake.connection import connector
 from reelhouse.settings import PROJECT
 from reelhouse.transform.build import parsed
 from reelhouse.transform.dbt import invoke

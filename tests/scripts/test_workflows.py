@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reelhouse.cli.main import main
+from reelhouse.cli import main
 from reelhouse.settings import PROJECT
 
 FOLDER = PROJECT / ".github/workflows"

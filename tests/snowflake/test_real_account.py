@@ -23,11 +23,10 @@ from tests.delivery import Both, Delivery, assert_equal, csv
 from reelhouse import settings
 from reelhouse.dashboard.filters import Filters
 from reelhouse.dashboard.questions import PAGES, Choice, asked
-from reelhouse.dashboard.serving import Account as DashboardAccount
-from reelhouse.dashboard.serving import LocalFile, Serving
+from reelhouse.dashboard.serving import Published, Serving
 from reelhouse.dashboard.start import APP
-from reelhouse.engines.snowflake import load as snowflake
-from reelhouse.engines.snowflake.attempt import Account
+from reelhouse.engines.snowflake.connection import connector, open_account
+from reelhouse.engines.snowflake.load import open_warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.emulator import environment as account_variables
@@ -145,8 +144,8 @@ def lines(name: str) -> list[str]:
 
 
 def ask(sql: str) -> list[tuple[Any, ...]]:
-    with snowflake.open_warehouse() as warehouse:
-        return Account(warehouse.connection).ask(sql)
+    with open_account() as account:
+        return account.ask(sql)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +189,7 @@ def test_the_unit_tests_pass_in_the_account(desk: Desk) -> None:
 @pytest.mark.usefixtures("first_runs")
 def test_the_account_knows_how_fresh_the_source_is(desk: Desk) -> None:
     assert not desk.both.prod.is_fresh()
-    with snowflake.open_warehouse() as warehouse, warehouse.transaction():
+    with open_warehouse(desk.both.prod.settings) as warehouse, warehouse.transaction():
         warehouse.record_listing(datetime.now(UTC).replace(tzinfo=None), 6)
     assert desk.both.prod.is_fresh()
     desk.proved("how fresh the source is")
@@ -199,8 +198,8 @@ def test_the_account_knows_how_fresh_the_source_is(desk: Desk) -> None:
 @pytest.mark.usefixtures("first_runs")
 @pytest.mark.parametrize("filters", [Filters(), SOME_MOVIES], ids=["all", "some"])
 def test_dashboards_have_the_same_answers_on_both(desk: Desk, filters: Filters) -> None:
-    dev = Serving(LocalFile(desk.both.dev.settings.published))
-    prod = Serving(DashboardAccount())
+    dev = Serving(Published(desk.both.dev.settings))
+    prod = Serving(Published(desk.both.prod.settings))
     for page in PAGES:
         questions = asked(page, filters, Choice(1, "a"))
         here, there = dev.read(questions), prod.read(questions)
@@ -235,7 +234,7 @@ def test_the_app_shows_the_same_figures_on_both(
         default_timeout=120,
     )
     # There it is the session of the app; here, one of the same account.
-    with snowflake.open_warehouse() as opened:
+    with open_account() as opened:
         monkeypatch.setattr(
             SnowflakeConnection, "_connect", lambda *_: opened.connection
         )
@@ -272,14 +271,13 @@ def test_readers_see_what_is_published_and_nothing_else(desk: Desk) -> None:
         f"grant database role {setup.database}.serving_read to role {reporter}",
     ):
         ask(statement)
-    errors = snowflake.connector().errors
+    errors = connector().errors
     with (
         settings.environment(
             {"SNOWFLAKE_ROLE": reporter, "SNOWFLAKE_WAREHOUSE": warehouse}
         ),
-        snowflake.open_warehouse() as opened,
+        open_account() as account,
     ):
-        account = Account(opened.connection)
         (user,) = account.ask("select current_user()")[0]
         try:
             account.ask(f"use role {reporter}")

@@ -1,1 +1,68 @@
-"""The command line."""
+"""The command line: arguments in, a report or one clear sentence out."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+
+import click
+
+from reelhouse.cli import build, compare, data, local, read
+from reelhouse.cli.command import CONTEXT
+
+GROUPS = {
+    "From files to published tables": (
+        build.run,
+        build.load,
+        build.status,
+        build.publish,
+    ),
+    "For readers of the published tables": (
+        read.query,
+        read.dashboard,
+        read.report,
+        read.export,
+        read.powerbi,
+        compare.compare,
+    ),
+    "Data": (data.generate, data.download, data.upload),
+    "A cloud on this machine": (local.bucket, local.emulator),
+}
+
+
+class _Commands(click.Group):
+    """Lists commands by group, in the order in which they are declared."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write each group's commands under its title."""
+        longest = max(map(len, self.commands))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    (
+                        f"{each.name:<{longest}}",
+                        each.get_short_help_str(formatter.width - longest - 6),
+                    )
+                    for each in commands
+                )
+
+
+@click.group(cls=_Commands, context_settings=CONTEXT)
+@click.version_option(package_name="reelhouse")
+def main() -> None:
+    """Reelhouse: a movie-analytics warehouse on your own machine."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What a terminal has no letter for is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
+
+
+for each in (command for group in GROUPS.values() for command in group):
+    main.add_command(each)

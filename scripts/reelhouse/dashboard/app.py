@@ -14,9 +14,9 @@ from reelhouse.dashboard.panels import TITLES, minute
 from reelhouse.dashboard.screen import Screen
 from reelhouse.dashboard.serving import (
     Place,
+    Published,
     Reading,
     Serving,
-    place_of,
     serving_of,
 )
 from reelhouse.dashboard.theme import ICON, STYLE
@@ -139,4 +139,4 @@ def _watch(serving: Serving, version: str | None, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    show(place_of(read_settings()))
+    show(Published(read_settings()))

@@ -15,7 +15,7 @@ from reelhouse.dashboard import charts, markup, panels
 from reelhouse.dashboard.filters import Filters
 from reelhouse.dashboard.panels import FIGURES, PANELS, TITLES, Panel
 from reelhouse.dashboard.questions import asked
-from reelhouse.dashboard.serving import Reading, Serving, place_of
+from reelhouse.dashboard.serving import Published, Reading, Serving
 from reelhouse.dashboard.theme import DARK, ICON, LIGHT, STYLE, chart_config
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
@@ -74,7 +74,7 @@ def write_report(settings: Settings, out: Path) -> None:
 
 def write_pictures(settings: Settings, folder: Path) -> list[Path]:
     """Write the main charts as PNG, light and on an opaque ground; their paths."""
-    reading = Serving(place_of(settings)).read(asked("catalogue"))
+    reading = Serving(Published(settings)).read(asked("catalogue"))
     shown = panels.catalogue(reading, Filters())
     written = []
     for key, name in PICTURES.items():
@@ -122,7 +122,7 @@ def read_all(settings: Settings) -> Reading:
     questions = {
         f"{page}.{name}": sql for page in PANELS for name, sql in asked(page).items()
     }
-    return Serving(place_of(settings)).read(questions)
+    return Serving(Published(settings)).read(questions)
 
 
 def html(reading: Reading) -> str:

@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
@@ -48,55 +47,34 @@ class Place(Hashable, Protocol):
 
 
 @dataclass(frozen=True)
-class LocalFile:
-    """The published file of a laptop."""
+class Published:
+    """What a target has published: in an account, with a login for each read."""
 
-    path: Path
-    look_seconds: float = 0
-    watch_seconds: float = 3
+    settings: Settings
+
+    @property
+    def look_seconds(self) -> float:
+        return 30 if self.settings.is_snowflake else 0
+
+    @property
+    def watch_seconds(self) -> float:
+        return 300 if self.settings.is_snowflake else 3
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
-        import duckdb
+        from reelhouse.engines.engine import engine_of
+        from reelhouse.engines.warehouse import CannotAnswer
 
-        from reelhouse.serving.query import open_published
-
-        with open_published(self.path) as connection:
+        with engine_of(self.settings).reading(self.settings) as answer:
 
             def ask(sql: str) -> pd.DataFrame:
                 try:
-                    cursor = connection.execute(sql)
-                except duckdb.Error as error:
+                    return to_frame(*answer(sql))
+                except CannotAnswer as error:
                     raise ReelhouseError(
-                        f"{self.path} cannot be read as this version has it "
-                        f"({str(error).splitlines()[0]}): run `reelhouse run` again."
+                        f"The published tables cannot be read as this version has "
+                        f"them ({error}): run `reelhouse run` again."
                     ) from error
-                names = [column[0] for column in cursor.description or []]
-                return to_frame(names, cursor.fetchall())
-
-            yield ask
-
-
-@dataclass(frozen=True)
-class Account:
-    """SERVING of the account that the variables name, with a login for each read."""
-
-    look_seconds: float = 30
-    watch_seconds: float = 300
-
-    @contextmanager
-    def opened(self) -> Iterator[Ask]:
-        from reelhouse.engines.snowflake.attempt import Account as Schemas
-        from reelhouse.engines.snowflake.load import open_warehouse
-
-        with open_warehouse() as warehouse:
-            Schemas(warehouse.connection).published()
-
-            def ask(sql: str) -> pd.DataFrame:
-                cursor = warehouse.connection.cursor()
-                cursor.execute(sql)
-                names = [column.name.lower() for column in cursor.description]
-                return to_frame(names, cursor.fetchall())
 
             yield ask
 
@@ -249,8 +227,3 @@ def _series(values: list[Any]) -> pd.Series[Any]:
 def serving_of(place: Place) -> Serving:
     """What all readers of a place share."""
     return Serving(place)
-
-
-def place_of(settings: Settings) -> Place:
-    """Where a target publishes."""
-    return Account() if settings.is_snowflake else LocalFile(settings.published)

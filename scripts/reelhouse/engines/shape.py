@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
+from reelhouse.engines.warehouse import Dialect
 from reelhouse.errors import ReelhouseError
-from reelhouse.ingest.rules import Dialect
 
 # Types of columns by name, in their order.
 Shape = dict[str, str]

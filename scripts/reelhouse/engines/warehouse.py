@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from reelhouse.contract import Entity
-from reelhouse.ingest.records import Reject
-from reelhouse.ingest.rules import Dialect, Rule
+from reelhouse.errors import ReelhouseError
+
+# A record that is longer, its line break left out, is no record.
+MAX_LINE_BYTES = 65_536
+
+# What is said of a question that is not one select.
+ONE_SELECT = "Ask one question at a time: write one select."
+
+# The rows of an answer.
+Ask = Callable[[str], list[tuple[Any, ...]]]
+# The names of an answer's columns, in lower case from Snowflake, and its rows.
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+Answering = Callable[[str], Answer]
+
+
+class CannotAnswer(ReelhouseError):
+    """A question that an engine refuses; the message is the engine's first line."""
+
+
+class Dialect(Protocol):
+    """SQL expressions over text that differ between engines."""
+
+    def whole_text(self, text: str, pattern: str) -> str:
+        """Condition: the whole text matches a regular expression."""
+
+    def try_cast(self, text: str, data_type: str) -> str:
+        """The text as a value of the type, null where it is none."""
+
+    def as_text(self, value: str) -> str:
+        """A whole number as text, digits alone."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition that a good record meets, and the reason to give if it does not.
+
+    `is_of_form` marks what holds for any number that `ExactLines` finds exact.
+    """
+
+    condition: str
+    reason: str
+    is_of_form: bool = False
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record kept aside: its number (1 is the line after the header) and why."""
+
+    record_number: int
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +16,7 @@ from reelhouse.engines.warehouse import (
     CsvFile,
     LedgerEntry,
     ObjectState,
+    Reject,
     Warehouse,
 )
 from reelhouse.errors import ReelhouseError
@@ -24,18 +25,17 @@ from reelhouse.ingest.records import (
     Facts,
     Inspector,
     RefusedObject,
-    Reject,
     check_header,
     split,
     texts,
 )
 from reelhouse.ingest.rules import entity_rules
 from reelhouse.ingest.source import Source, check_complete
+from reelhouse.progress import Progress
 from reelhouse.s3 import ObjectChanged, S3Object, download, list_objects, one_client
 from reelhouse.settings import Settings
 
 OnError = Literal["continue", "skip-file", "abort"]
-Progress = Callable[[str, int, int], None]
 
 RELISTINGS = 1
 BETWEEN_LOADS = timedelta(seconds=1)

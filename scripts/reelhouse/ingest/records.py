@@ -18,11 +18,11 @@ from typing import BinaryIO
 import numpy as np
 
 from reelhouse.contract import Entity
+from reelhouse.engines.warehouse import MAX_LINE_BYTES, Reject
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.exactness import ExactLines
 
 BOM = b"\xef\xbb\xbf"
-MAX_LINE_BYTES = 65_536
 MAX_TEXT_BYTES = 4_096
 # So much of a chunk stays in a processor's cache while it is looked at in many ways.
 PIECE_BYTES = 1 << 17
@@ -36,14 +36,6 @@ NO_LINE_BREAK = "no line break after the last record, which may be cut"
 
 class RefusedObject(ReelhouseError):
     """An object that cannot be read as a whole; the message says why."""
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A record kept aside: its number (1 is the line after the header) and why."""
-
-    record_number: int
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -7,42 +7,16 @@ type can hold: nothing is rounded, trimmed or guessed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from reelhouse.contract import DOUBLE_DIGITS, Column, Entity
+from reelhouse.engines.warehouse import Dialect, Rule
 
 FUTURE_ALLOWANCE = timedelta(days=1)
 NUMBER = (
     f"-?[0-9]{{1,{DOUBLE_DIGITS}}}([.][0-9]{{1,{DOUBLE_DIGITS}}})?"
     "([eE][-+]?[0-9]{1,3})?"
 )
-
-
-class Dialect(Protocol):
-    """SQL expressions over text that differ between engines."""
-
-    def whole_text(self, text: str, pattern: str) -> str:
-        """Condition: the whole text matches a regular expression."""
-
-    def try_cast(self, text: str, data_type: str) -> str:
-        """The text as a value of the type, null where it is none."""
-
-    def as_text(self, value: str) -> str:
-        """A whole number as text, digits alone."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A condition that a good record meets, and the reason to give if it does not.
-
-    `is_of_form` marks what holds for any number that `ExactLines` finds exact.
-    """
-
-    condition: str
-    reason: str
-    is_of_form: bool = False
 
 
 def column_rules(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,11 @@ from pathlib import Path
 from reelhouse.contract import Listing, entities, sort_out
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import serve_bucket
+from reelhouse.progress import Progress
 from reelhouse.s3 import S3Settings, split_url, upload
 from reelhouse.settings import Settings
 
 LOCAL_BUCKET = "s3://reelhouse"
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

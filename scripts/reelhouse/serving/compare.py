@@ -7,7 +7,7 @@ NaN, -0.0 to 0.0. How wide whole numbers are is an engine's own affair.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,26 +16,21 @@ from typing import Any, Literal
 
 import duckdb
 
-from reelhouse.engines.duckdb.load import (
+from reelhouse.engines.duckdb.connection import (
     UnreadableWarehouse,
     connect,
     identifier,
     literal,
 )
+from reelhouse.engines.warehouse import Ask
 from reelhouse.errors import ReelhouseError
 
 EXAMPLES = 3
-# A view of more rows may be compared, and is fetched from an account, by measures.
-VIEW_LIMIT = 1_000_000
-# Where a fetched file keeps those rows.
-SUMMARIES = "summaries"
-
 WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
-Method = Literal["rows", "construction", "summary", "none"]
-Ask = Callable[[str], list[tuple[Any, ...]]]
+Method = Literal["rows", "construction", "none"]
 Row = dict[str, object]
 
 
@@ -50,7 +45,7 @@ class ColumnDifference:
 
 @dataclass(frozen=True)
 class Change:
-    """Two values of a column in the rows of one key, or of a measure of the table."""
+    """Two values of a column in the rows of one key."""
 
     key: Row
     column: str
@@ -68,8 +63,6 @@ class TableComparison:
 
     - rows: all rows of both sides, exactly;
     - construction: a view of one definition over equal tables;
-    - summary: a large view over tables that differ, or of which a side has measures
-      instead of rows; `changes` holds the measures that differ, by no key;
     - none: one side has no such table.
     """
 
@@ -95,7 +88,6 @@ class TableComparison:
             self.only_left
             or self.only_right
             or self.changed
-            or self.changes
             or self.column_differences
             or self.is_reordered
         )
@@ -155,25 +147,6 @@ def compare(left: Path, right: Path) -> Comparison:
         }
         connection.execute("set enable_external_access = false")
         return Comparison(_compare_tables(ask, sides["left"], sides["right"]))
-
-
-def measures(columns: dict[str, str]) -> list[str]:
-    """SQL aggregates by which a view is compared, exact in every engine.
-
-    `columns` maps names to types. Equal rows in any order have equal measures; that
-    it holds the other way round is likely, but not certain.
-    """
-    found = ["count(*)"]
-    for column, data_type in columns.items():
-        found.append(f"count({column})")
-        kind = data_type.upper()
-        if kind == "BOOLEAN":
-            found.append(f"sum(case when {column} then 1 else 0 end)")
-            continue
-        found += [f"min({column})", f"max({column})"]
-        is_exact = kind in WHOLE_NUMBERS or kind.startswith("DECIMAL")
-        found.append(f"sum({column})" if is_exact else f"count(distinct {column})")
-    return found
 
 
 def _attach(
@@ -253,18 +226,13 @@ def _compare_table(
         is_reordered=not differences and [*columns["left"]] != [*columns["right"]],
         ignored_columns=ignored,
     )
-    if any(_has_summary(ask, side, name) for side in SIDES):
-        return _by_summary(ask, table, compared)
     counts = {side: _count(ask, side, name) for side in SIDES}
     table = replace(
         table, left_rows=counts["left"], right_rows=counts["right"], method="rows"
     )
-    if "view" in (left.kind, right.kind):
-        method = _method_of_view(ask, name, done, names, counts)
-        if method == "summary":
-            return _by_summary(ask, table, compared)
-        if method == "construction" and not differences:
-            return replace(table, method=method)
+    is_view = "view" in (left.kind, right.kind) and not differences
+    if is_view and _are_equal_by_construction(ask, name, done, names):
+        return replace(table, method="construction")
     # One that only a side knows will do: it is checked.
     keys = {each.key_columns for each in (left, right) if each.key_columns}
     key = keys.pop() if len(keys) == 1 else ()
@@ -292,18 +260,12 @@ def _column_differences(
     )
 
 
-def _method_of_view(
-    ask: Ask,
-    name: str,
-    done: dict[str, TableComparison],
-    names: Set[str],
-    counts: dict[Side, int],
-) -> Method:
-    """How to compare a relation of which both sides have the rows.
+def _are_equal_by_construction(
+    ask: Ask, name: str, done: dict[str, TableComparison], names: Set[str]
+) -> bool:
+    """Whether a view has one definition on both sides, over equal tables.
 
-    A view of one definition over equal tables has equal rows, since no view of the
-    tree depends on a clock, on chance or on the order of rows. Over tables that
-    differ a large one is summed up: where the difference comes from is known.
+    No view of the tree depends on a clock, on chance or on the order of rows.
     """
     definitions = [
         ask(
@@ -314,24 +276,21 @@ def _method_of_view(
     ]
     words = {*re.findall(r"\w+", str(definitions))} - {name}
     read = [table for table in done.values() if table.name in words]
-    if not all(table.is_equal for table in read):
-        return "summary" if max(counts.values()) > VIEW_LIMIT else "rows"
     if (
         not definitions[0]
         or definitions[0] != definitions[1]
-        # What is not certain of a view, or not known yet, says nothing of another.
-        or any(table.method == "summary" for table in read)
+        or not all(table.is_equal for table in read)
+        # What is not known yet says nothing of another.
         or not words.isdisjoint(names - done.keys())
     ):
-        return "rows"
+        return False
     # Equal but for these, which a plan names if their values can matter at all; what
     # it knows of values beforehand would hide them.
     ignored = {column for table in read for column in table.ignored_columns}
     ask("set disabled_optimizers = 'statistics_propagation'")
     plans = [ask(f"explain (format json) from {_at(side, name)}") for side in SIDES]
     ask("reset disabled_optimizers")
-    is_free = ignored.isdisjoint(re.findall(r"\w+", str(plans)))
-    return "construction" if is_free else "rows"
+    return ignored.isdisjoint(re.findall(r"\w+", str(plans)))
 
 
 def _are_equal_in_order(ask: Ask, name: str, columns: Iterable[str]) -> bool:
@@ -453,54 +412,6 @@ def _by_whole_rows(
         left_examples=examples["left"],
         right_examples=examples["right"],
     )
-
-
-def _by_summary(
-    ask: Ask, table: TableComparison, columns: dict[str, str]
-) -> TableComparison:
-    """Compare the measures of a view of which a side has nothing else."""
-    names = measures(columns)
-    found = {
-        side: dict(
-            zip(
-                names,
-                ask(
-                    f"select {', '.join(map(identifier, names))} "
-                    f"from {side}_side.{SUMMARIES}.{identifier(table.name)}"
-                    if _has_summary(ask, side, table.name)
-                    else f"select {', '.join(names)} from {_at(side, table.name)}"
-                )[0],
-                strict=True,
-            )
-        )
-        for side in SIDES
-    }
-    left, right = found["left"], found["right"]
-    return replace(
-        table,
-        left_rows=left["count(*)"],
-        right_rows=right["count(*)"],
-        method="summary",
-        changes=tuple(
-            Change({}, name, left[name], right[name])
-            for name in names
-            if not _is_same(left[name], right[name])
-        ),
-    )
-
-
-def _has_summary(ask: Ask, side: Side, name: str) -> bool:
-    return bool(
-        ask(
-            f"select 1 from duckdb_tables() where database_name = '{side}_side' "
-            f"and schema_name = '{SUMMARIES}' and table_name = {literal(name)}"
-        )
-    )
-
-
-def _is_same(left: object, right: object) -> bool:
-    """Equality as SQL has it, where NaN is one number."""
-    return left == right or (left != left and right != right)
 
 
 def _count(ask: Ask, side: Side, name: str) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,15 +12,16 @@ from typing import Literal
 
 import duckdb
 
-from reelhouse.engines.duckdb.load import identifier, literal
+from reelhouse.engines.duckdb.connection import identifier, literal
+from reelhouse.engines.duckdb.reading import attach_published
+from reelhouse.engines.engine import engine_of
 from reelhouse.errors import ReelhouseError
+from reelhouse.progress import Progress
 from reelhouse.serving.csv_export import FORMULA_STARTS
 from reelhouse.serving.folders import former_contents, written_whole
-from reelhouse.serving.query import attach_published
 from reelhouse.settings import Settings
 
 Format = Literal["parquet", "csv"]
-Progress = Callable[[str, int, int], None]
 
 # Names what is in the folder, and thereby what the next export may replace.
 CONTENTS = "export.json"
@@ -89,12 +89,7 @@ def export(
 @contextmanager
 def _one_version(settings: Settings, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that sees one version only, whatever is published meanwhile."""
-    published = settings.published
-    if settings.is_snowflake:
-        from reelhouse.engines.snowflake.attempt import fetch_serving
-
-        published = work / "fetched.duckdb"
-        fetch_serving(published, view_limit=sys.maxsize)
+    published = engine_of(settings).published_file(settings, work)
     with attach_published(published) as connection:
         yield connection
 

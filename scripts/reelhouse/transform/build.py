@@ -13,7 +13,7 @@ from typing import Any
 
 from reelhouse.settings import PROJECT, Settings, environment, variables
 
-Progress = Callable[[int, int], None]
+Counting = Callable[[int, int], None]
 
 # Selects what is marked, and no test that is not, for reading it.
 MARK = "reelhouse_selected"
@@ -48,6 +48,10 @@ class BuildReport:
     times: list[NodeTime] = field(default_factory=list)
 
     @property
+    def messages(self) -> list[str]:
+        return [failure.message for failure in self.failures]
+
+    @property
     def models(self) -> int:
         return self.counts["model"]
 
@@ -59,7 +63,7 @@ class BuildReport:
 def build(
     settings: Settings,
     warehouse: Path,
-    progress: Progress | None = None,
+    progress: Counting | None = None,
     arguments: tuple[str, ...] = (),
     command: str = "build",
     *,
@@ -72,7 +76,7 @@ def build(
     by unique id, or about everything. Failures are in the report.
     Raises ReelhouseError where dbt does not get as far as building.
     """
-    if settings.target == "prod":
+    if settings.is_snowflake:
         _limit_waiting()
     report = BuildReport()
     tell = _Teller(progress) if progress else None
@@ -141,9 +145,9 @@ def _limit_waiting() -> None:
     """Let no call to Snowflake wait without end, which dbt has no setting for."""
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
-    from reelhouse.engines.snowflake import load as snowflake
+    from reelhouse.engines.snowflake import connection
 
-    for name, value in snowflake.limits().items():
+    for name, value in connection.limits().items():
         _, types = DEFAULT_CONFIGURATION[name]
         DEFAULT_CONFIGURATION[name] = (value, types)
 
@@ -228,7 +232,7 @@ def _add(report: BuildReport, result: Any) -> None:
 class _Teller:
     """Turns dbt's events into progress: nodes done of all nodes."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Counting) -> None:
         self.progress = progress
         self.done = 0
         self.total = 0

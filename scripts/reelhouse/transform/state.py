@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from reelhouse.contract import ledger_tables
-from reelhouse.engines.duckdb.load import Ask
+from reelhouse.engines.engine import engine_of
+from reelhouse.engines.warehouse import Ask
 from reelhouse.errors import ReelhouseError
-from reelhouse.serving.publish import Build, Relation
 from reelhouse.settings import PROJECT, Settings, variables
 from reelhouse.transform.build import describe, parse_folder
 
@@ -96,6 +96,15 @@ class Tree:
     source_versions_sql: str
     relation_shapes_sql: str
     ledger_columns: tuple[str, ...]
+
+    @property
+    def lasting(self) -> dict[str, str]:
+        """Tables that a build adds to, and does not make anew, by unique id."""
+        return {
+            unique_id: node.relation
+            for unique_id, node in self.nodes.items()
+            if node.materialized in {"incremental", "snapshot"}
+        }
 
 
 @dataclass(frozen=True)
@@ -243,6 +252,16 @@ def environment_hash() -> str:
     return found.hexdigest()[:12]
 
 
+def state_of(settings: Settings) -> State:
+    """What is out of date in a target's warehouse, which is left as it is.
+
+    Raises ReelhouseError where there is none, or where nothing is loaded.
+    """
+    tree = read_tree(settings)
+    with engine_of(settings).asking(settings) as ask:
+        return compare(tree, ask)
+
+
 def compare(tree: Tree, ask: Ask) -> State:
     """What of the tree is out of date in the warehouse that `ask` asks."""
     if not _columns(ask, "raw", "load_objects"):
@@ -340,71 +359,3 @@ def _columns(ask: Ask, schema: str, table: str) -> list[str]:
         "order by ordinal_position"
     )
     return [name for (name,) in found]
-
-
-def build_of(state: State) -> Build:
-    """What is to be published, if all of it is up to date and has passed its tests.
-
-    So are snapshots to be, or what a load changed would be missing from history.
-    Raises ReelhouseError that names what is not, and the command that mends it.
-    """
-    nodes = state.tree.nodes
-    made = {
-        unique_id
-        for unique_id, node in nodes.items()
-        if node.published or node.kind == "snapshot"
-    }
-    read = set(made)
-    queue = list(made)
-    for unique_id in queue:
-        new = [each for each in nodes[unique_id].parents if each in nodes]
-        queue += [each for each in new if each not in read]
-        read.update(new)
-    tests = {
-        unique_id
-        for unique_id, node in nodes.items()
-        if node.kind == "test" and read.intersection(node.parents)
-    }
-    wanted = made | tests
-    if wanted.intersection(state.stale):
-        raise ReelhouseError(_refusal(state, wanted, read | tests))
-    relations = [
-        Relation(
-            name=node.relation.partition(".")[2],
-            kind="view" if node.materialized == "view" else "table",
-            ignored_columns=tuple(node.published["ignored_columns"]),
-            key_columns=tuple(node.published["key_columns"]),
-            version=_version(node, state.data[unique_id]),
-        )
-        for unique_id, node in nodes.items()
-        if node.published
-    ]
-    relations.sort(key=lambda each: each.kind)
-    models = sum(nodes[each].kind == "model" for each in read)
-    return Build(state.load_id, len(tests), models, relations)
-
-
-def _version(node: Node, data: dict[str, str | None]) -> str:
-    known = [node.rules, node.docs, node.published, sorted(data.items())]
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]
-
-
-def _refusal(state: State, wanted: set[str], read: set[str]) -> str:
-    """What keeps the wanted nodes from being published, and the command that helps."""
-    nodes = state.tree.nodes
-    lacking = [each for each in nodes if each in state.stale and each in wanted]
-    told = ", ".join(
-        f"{nodes[each].name} ({state.stale[each]})" for each in lacking[:SHOWN]
-    )
-    if len(lacking) > SHOWN:
-        told += f" and {len(lacking) - SHOWN} more"
-    to_build = [nodes[each].name for each in state.to_build if each in read]
-    command = (
-        f"dbt build --select {' '.join(to_build)}"
-        if len(to_build) <= SHOWN
-        else "reelhouse run"
-    )
-    return (
-        f"Nothing is published, since what would be is not up to date or not tested: "
-        f"{told}. Run `{command}`, then publish again; `reelhouse status` lists all."
-    )

@@ -112,7 +112,7 @@ class Log:
 @contextmanager
 def listening() -> Iterator[Log]:
     """Write down what this process sends to Snowflake."""
-    from reelhouse.engines.snowflake import load as snowflake
+    from reelhouse.engines.snowflake import connection as snowflake
 
     cursor = snowflake.connector().cursor.SnowflakeCursor
     log = Log()
@@ -131,7 +131,7 @@ def listening() -> Iterator[Log]:
 
 def ask_thrice(settings: Settings, made: Path) -> dict[str, dict[str, Any]]:
     """What is asked by a first run, one after 1 % new ratings, one with nothing new."""
-    from reelhouse.engines.snowflake.attempt import fetch_serving
+    from reelhouse.engines.snowflake.reading import fetch_serving
     from reelhouse.local.emulator import environment as account_variables
     from reelhouse.local.emulator import serve_emulator
     from reelhouse.run import run

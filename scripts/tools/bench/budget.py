@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import yaml
 
-from reelhouse.engines.duckdb.load import connect
+from reelhouse.engines.duckdb.connection import connect
 from reelhouse.settings import PROJECT, Settings, read_settings
 from tools.bench.statements import Statement, built_statements, raw_alone
 

@@ -62,7 +62,7 @@ def edit(laps: Laps) -> None:
 
 def replay(laps: Laps) -> None:
     """The statements of a build, one after the other in one connection, no dbt."""
-    from reelhouse.engines.duckdb.load import connect
+    from reelhouse.engines.duckdb.connection import connect
     from tools.bench.statements import read_script
 
     settings = read_settings()
@@ -113,7 +113,7 @@ def steps_of(sql: str) -> Iterator[tuple[str, str]]:
 
 
 def _by_hand(laps: Laps, sql: str) -> None:
-    from reelhouse.engines.duckdb.load import connect
+    from reelhouse.engines.duckdb.connection import connect
 
     settings = read_settings()
     settings.warehouse.mkdir(parents=True)

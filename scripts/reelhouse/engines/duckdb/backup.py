@@ -21,15 +21,15 @@ from typing import Literal
 import duckdb
 
 from reelhouse.contract import entities
-from reelhouse.engines.duckdb.load import (
+from reelhouse.engines.duckdb.connection import (
     UnreadableWarehouse,
     connect,
     identifier,
     literal,
-    open_warehouse,
     path_literal,
     telling_damage,
 )
+from reelhouse.engines.duckdb.load import open_warehouse
 from reelhouse.errors import ReelhouseError
 
 MANIFEST = "manifest.json"

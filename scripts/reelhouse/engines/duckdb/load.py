@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from reelhouse.contract import Column, Entity, entities, ledger_tables
+from reelhouse.contract import Column, Entity, ledger_tables
 from reelhouse.engines import shape
-from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
-from reelhouse.errors import ReelhouseError
-from reelhouse.ingest.records import MAX_LINE_BYTES, Reject
-from reelhouse.ingest.rules import Rule
-from reelhouse.settings import memory_limit
+from reelhouse.engines.duckdb.connection import (
+    connect,
+    identifier,
+    literal,
+    path_literal,
+    telling_damage,
+)
+from reelhouse.engines.ledger import Ledger
+from reelhouse.engines.warehouse import MAX_LINE_BYTES, CsvFile, Reject, Rule
 
 ELSEWHERE = "set REELHOUSE_WAREHOUSE to another folder"
-Ask = Callable[[str], list[tuple[Any, ...]]]
 
 BUFFER_BYTES = 32 << 20
 # What a record number, its comma and a line end add to a line of a numbered file.
 NUMBER_BYTES = 32
-DAMAGE = re.compile("Corrupt database|Could not read enough bytes|invalidated because")
-
-
-class UnreadableWarehouse(ReelhouseError):
-    """The file is there, but it cannot be read, at least not all of it."""
-
-    def __init__(self, path: Path, problem: str = "is damaged") -> None:
-        self.problem = problem
-        super().__init__(
-            f"{path} {problem}: make a new one with `reelhouse run --rebuild`, which "
-            f"puts it aside and keeps what it or the backup holds, or set "
-            f"REELHOUSE_WAREHOUSE to another folder."
-        )
 
 
 class Dialect:
@@ -55,7 +43,7 @@ class Dialect:
         return f"cast({value} as varchar)"
 
 
-class Warehouse:
+class Warehouse(Ledger):
     """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
 
     dialect = Dialect()
@@ -87,37 +75,6 @@ class Warehouse:
                 for sql in shape.reshaping(table, former, self.dialect, _declared):
                     self.connection.execute(sql)
 
-    def source(self) -> str | None:
-        """The source that the warehouse belongs to; None before the first load."""
-        if not self._has_table("raw", "loads"):
-            return None
-        row = self._row("select source from raw.loads order by load_id limit 1")
-        return str(row[0]) if row else None
-
-    def newest_load(self) -> tuple[int, datetime | None]:
-        """The greatest number and moment of a load, 0 and None before the first."""
-        (columns,) = self._row(shape.OF_LOADS) or (0,)
-        load_id, loaded_at = self._row(shape.newest_load(columns)) or (0, None)
-        return load_id, loaded_at
-
-    def objects(self) -> dict[str, ObjectState]:
-        """Live objects by file."""
-        rows = self.connection.execute(
-            "select file, entity, etag, sha256, refused_sha256, contract "
-            "from raw.objects"
-        ).fetchall()
-        return {row[0]: ObjectState(*row[1:]) for row in rows}
-
-    def live_rows(self, entity: Entity, file: str | None = None) -> int:
-        """Live rows of an entity, or of one of its objects."""
-        condition = "" if file is None else "and file = $file"
-        parameters = None if file is None else {"file": file}
-        return self._count(
-            f"select count(*) from raw.{entity.name} "
-            f"where removed_load_id is null {condition}",
-            parameters,
-        )
-
     def insert_new(
         self,
         entity: Entity,
@@ -131,20 +88,13 @@ class Warehouse:
             _typed(column) if column.header else _filled(column, file, load_id)
             for column in entity.columns
         )
-        inserted = self._count(
+        inserted = self._change(
             f"insert into raw.{entity.name} select {values} "
             f"from ({self._records(csv_file, entity)}) "
             f"where {_filter(csv_file, rules)}"
         )
         self.connection.execute("drop table if exists temp.numbered")
         return inserted
-
-    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
-        """Take back what `insert_new` put in during this load."""
-        self.connection.execute(
-            f"delete from raw.{entity.name} where file = ? and load_id = ?",
-            [file, load_id],
-        )
 
     def bad_records(
         self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
@@ -167,7 +117,7 @@ class Warehouse:
         """Put the good records of an object aside for a comparison; their number."""
         values = ", ".join(_typed(column) for column in entity.file_columns)
         number = ", record_number" if entity.has_column("record_number") else ""
-        landed = self._count(
+        landed = self._change(
             f"create or replace temp table landing as select {values}{number} "
             f"from ({self._records(csv_file, entity)}) "
             f"where {_filter(csv_file, rules)}"
@@ -204,7 +154,7 @@ class Warehouse:
         """
         if not self._pair(entity, file, with_places=False):
             self._pair(entity, file, with_places=True)
-        removed = self._count(
+        removed = self._change(
             f"update raw.{entity.name} set removed_load_id = {load_id} "
             f"where rowid in (select was_rowid from pairs where not is_same)"
         )
@@ -218,7 +168,7 @@ class Warehouse:
             column.name if column.header else _filled(column, file, load_id)
             for column in entity.columns
         )
-        new = self._count(
+        new = self._change(
             f"insert into raw.{entity.name} select {values} from landing "
             f"where rowid in (select now_rowid from pairs where not is_same)"
         )
@@ -259,35 +209,10 @@ class Warehouse:
         return bool(
             self._count(
                 "select count(was_rowid) = (select count(*) from raw."
-                f"{entity.name} where file = $file and removed_load_id is null) "
+                f"{entity.name} where file = ? and removed_load_id is null) "
                 "and count(now_rowid) = (select count(*) from landing) from pairs",
-                {"file": file},
+                file,
             )
-        )
-
-    def remove(self, entity: Entity, file: str, load_id: int) -> int:
-        """Mark all live rows of an object as removed; their number."""
-        return self._count(
-            f"update raw.{entity.name} set removed_load_id = ? "
-            f"where file = ? and removed_load_id is null",
-            [load_id, file],
-        )
-
-    def rejects(self, file: str) -> list[Reject]:
-        """The rejected records of an object, by number."""
-        rows = self.connection.execute(
-            "select record_number, reason from raw.rejects "
-            "where file = ? and removed_load_id is null order by record_number",
-            [file],
-        ).fetchall()
-        return [Reject(*row) for row in rows]
-
-    def drop_rejects(self, file: str, load_id: int) -> None:
-        """Mark the rejected records of an object as removed."""
-        self.connection.execute(
-            "update raw.rejects set removed_load_id = ? "
-            "where file = ? and removed_load_id is null",
-            [load_id, file],
         )
 
     def keep_rejects(
@@ -324,62 +249,6 @@ class Warehouse:
             f"{{record_number: 'bigint', reason: 'varchar', text: 'varchar'}})"
         )
 
-    def record(self, entry: LedgerEntry) -> None:
-        """Write what this load did to an object into the ledger."""
-        names = ", ".join(LedgerEntry.__dataclass_fields__)
-        marks = ", ".join(f"${name}" for name in LedgerEntry.__dataclass_fields__)
-        self.connection.execute(
-            f"insert into raw.load_objects ({names}) values ({marks})", vars(entry)
-        )
-        if entry.status == "refused":
-            self._record_refusal(entry)
-            return
-        self.connection.execute("delete from raw.objects where file = ?", [entry.file])
-        if entry.status != "removed":
-            names = (
-                "file, entity, etag, sha256, size_bytes, records, rows_rejected, "
-                "load_id"
-            )
-            self.connection.execute(
-                f"insert into raw.objects ({names}, contract) select {names}, ? "
-                f"from raw.load_objects where load_id = ? and file = ?",
-                [entities()[entry.entity].contract, entry.load_id, entry.file],
-            )
-
-    def _record_refusal(self, entry: LedgerEntry) -> None:
-        known = self._count(
-            "update raw.objects set refused_sha256 = ?, etag = ? where file = ?",
-            [entry.sha256, entry.etag, entry.file],
-        )
-        if not known:
-            self.connection.execute(
-                "insert into raw.objects (file, entity, etag, size_bytes, records, "
-                "rows_rejected, refused_sha256, load_id, contract) "
-                "values (?, ?, ?, 0, 0, 0, ?, ?, ?)",
-                [
-                    *(entry.file, entry.entity, entry.etag, entry.sha256),
-                    *(entry.load_id, entities()[entry.entity].contract),
-                ],
-            )
-
-    def record_load(
-        self, load_id: int, load_key: str, source: str, loaded_at: datetime
-    ) -> None:
-        """Write down a load."""
-        self.connection.execute(
-            "insert into raw.loads (load_id, load_key, source, loaded_at) "
-            "values (?, ?, ?, ?)",
-            [load_id, load_key, source, loaded_at],
-        )
-
-    def record_listing(self, listed_at: datetime, objects: int) -> None:
-        """Write down when the source was last listed, and how many objects it had."""
-        self.connection.execute("delete from raw.listings")
-        self.connection.execute(
-            "insert into raw.listings (listed_at, objects) values (?, ?)",
-            [listed_at, objects],
-        )
-
     def keep_raw_alone(self) -> list[int]:
         """Drop every schema but raw; the loads that raw knows, in their order."""
         schemas = self.connection.execute(
@@ -389,17 +258,7 @@ class Warehouse:
         for (schema,) in schemas:
             if schema != "raw":
                 self.connection.execute(f"drop schema {identifier(schema)} cascade")
-        loads = self.connection.execute(
-            "select load_id from raw.loads order by load_id"
-        ).fetchall()
-        return [load_id for (load_id,) in loads]
-
-    def note(self, file: str, etag: str, contract: str | None) -> None:
-        """Remember that an object was looked at and is as it was."""
-        self.connection.execute(
-            "update raw.objects set etag = ?, contract = ? where file = ?",
-            [etag, contract, file],
-        )
+        return self.load_ids()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -412,21 +271,11 @@ class Warehouse:
             raise
         self.connection.commit()
 
-    def _has_table(self, schema: str, name: str) -> bool:
-        return bool(
-            self._count(
-                "select count(*) from duckdb_tables() where schema_name = $schema "
-                "and table_name = $name and database_name = current_database()",
-                {"schema": schema, "name": name},
-            )
-        )
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, values or None).fetchall()
 
-    def _row(self, query: str, parameters: object = None) -> tuple[Any, ...] | None:
-        return self.connection.execute(query, parameters).fetchone()
-
-    def _count(self, query: str, parameters: object = None) -> int:
-        row = self._row(query, parameters)
-        return int(row[0]) if row else 0
+    def _change(self, sql: str, *values: object) -> int:
+        return self._count(sql, *values)
 
 
 def _select(csv_file: CsvFile, entity: Entity, numbered: bool = False) -> str:
@@ -492,78 +341,6 @@ def open_warehouse(path: Path) -> Iterator[Warehouse]:
         connection.close()
 
 
-def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection in UTC that reaches for no network; errors as ReelhouseError."""
-    limit = memory_limit()
-    try:
-        connection = duckdb.connect(
-            str(path),
-            read_only=read_only,
-            config={
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "python_enable_replacements": "false",
-                **({"memory_limit": limit} if limit else {}),
-            },
-        )
-    except duckdb.Error as error:
-        raise _cannot_open(path, str(error)) from error
-    connection.execute("set TimeZone = 'UTC'")
-    return connection
-
-
-def attached(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection with a file attached as `published`, for reading; errors as above.
-
-    Connections that name the same path share one database as long as any of them is
-    open, and so its settings and the file that was there first. This one shares none.
-    """
-    connection = connect(Path(":memory:"))
-    try:
-        connection.execute(f"attach {literal(path)} as published (read_only)")
-    except duckdb.Error as error:
-        connection.close()
-        raise _cannot_open(path, str(error)) from error
-    return connection
-
-
-def asking(connection: duckdb.DuckDBPyConnection) -> Ask:
-    """A function that gives the rows of an answer."""
-    return lambda question: connection.execute(question).fetchall()
-
-
-@contextmanager
-def telling_damage(path: Path) -> Iterator[None]:
-    """Turn what DuckDB says of a damaged block into UnreadableWarehouse."""
-    try:
-        yield
-    except duckdb.Error as error:
-        if is_damage(str(error)):
-            raise UnreadableWarehouse(path) from error
-        raise
-
-
-def is_damage(message: str) -> bool:
-    """Whether a message of DuckDB says that the file is not as it was written."""
-    return bool(DAMAGE.search(message))
-
-
-def _cannot_open(path: Path, message: str) -> ReelhouseError:
-    if "Could not set lock" in message:
-        holder = re.search(r"\(PID (\d+)\)", message)
-        who = f"process {holder.group(1)}" if holder else "another process"
-        return ReelhouseError(
-            f"{path} is in use by {who}: wait for it to end, or end it."
-        )
-    if "Permission denied" in message or "Cannot open file" in message:
-        return ReelhouseError(
-            f"{path} cannot be opened: check its permissions and its folder's."
-        )
-    if "with a newer version" in message:
-        return UnreadableWarehouse(path, "was written by a newer DuckDB")
-    return UnreadableWarehouse(path)
-
-
 def _declared(column: Column) -> str:
     return column.data_type
 
@@ -580,22 +357,3 @@ def _filled(column: Column, file: str, load_id: int) -> str:
         "removed_load_id": "null",
     }
     return values.get(column.name, column.name)
-
-
-def literal(value: object) -> str:
-    """A value as a SQL literal: a whole number as it is, else its text in quotes."""
-    return (
-        str(value)
-        if isinstance(value, int)
-        else "'" + str(value).replace("'", "''") + "'"
-    )
-
-
-def identifier(name: str) -> str:
-    """A name in quotes, as SQL takes any name."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def path_literal(path: Path) -> str:
-    """A path as a literal in which nothing acts as a glob."""
-    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))

@@ -9,39 +9,25 @@ every table is made before it begins.
 
 from __future__ import annotations
 
-import argparse
-import logging
 import re
-import time
 import uuid
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_der_private_key
-
 from reelhouse.contract import Column, Entity, entities
 from reelhouse.engines import shape
-from reelhouse.engines.warehouse import CsvFile, LedgerEntry, ObjectState
+from reelhouse.engines.ledger import Ledger
+from reelhouse.engines.snowflake.connection import (
+    Account,
+    is_lost,
+    literal,
+    open_account,
+)
+from reelhouse.engines.warehouse import MAX_LINE_BYTES, CsvFile, Reject, Rule
 from reelhouse.errors import ReelhouseError
-from reelhouse.ingest.records import MAX_LINE_BYTES, Reject
-from reelhouse.ingest.rules import Rule
-from reelhouse.settings import PROJECT, Settings, variables
-
-# Seconds after which a login, an account that does not answer, and a statement are
-# given up; while a statement runs, an account says so at least every minute.
-LOGIN_SECONDS = 60
-NETWORK_SECONDS = 330
-LONGEST_WAIT_SECONDS = 16
-STATEMENT_SECONDS = 3_600
-
-# The connector's number for a request that failed.
-NO_ANSWER = 250_003
+from reelhouse.settings import Settings
 
 STAGE = "raw.landing"
 # Every value is text, exactly as it stands between the commas.
@@ -76,15 +62,16 @@ class Dialect:
         return f"cast({value} as varchar)"
 
 
-class Warehouse:
+class Warehouse(Ledger):
     """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
 
     dialect = Dialect()
 
     def __init__(
-        self, connection: Any, bucket: str | None = None, source: str = ""
+        self, account: Account, bucket: str | None = None, source: str = ""
     ) -> None:
-        self.connection = connection
+        self.account = account
+        self._run = account.run
         self.bucket = bucket
         self.url = source
         # A folder of its own on the stage, for two loads may share that.
@@ -113,11 +100,7 @@ class Warehouse:
         self._run("commit")
 
     def _make_tables(self) -> None:
-        # Asked first, since the statement wants a privilege that a loader may lack.
-        if not self._rows(
-            "select 1 from information_schema.schemata where lower(schema_name) = 'raw'"
-        ):
-            self._run("create schema raw")
+        self.account.make_schema("raw")
         if STAGE not in self._stages():
             self._run(f"create stage {STAGE}")
         found = self._shapes()
@@ -175,38 +158,6 @@ class Warehouse:
             found.setdefault(table, {})[name] = DECLARED.get(data_type, number)
         return found
 
-    def source(self) -> str | None:
-        if not self.has_loads():
-            return None
-        row = self._row("select source from raw.loads order by load_id limit 1")
-        return str(row[0]) if row else None
-
-    def has_loads(self) -> bool:
-        """Whether there is a ledger with a load in it."""
-        return self._has_table("RAW", "LOADS") and (
-            self._count("select count(*) from raw.loads") > 0
-        )
-
-    def newest_load(self) -> tuple[int, datetime | None]:
-        # What the role may not read is not listed.
-        (columns,) = self._row(shape.OF_LOADS) or (0,)
-        load_id, loaded_at = self._row(shape.newest_load(columns)) or (0, None)
-        return int(load_id), loaded_at
-
-    def objects(self) -> dict[str, ObjectState]:
-        rows = self._rows(
-            "select file, entity, etag, sha256, refused_sha256, contract "
-            "from raw.objects"
-        )
-        return {row[0]: ObjectState(*row[1:]) for row in rows}
-
-    def live_rows(self, entity: Entity, file: str | None = None) -> int:
-        condition = "" if file is None else f"and file = {literal(file)}"
-        return self._count(
-            f"select count(*) from raw.{entity.name} "
-            f"where removed_load_id is null {condition}"
-        )
-
     def insert_new(
         self,
         entity: Entity,
@@ -224,12 +175,6 @@ class Warehouse:
             f"insert into raw.{entity.name} ({_names(entity.columns)}) "
             f"select {values} from raw.landing_{entity.name} "
             f"where {_well_formed(entity)} and {_all_hold(rules)}"
-        )
-
-    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
-        self._change(
-            f"delete from raw.{entity.name} "
-            f"where file = {literal(file)} and load_id = {load_id}"
         )
 
     def bad_records(
@@ -404,24 +349,6 @@ class Warehouse:
             f"select {values} from {incoming}"
         )
 
-    def remove(self, entity: Entity, file: str, load_id: int) -> int:
-        return self._change(
-            f"update raw.{entity.name} set removed_load_id = {load_id} "
-            f"where {_live(file)}"
-        )
-
-    def rejects(self, file: str) -> list[Reject]:
-        rows = self._rows(
-            f"select record_number, reason from raw.rejects where {_live(file)} "
-            f"order by record_number"
-        )
-        return [Reject(int(number), reason) for number, reason in rows]
-
-    def drop_rejects(self, file: str, load_id: int) -> None:
-        self._change(
-            f"update raw.rejects set removed_load_id = {load_id} where {_live(file)}"
-        )
-
     def keep_rejects(
         self,
         entity: Entity,
@@ -435,71 +362,12 @@ class Warehouse:
             for reject, text in rejects
         ]
         if rows:
-            self.connection.cursor().executemany(
+            self.account.connection.cursor().executemany(
                 "insert into raw.rejects "
                 "(file, entity, record_number, reason, text, load_id) "
                 "values (?, ?, ?, ?, ?, ?)",
                 rows,
             )
-
-    def record(self, entry: LedgerEntry) -> None:
-        values = vars(entry)
-        self._change(
-            f"insert into raw.load_objects ({', '.join(values)}) "
-            f"select {', '.join(literal(value) for value in values.values())}"
-        )
-        if entry.status == "refused":
-            self._record_refusal(entry)
-            return
-        file = literal(entry.file)
-        self._change(f"delete from raw.objects where file = {file}")
-        if entry.status != "removed":
-            names = (
-                "file, entity, etag, sha256, size_bytes, records, rows_rejected, "
-                "load_id"
-            )
-            self._change(
-                f"insert into raw.objects ({names}, contract) select {names}, "
-                f"{literal(entities()[entry.entity].contract)} from raw.load_objects "
-                f"where load_id = {entry.load_id} and file = {file}"
-            )
-
-    def _record_refusal(self, entry: LedgerEntry) -> None:
-        file, etag, sha256 = map(literal, (entry.file, entry.etag, entry.sha256))
-        known = self._change(
-            f"update raw.objects set refused_sha256 = {sha256}, etag = {etag} "
-            f"where file = {file}"
-        )
-        if not known:
-            self._change(
-                "insert into raw.objects (file, entity, etag, size_bytes, records, "
-                "rows_rejected, refused_sha256, load_id, contract) "
-                f"select {file}, {literal(entry.entity)}, {etag}, 0, 0, 0, {sha256}, "
-                f"{entry.load_id}, {literal(entities()[entry.entity].contract)}"
-            )
-
-    def record_load(
-        self, load_id: int, load_key: str, source: str, loaded_at: datetime
-    ) -> None:
-        moment = f"cast({literal(loaded_at.isoformat(sep=' '))} as timestamp_ntz)"
-        self._change(
-            f"insert into raw.loads (load_id, load_key, source, loaded_at) "
-            f"select {load_id}, {literal(load_key)}, {literal(source)}, {moment}"
-        )
-
-    def record_listing(self, listed_at: datetime, objects: int) -> None:
-        """Write down when the source was last listed, and how many objects it had."""
-        moment = f"cast({literal(listed_at.isoformat(sep=' '))} as timestamp_ntz)"
-        self._change("delete from raw.listings")
-        self._change(
-            f"insert into raw.listings (listed_at, objects) select {moment}, {objects}"
-        )
-
-    def note(self, file: str, etag: str, contract: str | None) -> None:
-        self._change(
-            f"update raw.objects set etag = {literal(etag)}, "
-            f"contract = {literal(contract)} where file = {literal(file)}"
-        )
 
     def _land_texts(self, entity: Entity, csv_file: CsvFile) -> None:
         """Stage a file and copy its records as texts."""
@@ -561,224 +429,21 @@ class Warehouse:
     def _typed(self, column: Column) -> str:
         return self.dialect.try_cast(column.name, column.data_type)
 
-    def _has_table(self, schema: str, name: str) -> bool:
-        return bool(
-            self._count(
-                f"select count(*) from information_schema.tables where table_schema = "
-                f"{literal(schema)} and table_name = {literal(name)}"
-            )
-        )
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return self.account.ask(sql, *values)
 
-    def _run(self, sql: str) -> Any:
-        return self.connection.cursor().execute(sql)
-
-    def _change(self, sql: str) -> int:
-        """Run a statement that changes rows; their number."""
-        return int(self._run(sql).rowcount or 0)
-
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self._run(sql).fetchall()
-        return rows
-
-    def _row(self, sql: str) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._run(sql).fetchone()
-        return row
-
-    def _count(self, sql: str) -> int:
-        row = self._row(sql)
-        return int(row[0]) if row else 0
+    def _change(self, sql: str, *values: object) -> int:
+        return int(self._run(sql, *values).rowcount or 0)
 
 
 @contextmanager
-def open_warehouse(settings: Settings | None = None) -> Iterator[Warehouse]:
-    """Open the account that the variables name; without `settings` not for a load.
+def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
+    """Open the account of a target, for a load.
 
     Raises ReelhouseError where it refuses, or cannot be reached any more.
     """
-    connection = connect()
-    try:
-        if settings is None:
-            yield Warehouse(connection)
-        else:
-            yield Warehouse(connection, settings.stage, settings.source)
-    except connector().errors.Error as error:
-        if is_lost(error):
-            raise ReelhouseError(
-                f"The connection to the account {connection.account} was lost: run it "
-                f"again when it can be reached."
-            ) from error
-        raise ReelhouseError(
-            f"The account {connection.account} refused what it was told "
-            f"({first_line(error)}): see to the role and the warehouse as "
-            f"docs/snowflake.md has them, and run it again."
-        ) from error
-    finally:
-        connection.close()
-
-
-def connect(in_database: bool = True) -> Any:
-    """A connection as profiles.yml describes it, in UTC and with limits to waiting.
-
-    Without `in_database` it is in no database and schema, with the user's own role
-    and warehouse. Raises ReelhouseError where the account does not let it in.
-    """
-    errors = connector().errors  # before dbt, which would let it warn
-    credentials = _credentials()
-    # dbt prints what the connector logs of an error that is raised as well.
-    logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
-    place = {
-        "database": credentials.database,
-        "schema": "raw",
-        "warehouse": credentials.warehouse,
-        "role": credentials.role,
-    }
-    login = _login(credentials)
-    try:
-        return connector().connect(
-            account=credentials.account,
-            autocommit=True,
-            paramstyle="qmark",
-            application="reelhouse",
-            # It would look for a cloud around this machine.
-            platform_detection_timeout_seconds=(
-                credentials.platform_detection_timeout_seconds
-            ),
-            session_parameters={
-                "QUERY_TAG": credentials.query_tag,
-                "TIMEZONE": "UTC",
-                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-                "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_SECONDS,
-            },
-            **limits(),
-            **place if in_database else {},
-            **login,
-        )
-    except errors.Error as error:
-        if is_lost(error):
-            raise ReelhouseError(
-                f"The account {credentials.account} cannot be reached "
-                f"({first_line(error)}): check SNOWFLAKE_ACCOUNT, SNOWFLAKE_HOST if "
-                f"it is set, and the network."
-            ) from error
-        raise ReelhouseError(
-            f"The account {credentials.account} does not let {credentials.user} in "
-            f"({first_line(error)}): check the variables SNOWFLAKE_…."
-        ) from error
-
-
-def limits() -> dict[str, Any]:
-    """Arguments that let the connector wait for nothing without end."""
-    return {
-        "login_timeout": LOGIN_SECONDS,
-        # This is no more than how long a statement may take.
-        "network_timeout": STATEMENT_SECONDS,
-        "backoff_policy": _patience,
-    }
-
-
-def _patience() -> Iterator[int]:
-    """The seconds to wait before each further attempt at one request."""
-    deadline = time.monotonic() + NETWORK_SECONDS
-    seconds = 1
-    while time.monotonic() < deadline:
-        yield seconds
-        seconds = min(2 * seconds, LONGEST_WAIT_SECONDS)
-    raise connector().errors.OperationalError(
-        msg=f"There was no answer for {NETWORK_SECONDS} seconds.", errno=NO_ANSWER
-    )
-
-
-def connector() -> Any:
-    """The module snowflake.connector, imported when it is needed.
-
-    It warns of newer libraries beside the ones it was made with, and logs what it
-    raises as well.
-    """
-    logging.getLogger("snowflake.connector").addHandler(logging.NullHandler())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import snowflake.connector
-        import snowflake.connector.util_text
-    return snowflake.connector
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether an error says that the account cannot be reached any more."""
-    errors = connector().errors
-    if isinstance(error, errors.OperationalError):
-        # So begin the connector's numbers for the way to the account.
-        return bool(error.errno // 1_000 == NO_ANSWER // 1_000)
-    return isinstance(error, errors.Error) and not isinstance(
-        error, errors.DatabaseError
-    )
-
-
-def _login(credentials: Any) -> dict[str, Any]:
-    """What the connector logs in with; ReelhouseError where a key cannot be used."""
-    variable = (
-        "SNOWFLAKE_PRIVATE_KEY"
-        if credentials.private_key
-        else "SNOWFLAKE_PRIVATE_KEY_PATH"
-    )
-    try:
-        login: dict[str, Any] = credentials.auth_args()
-        is_rsa = True
-        if key := login.get("private_key"):
-            # As an object the connector need not check it once more.
-            login["private_key"] = load_der_private_key(key, None)
-            is_rsa = isinstance(login["private_key"], RSAPrivateKey)
-    except OSError as error:
-        raise ReelhouseError(
-            f"{variable} names a file that cannot be read ({error.strerror}): check "
-            f"its path and its permissions."
-        ) from error
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        opened = (
-            "opens with SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
-            if credentials.private_key_passphrase
-            else "opens without SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
-        )
-        raise ReelhouseError(
-            f"{variable} holds no private key that {opened}: check both."
-        ) from None  # who knows what of the key a library would show
-    if not is_rsa:
-        raise ReelhouseError(
-            f"{variable} holds a private key of another kind than RSA: make one as "
-            f"docs/snowflake.md does."
-        )
-    return login
-
-
-def _credentials() -> Any:
-    """What dbt itself reads from profiles.yml for the target prod."""
-    from dbt.config.profile import Profile, read_profile
-    from dbt.config.renderer import ProfileRenderer
-    from dbt.flags import set_from_args
-    from dbt_common.context import set_invocation_context
-
-    set_invocation_context(variables())
-    set_from_args(argparse.Namespace(), None)
-    profile = Profile.from_raw_profiles(
-        raw_profiles=read_profile(str(PROJECT)),
-        profile_name="reelhouse",
-        renderer=ProfileRenderer({}),
-        target_override="prod",
-    )
-    return profile.credentials
-
-
-def first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
-def literal(value: object) -> str:
-    """A value as a SQL literal; a backslash escapes there, so it is escaped."""
-    if value is None:
-        return "null"
-    if isinstance(value, int):
-        return str(value)
-    return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"
+    with open_account(settings.target) as account:
+        yield Warehouse(account, settings.stage, settings.source)
 
 
 def _data_type(column: Column) -> str:

@@ -1,0 +1,418 @@
+"""Commands from files to published tables: run, load, status, publish."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from shutil import which
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reelhouse.cli import show
+from reelhouse.cli.command import (
+    accept_shrink_option,
+    command,
+    on_error_option,
+    source_option,
+    target_option,
+)
+from reelhouse.cli.highlights import BEST, NEWEST, QUESTION
+from reelhouse.contract import entities
+from reelhouse.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from reelhouse.engines.publication import Publication
+    from reelhouse.ingest.load import LoadReport
+    from reelhouse.run import RunReport
+    from reelhouse.transform.build import BuildReport
+    from reelhouse.transform.state import State
+
+SHOWN_REASONS = 8
+SHOWN_CAUSES = 4
+
+
+@click.command()
+@source_option
+@target_option
+@on_error_option
+@accept_shrink_option
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Make all but the raw tables anew, history from their kept changes; the raw "
+    "tables from the backup where the warehouse cannot be read.",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Build and test everything, also what is up to date.",
+)
+@click.option(
+    "--unit-tests",
+    is_flag=True,
+    help="Run the unit tests of what changed, too, or with --all all of them.",
+)
+@click.option(
+    "--report",
+    "with_report",
+    is_flag=True,
+    help="Write the charts of what is published, as `reelhouse report` does.",
+)
+@command
+def run(
+    source: str | None,
+    target: str | None,
+    on_error: Any,
+    accept_shrink: bool,
+    rebuild: bool,
+    everything: bool,
+    unit_tests: bool,
+    with_report: bool,
+) -> None:
+    """Do it all: upload, load, build, test and publish.
+
+    Only what is out of date is built: what new files reach, and what edits of the tree
+    reach.
+    """
+    from reelhouse.run import BuildFailed
+    from reelhouse.run import run as run_all
+
+    settings = read_settings(source, target)
+    try:
+        with show.steps() as progress:
+            report = run_all(
+                settings,
+                on_error=on_error,
+                accept_shrink=accept_shrink,
+                rebuild=rebuild,
+                everything=everything,
+                unit_tests=unit_tests,
+                progress=progress,
+            )
+    except BuildFailed as failed:
+        _show_failures(failed.report, failed.failed)
+        raise
+    _show_run(settings, report)
+    if with_report:
+        _write_report_if_possible(settings)
+
+
+def _write_report_if_possible(settings: Settings) -> None:
+    """Write the report of a run, which has ended well whatever becomes of it."""
+    from reelhouse.dashboard.report import write_report
+
+    try:
+        write_report(settings, settings.report)
+    except Exception as error:  # noqa: BLE001
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        show.note(
+            f"The tables are published, but the report could not be written "
+            f"({first.rstrip('.')}): see to it, and make it by `reelhouse report`."
+        )
+    else:
+        show.out.print(
+            f"Their charts: {show.place(settings.report)}, for any browser",
+            soft_wrap=True,
+        )
+
+
+@click.command()
+@source_option
+@target_option
+@on_error_option
+@accept_shrink_option
+@click.option("--validate", is_flag=True, help="Load nothing; say what would happen.")
+@command
+def load(
+    source: str | None,
+    target: str | None,
+    on_error: Any,
+    accept_shrink: bool,
+    validate: bool,
+) -> None:
+    """Load what is new in the source into the raw tables.
+
+    With --validate the exit status is 1 where a record would be rejected.
+    """
+    from reelhouse.engines.engine import engine_of
+    from reelhouse.ingest.load import load as load_all
+    from reelhouse.ingest.source import open_source
+    from reelhouse.locking import writing
+
+    settings = read_settings(source, target)
+    engine = engine_of(settings)
+    with (
+        writing(settings.warehouse),
+        TemporaryDirectory() as scratch,
+        show.steps() as progress,
+        open_source(settings, progress) as opened,
+        engine.open_trial(settings, Path(scratch))
+        if validate
+        else engine.open_warehouse(settings) as warehouse,
+    ):
+        report = load_all(
+            settings,
+            opened,
+            warehouse,
+            on_error=on_error,
+            accept_shrink=accept_shrink,
+            validate=validate,
+            progress=lambda name, done, total: progress(f"load {name}", done, total),
+        )
+    _show_load(report, validate)
+    if validate and (report.rejected or report.refused):
+        sys.exit(1)
+
+
+@click.command()
+@target_option
+@command
+def status(target: str | None) -> None:
+    """List what is out of date, and why; nothing is built.
+
+    It looks at what is loaded and at the tree, and not at the source.
+    """
+    from reelhouse.transform.state import state_of
+
+    _show_state(state_of(read_settings(None, target)))
+
+
+@click.command()
+@target_option
+@command
+def publish(target: str | None) -> None:
+    """Publish what is built, if all of it is up to date and has passed."""
+    from reelhouse.serving.publish import publish as publish_there
+
+    settings = read_settings(None, target)
+    _show_publication(publish_there(settings), settings)
+
+
+def _show_load(report: LoadReport, is_trial: bool = False) -> None:
+    """What a load did, object by object."""
+    if report.entries:
+        _objects(report)
+    if is_trial:
+        show.out.print("Nothing was loaded: this was a trial.")
+    elif report.load_id is None:
+        show.out.print(
+            f"Nothing new: {show.count(report.unchanged, 'object')} known from before."
+        )
+    else:
+        show.out.print(f"Load {report.load_id} is complete.")
+    _notes(report)
+
+
+def _objects(report: LoadReport) -> None:
+    names = ("file", "", "records", "rows", "new", "rejected", "removed")
+    grid = show.grid(names, labels=2)
+    for entry in report.entries:
+        counts = (
+            entry.records,
+            entry.rows_loaded,
+            entry.rows_new,
+            entry.rows_rejected,
+            entry.rows_removed,
+        )
+        grid.add_row(
+            show.safe(entry.file), entry.status, *(f"{count:,}" for count in counts)
+        )
+    show.out.print(grid)
+
+
+def _notes(report: LoadReport) -> None:
+    if report.rejected:
+        show.note(f"{show.count(report.rejected, 'record')} rejected and kept aside:")
+        reasons = sorted(report.reject_reasons.items(), key=lambda item: -item[1])
+        for (file, reason), count in reasons[:SHOWN_REASONS]:
+            show.out.print(f"      {count:>7,}  {show.safe(file)}: {show.safe(reason)}")
+        if len(reasons) > SHOWN_REASONS:
+            show.out.print("               … all of them: serving.health_rejects")
+    if report.missing:
+        files = ", ".join(report.missing)
+        show.note(f"Not in the source, so their tables are empty: {files}.")
+    if report.ignored:
+        show.note(f"Other keys of the source, left alone: {report.ignored:,}.")
+    for message in [*report.hints, *report.refused, *report.warnings]:
+        show.note(message)
+
+
+def _show_failures(report: BuildReport, failed: Path | None) -> None:
+    """The failed models and tests, and how to look at their rows."""
+    show.err.print(
+        f"[bold red]The build failed:[/] {len(report.failures)} of its nodes"
+    )
+    for failure in report.failures:
+        kind = failure.kind.replace("_", " ")
+        show.err.print(
+            f"  [red]✗[/] {kind} {show.safe(failure.name)}\n"
+            f"      {show.safe(failure.message)}",
+            soft_wrap=True,
+        )
+    if report.skipped:
+        show.err.print(
+            f"  {show.count(report.skipped, 'node')} behind them did not run."
+        )
+    tests = [each.name for each in report.failures if each.kind == "test"]
+    if tests:
+        where = f"REELHOUSE_WAREHOUSE={show.place(failed)} " if failed else ""
+        target = "" if failed else "--target prod "
+        show.err.print(
+            f"To see the rows: {where}.venv/bin/dbt show {target}"
+            f"--select {show.safe(tests[0])}",
+            soft_wrap=True,
+        )
+
+
+def _show_run(settings: Settings, report: RunReport) -> None:
+    """The closing summary of a run."""
+    show.out.rule(
+        f"[bold]Reelhouse[/] · {show.safe(settings.source_name)}", style="dim"
+    )
+    for message in _recovered(report):
+        show.note(message)
+    _show_load(report.loaded)
+    built, rows, published = report.built, report.loaded.live_rows, report.published
+    if report.state:
+        show.out.print()
+        _why(report.state, "were")
+    for name, reason in report.from_scratch.items():
+        show.out.print(
+            f"{show.safe(name)} from scratch: {show.safe(reason)}.", soft_wrap=True
+        )
+    told = (
+        ""
+        if report.stands
+        else f"[bold]{show.count(built.models, 'model')}[/] built, "
+        f"[bold]{show.count(built.tests, 'test')}[/] passed, "
+    )
+    tables = (
+        f"[bold]{show.count(published.tables, 'table')}[/]" if published else "nothing"
+    )
+    size = f" ({published.rows:,} rows)" if published else ""
+    verb = "stay published" if report.stands else "published"
+    show.out.print(f"{told}{tables} {verb}{size}")
+    if rows:
+        held = ", ".join(
+            f"{rows[name]:,} {name.replace('_', ' ')}" for name in entities()
+        )
+        show.out.print(f"The warehouse holds {held}.")
+    times = " · ".join(f"{step} {took:.1f} s" for step, took in report.seconds.items())
+    total = sum(report.seconds.values())
+    show.out.print(f"[dim]{times} · in all {total:.1f} s[/]")
+    _newest(settings)
+    _best(settings)
+    command = "reelhouse" if which("reelhouse") else ".venv/bin/reelhouse"
+    target = f" --target {settings.target}" if settings.is_snowflake else ""
+    show.out.print("\nWhat next:")
+    for words, purpose in (
+        ("dashboard", "the dashboards"),
+        (f"query '{QUESTION}'", "a table"),
+        ("query 'select * from published_tables'", "what there is"),
+        ("run --source DIR", "your own files"),
+    ):
+        show.out.print(f"  {command} {words + target:<42} [dim]{purpose}[/]")
+    show.out.print(f"[dim]All tables: {_place(settings)}, schema serving[/]")
+
+
+def _recovered(report: RunReport) -> Iterator[str]:
+    """What became of files that the run could not build upon, and what was kept."""
+    where = f": its files are now in {show.place(report.aside)}" if report.aside else ""
+    recovery = report.recovery
+    if report.former_source:
+        yield f"The warehouse belonged to {report.former_source}{where}."
+    elif recovery and not recovery.is_whole and (report.aside or recovery.written_at):
+        backup = f"from the backup of {recovery.written_at} UTC"
+        places = {"file": "from the damaged file", "backup": backup}
+        raw = places[recovery.raw] if recovery.raw else "read anew from the source"
+        history = (
+            places[recovery.history]
+            if recovery.history
+            else "recorded again from them"
+            if recovery.raw
+            else "begun anew"
+        )
+        yield f"The warehouse is gone or damaged{where}."
+        yield f"Its raw rows are {raw}, its history is {history}."
+    elif report.aside:
+        yield f"There was a backup of another warehouse{where}."
+
+
+def _newest(settings: Settings) -> None:
+    """How old the data itself is, which no delivery can be blamed for."""
+    from reelhouse.serving.query import ask
+
+    ((event, newest),) = ask(settings, NEWEST)[1]
+    if isinstance(newest, datetime):
+        days = (settings.now() - newest).days
+        age = f"{show.count(days, 'day')} before this run" if days > 0 else "of today"
+        show.out.print(f"The newest {event} is of {newest:%Y-%m-%d}, {age}.")
+
+
+def _best(settings: Settings) -> None:
+    from reelhouse.serving.query import ask
+
+    names, rows = ask(settings, BEST)
+    if not rows:
+        return
+    grid = show.grid([names[0].capitalize(), *names[1:]])
+    for title, *numbers in rows:
+        shown = (
+            f"{each:.3f}" if isinstance(each, float) else f"{each:,}"
+            for each in numbers
+        )
+        grid.add_row(show.safe(str(title)), *shown)
+    show.out.print()
+    show.out.print(grid)
+
+
+def _show_state(state: State) -> None:
+    """What is out of date, node by node, and why."""
+    from reelhouse.transform.state import NEW_LOAD, PASSED_ON
+
+    _why(state, "are")
+    if state.stale:
+        # Reasons first, then what they reach, models before tests.
+        last = {PASSED_ON: 2, NEW_LOAD: 1}
+        rows = [
+            (state.tree.nodes[each].name, state.tree.nodes[each].kind, reason)
+            for each, reason in state.stale.items()
+        ]
+        rows.sort(key=lambda row: (last.get(row[2], 0), row[1] == "test", row[0]))
+        show.table(("node", "kind", "reason"), rows)
+
+
+def _why(state: State, verb: str) -> None:
+    """How much is out of date, or was, and the reasons of most nodes."""
+    if not state.stale:
+        show.out.print(
+            "Everything is up to date with the loaded files and with the tree."
+        )
+        return
+    causes = state.causes
+    more = len(causes) - SHOWN_CAUSES
+    told = "; ".join(causes[:SHOWN_CAUSES]) + (f"; and {more} more" * (more > 0))
+    show.out.print(
+        f"[bold]{len(state.stale):,} of {show.count(state.total, 'node')}[/] {verb} "
+        f"out of date: {show.safe(told)}.",
+        soft_wrap=True,
+    )
+
+
+def _show_publication(publication: Publication, settings: Settings) -> None:
+    show.out.print(
+        f"{show.count(publication.tables, 'table')} published "
+        f"({publication.rows:,} rows): {_place(settings)}"
+    )
+
+
+def _place(settings: Settings) -> str:
+    """Where the published tables are."""
+    if settings.is_snowflake:
+        return "the account's database"
+    return show.place(settings.published)

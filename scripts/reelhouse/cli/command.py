@@ -1,0 +1,81 @@
+"""Command: what all commands share, options and how they end."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from reelhouse.cli import show
+from reelhouse.errors import ReelhouseError
+
+STOPPED = "Stopped. What was there before is untouched; run it again."
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any]:
+    """Add --debug, and turn errors into one sentence and the exit status `failure`."""
+
+    def told(message: object, debug: bool, status: int = failure) -> SystemExit:
+        if debug:
+            traceback.print_exc()
+        else:
+            show.error(message)
+        return SystemExit(status)
+
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @wraps(function)
+    def guarded(*args: Any, debug: bool, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except ReelhouseError as error:
+            raise told(error, debug) from error
+        except KeyboardInterrupt as error:
+            raise told(STOPPED, debug, 130) from error
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            why = f"{error.strerror or error}{where}: --debug shows more."
+            raise told(why, debug) from error
+        except Exception as error:
+            # What DuckDB makes of Ctrl-C.
+            if str(error) == "Query interrupted":
+                raise told(STOPPED, debug, 130) from error
+            first = (str(error).strip().splitlines() or ["no message"])[0]
+            why = (
+                f"Something went wrong that should not ({type(error).__name__}: "
+                f"{first}): please report it with what --debug shows."
+            )
+            raise told(why, debug) from error
+
+    return guarded
+
+
+source_option = click.option(
+    "--source",
+    metavar="DIR|s3://…",
+    help="Folder or S3 address of the files.  [default: $REELHOUSE_SOURCE, or the "
+    "sample in data/sample]",
+)
+target_option = click.option(
+    "--target",
+    metavar="NAME",
+    help="dbt target: dev, ci, prod or another one of profiles.yml.  "
+    "[default: $DBT_TARGET, or dev]",
+)
+on_error_option = click.option(
+    "--on-error",
+    type=click.Choice(["continue", "skip-file", "abort"]),
+    default="continue",
+    show_default=True,
+    help="What bad records do: they are kept aside, their file is refused, or the "
+    "load stops.",
+)
+accept_shrink_option = click.option(
+    "--accept-shrink",
+    is_flag=True,
+    help="Let a file lose more of its rows than usual.",
+)

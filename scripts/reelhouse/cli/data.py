@@ -1,0 +1,142 @@
+"""Commands that get data and put it into a bucket."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reelhouse.cli import show
+from reelhouse.cli.command import command
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import read_settings
+
+if TYPE_CHECKING:
+    from reelhouse.movielens.download import DownloadReport
+    from reelhouse.movielens.generate import GenerateReport
+
+
+@click.command()
+@click.option("--ratings", type=int, required=True, help="Number of ratings.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Any number.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write the six files to.",
+)
+@click.option("--dirty", is_flag=True, help="Plant known faults, and list them.")
+@command
+def generate(ratings: int, seed: int, out: Path, dirty: bool) -> None:
+    """Write MovieLens-shaped files of any size.
+
+    The same arguments give the same bytes.
+    """
+    from reelhouse.movielens.generate import generate as generate_files
+
+    with show.steps() as progress:
+        try:
+            report = generate_files(out, ratings, seed, dirty=dirty, progress=progress)
+        except ValueError as error:
+            raise ReelhouseError(str(error)) from error
+    _show_generated(report)
+
+
+@click.command()
+@click.argument("release")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write the files to.",
+)
+@click.option(
+    "--accept-licence",
+    is_flag=True,
+    help="Accept the terms of the data without being asked.",
+)
+@command
+def download(release: str, out: Path, accept_licence: bool) -> None:
+    """Fetch a real RELEASE of MovieLens from GroupLens, verified.
+
+    RELEASE is ml-latest-small, ml-20m, ml-25m, ml-32m or ml-latest. What broke off
+    goes on where it stopped.
+    """
+    from reelhouse.movielens.download import download as fetch
+
+    def agree(terms: str) -> bool:
+        _show_terms(terms)
+        if accept_licence or not (sys.stdin and sys.stdin.isatty()):
+            return accept_licence
+        return click.confirm("Do you accept these terms?", err=True)
+
+    with show.steps() as progress:
+        report = fetch(release, out, agree, progress=progress)
+    _show_downloaded(report)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("url")
+@command
+def upload(folder: Path, url: str) -> None:
+    """Upload the MovieLens files of FOLDER to URL, an S3 address.
+
+    The ordinary AWS variables say which S3 and with what credentials.
+    """
+    from reelhouse.ingest.source import list_folder, real_bucket, upload_folder
+
+    settings = read_settings(target="dev")
+    listing = list_folder(folder)
+    with show.steps() as progress:
+        count = upload_folder(real_bucket(settings), folder, listing, url, progress)
+    _show_uploaded(count, len(listing.ignored), listing.hints, url)
+
+
+def _show_uploaded(count: int, ignored: int, hints: list[str], url: str) -> None:
+    show.out.print(f"{show.count(count, 'file')} uploaded to {show.safe(url)}.")
+    if ignored:
+        show.note(f"Other files of the folder, left alone: {ignored:,}.")
+    for hint in hints:
+        show.note(hint)
+
+
+def _show_generated(report: GenerateReport) -> None:
+    """The files of a generated data set, and the list of its planted faults."""
+    grid = show.grid(("file", "records"))
+    for each in report.files:
+        grid.add_row(each.name, f"{each.records:,}")
+    show.out.print(grid)
+    if report.manifest:
+        show.out.print(
+            f"{show.count(report.planted, 'fault')} planted: {report.manifest}"
+        )
+    show.out.print(f"\nreelhouse run --source {show.place(report.out)}")
+
+
+def _show_terms(text: str) -> None:
+    """The terms of a data set, where a person sees them and a pipe does not."""
+    show.err.print(show.safe(text), soft_wrap=True)
+
+
+def _show_downloaded(report: DownloadReport) -> None:
+    """The files of a release, and how far they are known to be the published ones."""
+    grid = show.grid(("file", "bytes"))
+    for name, size in report.files.items():
+        grid.add_row(name, f"{size:,}")
+    show.out.print(grid)
+    if not report.is_new:
+        show.out.print("Nothing was fetched: all of it is there from before.")
+    elif report.is_fixed:
+        show.out.print("Verified: the SHA-256 of the archive is the published one.")
+    else:
+        show.out.print(
+            f"Verified: length and CRC-32 of each file. {report.name} changes, so no "
+            f"checksum is published for it; this one's SHA-256 is {report.sha256}.",
+            soft_wrap=True,
+        )
+    show.out.print(f"\nreelhouse run --source {show.place(report.out)}")

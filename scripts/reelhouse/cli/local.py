@@ -1,0 +1,119 @@
+"""Commands that stand in for a cloud on this machine: bucket and emulator."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+
+import click
+
+from reelhouse.cli import show
+from reelhouse.cli.command import CONTEXT, command
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import environment
+
+# How often to look whether a server is still there, and how long a command may take
+# to stop.
+LOOK_SECONDS = 2.0
+STOP_SECONDS = 5.0
+
+
+@click.command(context_settings={**CONTEXT, "ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@command
+def bucket(command: tuple[str, ...]) -> None:
+    """Serve a local S3 with an empty bucket named reelhouse.
+
+    With a COMMAND (after --) it runs that with the AWS variables set and stops with
+    it; without, it prints the variables and stays up until Ctrl-C.
+    """
+    from reelhouse.ingest.source import LOCAL_BUCKET
+    from reelhouse.local.bucket import environment as aws_variables
+    from reelhouse.local.bucket import serve_bucket
+    from reelhouse.s3 import upload as upload_files
+
+    with serve_bucket() as s3:
+        upload_files(s3, [], LOCAL_BUCKET)
+        variables = aws_variables(s3)
+        _serve(
+            variables, command, "s3://reelhouse until Ctrl-C; its contents end with it"
+        )
+
+
+@click.command(context_settings={**CONTEXT, "ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@command
+def emulator(command: tuple[str, ...]) -> None:
+    """Serve a local emulated Snowflake, for the dbt target prod.
+
+    With a COMMAND (after --) it runs that with the Snowflake variables set and stops
+    with it; without, it prints the variables and stays up until Ctrl-C. Its stages
+    reach the S3 that AWS_ENDPOINT_URL names, such as that of `reelhouse bucket`.
+    """
+    from reelhouse.local.emulator import environment as snowflake_variables
+    from reelhouse.local.emulator import serve_emulator
+
+    with serve_emulator() as settings:
+        _serve(
+            snowflake_variables(settings),
+            command,
+            "an emulated Snowflake until Ctrl-C; its tables end with it",
+            settings.port,
+        )
+
+
+def _serve(
+    variables: dict[str, str],
+    command: tuple[str, ...],
+    what: str,
+    port: int | None = None,
+) -> None:
+    """Run a command with these variables and exit with its status, or wait.
+
+    Where a port is given, the command is ended when nothing listens there any more.
+    """
+    if not command:
+        _show_serving(variables, what)
+        signal.pause()
+    with environment(variables):
+        try:
+            process = subprocess.Popen(command)
+        except FileNotFoundError:
+            raise ReelhouseError(
+                f"There is no command '{command[0]}': write one after --, as a shell "
+                f"would run it."
+            ) from None
+        with process:
+            try:
+                status = _wait_for(process, port)
+            except BaseException:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_SECONDS)
+                process.kill()
+                raise
+    sys.exit(status)
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int | None) -> int:
+    from reelhouse.local.child import listens
+
+    while True:
+        try:
+            return process.wait(LOOK_SECONDS if port else None)
+        except subprocess.TimeoutExpired:
+            # The connector would wait for it for ever.
+            if port and not listens(port):
+                raise ReelhouseError(
+                    "The server that this command needs has ended by itself: run it "
+                    "again, with less data or with more memory."
+                ) from None
+
+
+def _show_serving(variables: Mapping[str, str], what: str) -> None:
+    for name, value in variables.items():
+        show.out.print(f"export {name}='{value}'", soft_wrap=True)
+    show.err.print(f"Serving {what}.")

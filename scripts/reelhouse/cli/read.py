@@ -1,0 +1,176 @@
+"""Commands for readers of the published tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reelhouse.cli import show
+from reelhouse.cli.command import command, target_option
+from reelhouse.settings import powerbi_schemas, read_settings
+
+if TYPE_CHECKING:
+    from reelhouse.powerbi import Project
+    from reelhouse.serving.export import Export
+
+
+@click.command()
+@click.argument("question")
+@target_option
+@command
+def query(question: str, target: str | None) -> None:
+    """Ask the published tables one QUESTION, in SQL.
+
+    Example: reelhouse query 'select * from serving.dim_genres'
+    """
+    from reelhouse.serving.query import ask
+
+    names, rows = ask(read_settings(None, target), question)
+    show.table(names, rows)
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to serve on.  [default: 8501, or any that is free]",
+)
+@target_option
+@command
+def dashboard(port: int | None, target: str | None) -> None:
+    """Serve the dashboards on this machine, until Ctrl-C."""
+    from reelhouse.dashboard.serving import Published, serving_of
+    from reelhouse.dashboard.start import HOST, free_port, start
+
+    settings = read_settings(None, target)
+    serving_of(Published(settings)).version()
+    port = free_port(port)
+    _show_dashboard(f"http://{HOST}:{port}")
+    start(settings, port)
+
+
+@click.command()
+@target_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="HTML file to write.  [default: report.html in the warehouse folder]",
+)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder to write the two main charts to, as PNG.",
+)
+@command
+def report(target: str | None, out: Path | None, pictures: Path | None) -> None:
+    """Write the charts of all pages into one HTML file.
+
+    It needs nothing else, neither a server nor a network.
+    """
+    from reelhouse.dashboard.report import write_pictures, write_report
+
+    settings = read_settings(None, target)
+    out = out or settings.report
+    write_report(settings, out)
+    show.written(out)
+    for picture in write_pictures(settings, pictures) if pictures else ():
+        show.written(picture)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="Parquet keeps types; CSV opens anywhere.",
+)
+@target_option
+@command
+def export(folder: Path, form: Any, target: str | None) -> None:
+    """Write the published tables into DIR, a file each.
+
+    An earlier export there is replaced as a whole; anything else is left alone, and
+    refused. In CSV, text that a spreadsheet would run as a formula has an apostrophe
+    before it.
+    """
+    from reelhouse.serving.export import export as export_tables
+
+    settings = read_settings(None, target)
+    with show.steps() as progress:
+        made = export_tables(settings, folder, form, progress)
+    _show_exported(made)
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write the project to.",
+)
+@click.option(
+    "--schemas",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Copy of the folder fabric of Microsoft's json-schemas, to validate against.  "
+    "[default: $REELHOUSE_POWERBI_SCHEMAS]",
+)
+@target_option
+@command
+def powerbi(out: Path, schemas: Path | None, target: str | None) -> None:
+    """Write a Power BI project over the tables in Snowflake.
+
+    Tables, types, relations and measures are those of the dbt tree; each is checked to
+    be in what the target has published. An earlier project there is replaced as a
+    whole, unless it was changed since.
+    """
+    from reelhouse.powerbi import write_project
+
+    settings = read_settings(None, target)
+    _show_powerbi(write_project(settings, out, schemas or powerbi_schemas()))
+
+
+def _show_dashboard(address: str) -> None:
+    show.out.print(f"The dashboards: [bold]{address}[/]  [dim](Ctrl-C ends them)[/]")
+
+
+def _show_exported(made: Export) -> None:
+    """What an export holds, and what it took the place of."""
+    show.out.print(
+        f"{show.count(len(made.tables), 'table')} exported ({made.rows:,} rows) of "
+        f"version {made.version}: {show.place(made.folder)}",
+        soft_wrap=True,
+    )
+    if made.replaces:
+        show.note(f"The export of version {made.replaces} that was there is replaced.")
+
+
+def _show_powerbi(project: Project) -> None:
+    """What a Power BI project holds, how far it was checked, and how to open it."""
+    parts = (
+        show.count(project.tables, "table"),
+        show.count(project.relations, "relationship"),
+        show.count(project.measures, "measure"),
+    )
+    show.out.print(
+        f"{', '.join(parts)} written: {show.place(project.folder)}", soft_wrap=True
+    )
+    show.out.print("Checked: every column is published, every field is in the model.")
+    if project.validated is None:
+        show.note(
+            "Not validated against Microsoft's schemas: --schemas names their folder."
+        )
+    else:
+        validated = show.count(project.validated, "file")
+        show.out.print(f"Validated against Microsoft's schemas: {validated}.")
+    show.out.print(
+        f"\nPower BI Desktop opens {show.place(project.folder / 'Reelhouse.pbip')}"
+    )

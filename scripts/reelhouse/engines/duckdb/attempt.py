@@ -1,0 +1,186 @@
+"""DuckDB: a run in a copy of the warehouse file, which takes its place at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb.connection import (
+    UnreadableWarehouse,
+    asking,
+    connect,
+    is_damage,
+)
+from reelhouse.engines.duckdb.load import Warehouse, open_warehouse
+from reelhouse.engines.duckdb.publish import prepare, put_in_place
+from reelhouse.engines.publication import Build, Publication, standing
+from reelhouse.engines.warehouse import Ask
+from reelhouse.locking import full_disk, is_of_full_disk
+from reelhouse.settings import Settings
+
+
+@contextmanager
+def attempt(
+    settings: Settings,
+    lasting: Mapping[str, str],  # noqa: ARG001
+    rebuild: bool,
+) -> Iterator[Attempt]:
+    """An attempt in a copy, which is gone at the end if it has not taken its place."""
+    work = _fresh_folder(settings.warehouse / "work")
+    try:
+        yield Attempt(settings, work, rebuild)
+    except UnreadableWarehouse as error:
+        # The copy is no better than what it is a copy of.
+        raise UnreadableWarehouse(settings.database, error.problem) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+class Attempt:
+    """An attempt in a copy of the local files, which takes their place at the end.
+
+    There is no copy of another source's files, nor of those that cannot be read.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, rebuild: bool) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.database = folder / settings.database.name
+        self.former_source: str | None = None
+        self.recovery: backup.Recovery | None = None
+        self.aside: Path | None = None
+        self.backup: backup.Backup | None = None
+        self.is_successor = self._copy(rebuild)
+        self.lacks_history = bool(self.recovery and self.recovery.lacks_history)
+
+    def _copy(self, rebuild: bool) -> bool:
+        """Make the copy; whether all that the files hold is in it."""
+        is_there = self.settings.database.exists()
+        try:
+            self.former_source = other_source(
+                self.settings.database, self.settings.source_name
+            )
+        except UnreadableWarehouse:
+            if not rebuild:
+                raise
+        if self.former_source:
+            return False
+        if is_there and not rebuild:
+            # While it is open for reading, nobody writes.
+            with closing(connect(self.settings.database, read_only=True)):
+                shutil.copyfile(self.settings.database, self.database)
+            return True
+        self.recovery = backup.recover(
+            self.settings.database,
+            self.settings.backup,
+            self.settings.source_name,
+            self.database,
+        )
+        return self.recovery.is_whole
+
+    def open(self) -> AbstractContextManager[Warehouse]:
+        return open_warehouse(self.database)
+
+    def drop_history(self) -> list[int]:
+        with open_warehouse(self.database) as warehouse:
+            return warehouse.keep_raw_alone()
+
+    def keep_failed(self, messages: list[str]) -> Path:
+        if any(is_of_full_disk(each) for each in messages):
+            raise full_disk(self.settings.warehouse)
+        if any(is_damage(each) for each in messages):
+            raise UnreadableWarehouse(self.settings.database)
+        failed = _fresh_folder(self.settings.warehouse / "failed")
+        self.database.replace(failed / self.database.name)
+        return failed
+
+    def back_up(self) -> bool:
+        self.backup = backup.write(self.database, self.settings.backup)
+        return True
+
+    @contextmanager
+    def asking(self) -> Iterator[Ask]:
+        with closing(connect(self.database, read_only=True)) as connection:
+            yield asking(connection)
+
+    def standing(self, build: Build) -> Publication | None:
+        if not self.is_successor or not self.settings.published.exists():
+            return None
+        try:
+            with closing(connect(self.settings.published, read_only=True)) as shown:
+                return standing(asking(shown), build)
+        except UnreadableWarehouse:
+            return None
+
+    def leave(self) -> None:
+        self._let_stand(None)
+
+    def publish(self, build: Build) -> Publication:
+        prepared = self.folder / self.settings.published.name
+        publication = prepare(self.database, self.settings.published, prepared, build)
+        self._let_stand(prepared)
+        return publication
+
+    def _let_stand(self, prepared: Path | None) -> None:
+        if self.is_successor:
+            # Whoever has opened it for writing since would work for nothing.
+            connect(self.settings.database, read_only=True).close()
+        self.aside = _put_aside(self.settings, self.is_successor, self.backup)
+        _finish(self.settings, self.database, prepared)
+        if self.backup:
+            backup.commit(self.backup, self.settings.backup)
+
+
+def other_source(database: Path, source: str) -> str | None:
+    """The source that a warehouse belongs to, if it is another than `source`."""
+    if not database.exists():
+        return None
+    # Opening writes back what a killed process left in the log beside the file.
+    with open_warehouse(database) as warehouse:
+        found = warehouse.source()
+    return found if found != source else None
+
+
+def _put_aside(
+    settings: Settings, is_built_upon: bool, new_backup: backup.Backup | None
+) -> Path | None:
+    """Give what a run does not build upon another place; None where that is nothing.
+
+    A backup that is not of the same warehouse as the new one is put aside, too.
+    """
+    files = [path for path in (settings.database, settings.published) if path.exists()]
+    if is_built_upon or settings.database not in files:
+        files = []
+    known = backup.read(settings.backup)
+    is_other = bool(known and new_backup and not known.is_of(new_backup))
+    if not files and not is_other:
+        return None
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    aside = _fresh_folder(settings.warehouse / f"aside-{stamp}")
+    for path in files:
+        # A second name, so that readers are never without the first.
+        os.link(path, aside / path.name)
+    if files and settings.report.exists():
+        settings.report.rename(aside / settings.report.name)
+    if is_other:
+        backup.put_aside(settings.backup, aside / settings.backup.name)
+    return aside
+
+
+def _finish(settings: Settings, database: Path, prepared: Path | None) -> None:
+    """Put the new files in place of the old ones, each by one rename."""
+    put_in_place(database, settings.database)
+    if prepared:
+        put_in_place(prepared, settings.published)
+    shutil.rmtree(settings.warehouse / "failed", ignore_errors=True)
+
+
+def _fresh_folder(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

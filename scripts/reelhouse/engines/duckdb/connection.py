@@ -1,0 +1,119 @@
+"""DuckDB: opening a file, what its errors mean, and values and names in its SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from reelhouse.engines.warehouse import Ask
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import memory_limit
+
+DAMAGE = re.compile("Corrupt database|Could not read enough bytes|invalidated because")
+
+
+class UnreadableWarehouse(ReelhouseError):
+    """The file is there, but it cannot be read, at least not all of it."""
+
+    def __init__(self, path: Path, problem: str = "is damaged") -> None:
+        self.problem = problem
+        super().__init__(
+            f"{path} {problem}: make a new one with `reelhouse run --rebuild`, which "
+            f"puts it aside and keeps what it or the backup holds, or set "
+            f"REELHOUSE_WAREHOUSE to another folder."
+        )
+
+
+def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection in UTC that reaches for no network; errors as ReelhouseError."""
+    limit = memory_limit()
+    try:
+        connection = duckdb.connect(
+            str(path),
+            read_only=read_only,
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "python_enable_replacements": "false",
+                **({"memory_limit": limit} if limit else {}),
+            },
+        )
+    except duckdb.Error as error:
+        raise _cannot_open(path, str(error)) from error
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def attached(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection with a file attached as `published`, for reading; errors as above.
+
+    Connections that name the same path share one database as long as any of them is
+    open, and so its settings and the file that was there first. This one shares none.
+    """
+    connection = connect(Path(":memory:"))
+    try:
+        connection.execute(f"attach {literal(path)} as published (read_only)")
+    except duckdb.Error as error:
+        connection.close()
+        raise _cannot_open(path, str(error)) from error
+    return connection
+
+
+def asking(connection: duckdb.DuckDBPyConnection) -> Ask:
+    """A function that gives the rows of an answer."""
+    return lambda question: connection.execute(question).fetchall()
+
+
+@contextmanager
+def telling_damage(path: Path) -> Iterator[None]:
+    """Turn what DuckDB says of a damaged block into UnreadableWarehouse."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if is_damage(str(error)):
+            raise UnreadableWarehouse(path) from error
+        raise
+
+
+def is_damage(message: str) -> bool:
+    """Whether a message of DuckDB says that the file is not as it was written."""
+    return bool(DAMAGE.search(message))
+
+
+def _cannot_open(path: Path, message: str) -> ReelhouseError:
+    if "Could not set lock" in message:
+        holder = re.search(r"\(PID (\d+)\)", message)
+        who = f"process {holder.group(1)}" if holder else "another process"
+        return ReelhouseError(
+            f"{path} is in use by {who}: wait for it to end, or end it."
+        )
+    if "Permission denied" in message or "Cannot open file" in message:
+        return ReelhouseError(
+            f"{path} cannot be opened: check its permissions and its folder's."
+        )
+    if "with a newer version" in message:
+        return UnreadableWarehouse(path, "was written by a newer DuckDB")
+    return UnreadableWarehouse(path)
+
+
+def literal(value: object) -> str:
+    """A value as a SQL literal: a whole number as it is, else its text in quotes."""
+    return (
+        str(value)
+        if isinstance(value, int)
+        else "'" + str(value).replace("'", "''") + "'"
+    )
+
+
+def identifier(name: str) -> str:
+    """A name in quotes, as SQL takes any name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def path_literal(path: Path) -> str:
+    """A path as a literal in which nothing acts as a glob."""
+    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))

@@ -1,0 +1,237 @@
+"""DuckDB: the published file, brought up to date in a copy and put in place by one
+rename.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+
+from reelhouse.engines.duckdb.connection import (
+    asking,
+    attached,
+    connect,
+    identifier,
+    literal,
+    telling_damage,
+)
+from reelhouse.engines.publication import (
+    Build,
+    Piece,
+    Publication,
+    Shapes,
+    descriptions,
+    pieces_of,
+    publication_of,
+    shapes,
+    staying,
+)
+from reelhouse.engines.views import View, refusal
+from reelhouse.errors import ReelhouseError
+
+# Readers as old as DuckDB 1.1 open a file of this version.
+STORAGE_VERSION = "v1.0.0"
+# A copy carries free blocks along. With this bound the file is at most twice as large
+# as what it holds, whatever shrinks; what is replaced is written where it was before.
+MOST_FREE = 0.5
+
+
+def prepare(database: Path, published: Path, to: Path, build: Build) -> Publication:
+    """Write what a build has to publish into a file that nobody sees yet.
+
+    It is a copy of the `published` one, in which what differs is replaced; or a new
+    one, where there is none that can be built upon. Nobody sees it until
+    `put_in_place`.
+    """
+    _remove(to)
+    connect(database, read_only=True).close()
+    connection = connect(Path(":memory:"))
+    try:
+        with telling_damage(database):
+            connection.execute(f"attach {literal(database)} as reelhouse (read_only)")
+            connection.execute("use reelhouse")
+            publication = _write(connection, published, to, build)
+    except BaseException:
+        connection.close()
+        _remove(to)
+        raise
+    connection.close()
+    return publication
+
+
+def put_in_place(prepared: Path, published: Path) -> None:
+    """Replace a file by a prepared one, in one step; where it is a link, its target.
+
+    Who has the old file open goes on reading it; a reader never sees a part.
+    """
+    published = published.resolve()
+    if prepared.stat().st_dev != published.parent.stat().st_dev:
+        prepared = Path(shutil.copyfile(prepared, published.with_name(".new")))
+    with prepared.open("rb") as file:
+        os.fsync(file.fileno())
+    prepared.replace(published)
+
+
+def _remove(file: Path) -> None:
+    # What a killed process has left in a log would be written into the next file.
+    for path in (file, file.with_name(file.name + ".wal")):
+        path.unlink(missing_ok=True)
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, published: Path, to: Path, build: Build
+) -> Publication:
+    ask = asking(connection)
+    texts: dict[str, str] = dict(
+        ask(
+            "select lower(view_name), sql from duckdb_views() "
+            "where database_name = 'reelhouse' and schema_name = 'marts'"
+        )
+    )
+    pieces = pieces_of(build, texts, "duckdb", "reelhouse", "serving")
+    stays = _staying_in(published, pieces, shapes(ask, "marts"))
+    if stays:
+        shutil.copyfile(published, to)
+    connection.execute(
+        f"attach {literal(to)} as published (storage_version '{STORAGE_VERSION}')"
+    )
+    connection.execute("begin")
+    connection.execute("create schema if not exists published.serving")
+    for name, kind in ask(
+        "select table_name, case when table_type = 'VIEW' then 'view' else 'table' end "
+        "from information_schema.tables "
+        "where table_catalog = 'published' and table_schema = 'serving'"
+    ):
+        if name.lower() not in stays:
+            connection.execute(f"drop {kind} published.serving.{identifier(name)}")
+    connection.execute("commit")
+    if stays:
+        # Frees the blocks for what comes in their place.
+        connection.execute("checkpoint published")
+    connection.execute("begin")
+    rows = dict(stays)
+    for piece in pieces:
+        if piece.name not in stays:
+            if piece.view:
+                _make_view(connection, piece.name, piece.view)
+            else:
+                _copy_table(connection, piece.name)
+            _copy_comments(connection, piece)
+            rows[piece.name] = _count(connection, _in_serving(piece.name))
+    publication = publication_of(build, pieces, rows)
+    described = descriptions(publication, build, pieces, rows, literal)
+    for name, select in described.items():
+        connection.execute(f"create table {_in_serving(name)} as {select}")
+    connection.execute("commit")
+    connection.execute("use memory")
+    connection.execute("checkpoint published")
+    connection.execute("detach published")
+    return publication
+
+
+def _staying_in(published: Path, pieces: list[Piece], built: Shapes) -> dict[str, int]:
+    """What of a published file can be taken as it is; nothing of one past use."""
+    try:
+        with closing(attached(published)) as connection:
+            connection.execute("use published")
+            ask = asking(connection)
+            ((is_fit,),) = ask(
+                "select free_blocks <= total_blocks * "
+                f"{MOST_FREE} and tags['storage_version'] = '{STORAGE_VERSION}+' "
+                "from pragma_database_size() join duckdb_databases() "
+                "using (database_name) where database_name = 'published'"
+            )
+            if not is_fit:
+                return {}
+            return staying(
+                ask,
+                "serving",
+                pieces,
+                built,
+                lambda names: {name: _read(connection, name) for name in names},
+            )
+    except (ReelhouseError, duckdb.Error):
+        return {}
+
+
+def _read(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """Read a table whole, so that damage shows; its rows."""
+    rows, _ = connection.execute(
+        f"select count(*), max(hash(whole)) from serving.{identifier(name)} as whole"
+    ).fetchall()[0]
+    return int(rows)
+
+
+def _in_serving(name: str) -> str:
+    return f"published.serving.{identifier(name)}"
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    source, target = f"reelhouse.marts.{identifier(name)}", _in_serving(name)
+    definition = ", ".join(
+        f"{identifier(column)} {data_type}{'' if nullable else ' not null'}"
+        for column, data_type, nullable in _columns(connection, name)
+    )
+    connection.execute(f"create table {target} ({definition})")
+    copied = connection.execute(f"insert into {target} from {source}").fetchall()[0][0]
+    there = _count(connection, source)
+    if copied != there:
+        raise ReelhouseError(
+            f"{name} has {there:,} rows, but {copied:,} were copied: nothing is "
+            f"published; publish again."
+        )
+
+
+def _make_view(connection: duckdb.DuckDBPyConnection, name: str, view: View) -> None:
+    columns = ", ".join(identifier(column) for column, *_ in _columns(connection, name))
+    connection.execute("use published")
+    try:
+        connection.execute(
+            f"create view serving.{identifier(name)} ({columns}) as {view.text}"
+        )
+    except duckdb.Error as error:
+        raise refusal(name, error) from error
+    connection.execute("use reelhouse")
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, name: str
+) -> list[tuple[str, str, bool]]:
+    """Name and type of the columns of a mart, and whether they may be null."""
+    return connection.execute(
+        "select column_name, data_type, is_nullable from duckdb_columns() "
+        "where database_name = 'reelhouse' and schema_name = 'marts' "
+        "and lower(table_name) = ? order by column_index",
+        [name],
+    ).fetchall()
+
+
+def _copy_comments(connection: duckdb.DuckDBPyConnection, piece: Piece) -> None:
+    where = "where database_name = 'reelhouse' and schema_name = 'marts'"
+    target = _in_serving(piece.name)
+    for (comment,) in connection.execute(
+        f"select comment from duckdb_tables() {where} and lower(table_name) = $name "
+        f"union all "
+        f"select comment from duckdb_views() {where} and lower(view_name) = $name",
+        {"name": piece.name},
+    ).fetchall():
+        if comment is not None:
+            connection.execute(
+                f"comment on {piece.kind} {target} is {literal(comment)}"
+            )
+    for column, comment in connection.execute(
+        f"select column_name, comment from duckdb_columns() {where} "
+        f"and lower(table_name) = ? and comment is not null",
+        [piece.name],
+    ).fetchall():
+        connection.execute(
+            f"comment on column {target}.{identifier(column)} is {literal(comment)}"
+        )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    return int(connection.execute(f"select count(*) from {relation}").fetchall()[0][0])

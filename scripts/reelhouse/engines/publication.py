@@ -1,0 +1,237 @@
+"""Publication: what is to be shown to readers, and what of it is there already.
+
+What is written is what differs from the place that is brought up to date: a copy of
+the published file, or in an account the schema that was published before the present
+one. For both engines it is decided here what that is.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from graphlib import TopologicalSorter
+from typing import Any
+
+from reelhouse.engines.views import Dialect, View, published_view
+from reelhouse.engines.warehouse import Ask
+
+# Columns of `published_tables`, which tell a later publish what is there.
+LAYOUT = ("name", "kind", "row_count", "ignored_columns", "key_columns", "version")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published: its own id, the load, tables and views, and rows in all."""
+
+    version: str
+    load_id: int
+    tables: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Build:
+    """What may be published: its load, what passed, and its tables."""
+
+    load_id: int
+    tests: int
+    models: int
+    relations: list[Relation]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A model to be published, in lower case: a table or view in the marts.
+
+    `version` tells by which rules and of which loads it was made. `ignored_columns` no
+    compare looks at; `key_columns` is empty where no test names a key.
+    """
+
+    name: str
+    kind: str
+    version: str
+    ignored_columns: tuple[str, ...]
+    key_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A relation as it is published: by a view, or where that is None with its rows."""
+
+    relation: Relation
+    view: View | None
+
+    @property
+    def name(self) -> str:
+        return self.relation.name
+
+    @property
+    def kind(self) -> str:
+        return "view" if self.view else "table"
+
+
+# Kind, and names and types of columns, by the name of a relation.
+Shapes = dict[str, tuple[str, tuple[tuple[Any, ...], ...]]]
+
+
+def pieces_of(
+    build: Build,
+    texts: Mapping[str, str | None],
+    dialect: Dialect,
+    database: str,
+    schema: str = "",
+) -> list[Piece]:
+    """What is published as what, each after what it reads.
+
+    `texts` are the views of the marts in `database`. A view stays one where all that
+    it reads is published too, in `schema`; of others the rows are published.
+    """
+    names = {relation.name for relation in build.relations}
+    pieces: dict[str, Piece] = {}
+    for relation in build.relations:
+        view = None
+        if text := texts.get(relation.name):
+            view = published_view(relation.name, text, dialect, database, schema)
+            if view.outside or not view.reads <= names:
+                view = None
+        pieces[relation.name] = Piece(relation, view)
+    reads = {
+        name: piece.view.reads if piece.view else () for name, piece in pieces.items()
+    }
+    return [pieces[name] for name in TopologicalSorter(reads).static_order()]
+
+
+def shapes(ask: Ask, schema: str) -> Shapes:
+    """What a schema holds, as its engine describes it."""
+    tables = {
+        name
+        for (name,) in ask(
+            "select lower(table_name) from information_schema.tables "
+            f"where lower(table_schema) = '{schema}' and table_type = 'BASE TABLE'"
+        )
+    }
+    columns: dict[str, list[tuple[Any, ...]]] = {}
+    for name, *column in ask(
+        "select lower(table_name), lower(column_name), data_type, numeric_precision, "
+        "numeric_scale from information_schema.columns "
+        f"where lower(table_schema) = '{schema}' "
+        "order by table_name, ordinal_position"
+    ):
+        columns.setdefault(name, []).append(tuple(column))
+    return {
+        name: ("table" if name in tables else "view", tuple(each))
+        for name, each in columns.items()
+    }
+
+
+def staying(
+    ask: Ask,
+    schema: str,
+    pieces: list[Piece],
+    built: Shapes,
+    counted: Callable[[Collection[str]], Mapping[str, int]],
+) -> dict[str, int]:
+    """What a schema holds already as it is to be, with its numbers of rows.
+
+    That is what `published_tables` has in the same version, if it is there, with the
+    columns of `built` and as many rows as are `counted`; and a view only where all
+    that it reads stays.
+    """
+    there = shapes(ask, schema)
+    if not _has_layout(there):
+        return {}
+    said = {
+        name: (kind, version, rows)
+        for name, kind, version, rows in ask(
+            f"select name, kind, version, row_count from {schema}.published_tables"
+        )
+    }
+    alike = [
+        piece
+        for piece in pieces
+        if said.get(piece.name, ())[:2] == (piece.kind, piece.relation.version)
+        and piece.name in there
+        and there[piece.name] == (piece.kind, built[piece.name][1])
+    ]
+    rows = counted([piece.name for piece in alike if not piece.view])
+    stays: dict[str, int] = {}
+    for piece in alike:
+        count = said[piece.name][2]
+        if piece.view:
+            is_same = piece.view.reads <= stays.keys()
+        else:
+            is_same = rows[piece.name] == count
+        if is_same:
+            stays[piece.name] = count
+    return stays
+
+
+def _has_layout(there: Shapes) -> bool:
+    _, columns = there.get("published_tables", ("", ()))
+    return "publication" in there and {name for name, *_ in columns} == {*LAYOUT}
+
+
+def publication_of(
+    build: Build, pieces: list[Piece], rows: Mapping[str, int]
+) -> Publication:
+    """The publication that consists of these pieces, under an id of its own."""
+    return Publication(
+        uuid.uuid4().hex,
+        build.load_id,
+        len(pieces),
+        sum(rows[piece.name] for piece in pieces if not piece.view),
+    )
+
+
+def descriptions(
+    publication: Publication,
+    build: Build,
+    pieces: list[Piece],
+    rows: Mapping[str, int],
+    literal: Callable[[object], str],
+) -> dict[str, str]:
+    """The two tables in which a publication tells what it is, as a select each."""
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    return {
+        "publication": f"select cast({literal(publication.version)} as varchar) "
+        f"as version, cast({literal(now)} as timestamp) as published_at, "
+        f"cast({build.load_id} as bigint) as load_id, "
+        f"cast({build.tests} as bigint) as tests, "
+        f"cast({build.models} as bigint) as models",
+        "published_tables": " union all ".join(
+            f"select {literal(piece.name)} as name, {literal(piece.kind)} as kind, "
+            f"cast({literal(rows[piece.name])} as bigint) as row_count, "
+            f"{literal(', '.join(piece.relation.ignored_columns))} as ignored_columns, "
+            f"{literal(', '.join(piece.relation.key_columns))} as key_columns, "
+            f"{literal(piece.relation.version)} as version"
+            for piece in pieces
+        ),
+    }
+
+
+def standing(published: Ask, build: Build) -> Publication | None:
+    """What is published, where publishing a build would change nothing of it."""
+    if not _has_layout(shapes(published, "serving")):
+        return None
+    known = published(
+        "select name, version, ignored_columns, key_columns, kind, row_count "
+        "from serving.published_tables"
+    )
+    wanted = {
+        (
+            *(relation.name, relation.version),
+            *(", ".join(relation.ignored_columns), ", ".join(relation.key_columns)),
+        )
+        for relation in build.relations
+    }
+    ((version, *about),) = published(
+        "select version, load_id, tests, models from serving.publication"
+    )
+    if {row[:4] for row in map(tuple, known)} != wanted:
+        return None
+    if about != [build.load_id, build.tests, build.models]:
+        return None
+    rows = sum(count for *_, kind, count in known if kind == "table")
+    return Publication(version, build.load_id, len(known), rows)

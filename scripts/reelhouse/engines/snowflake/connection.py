@@ -1,0 +1,286 @@
+"""Snowflake: opening an account, what its errors mean, and values in its SQL."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import PROJECT, variables
+
+# Seconds after which a login, an account that does not answer, and a statement are
+# given up; while a statement runs, an account says so at least every minute.
+LOGIN_SECONDS = 60
+NETWORK_SECONDS = 330
+LONGEST_WAIT_SECONDS = 16
+STATEMENT_SECONDS = 3_600
+
+# The connector's number for a request that failed.
+NO_ANSWER = 250_003
+
+
+class Account:
+    """The database of an account, as an open connection sees it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def run(self, sql: str, *values: object) -> Any:
+        """Run a statement in which each ? stands for a value; its cursor."""
+        return self.connection.cursor().execute(sql, values or None)
+
+    def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of an answer."""
+        rows: list[tuple[Any, ...]] = self.run(sql, *values).fetchall()
+        return rows
+
+    def make_schema(self, name: str) -> None:
+        """Make a schema that is not there."""
+        # Asked first, since the statement wants a privilege that set-up keeps back.
+        if not self.ask(
+            "select 1 from information_schema.schemata "
+            f"where lower(schema_name) = {literal(name)}"
+        ):
+            self.run(f"create schema {name}")
+
+    def tables(self) -> dict[str, str]:
+        """Every table as schema.table, with its kind: a transient one stays one.
+
+        Snowflake makes no permanent clone of a transient table.
+        """
+        rows = self.ask(
+            "select lower(table_schema), lower(table_name), is_transient "
+            "from information_schema.tables where table_type = 'BASE TABLE'"
+        )
+        return {
+            f"{schema}.{name}": "transient table" if kind == "YES" else "table"
+            for schema, name, kind in rows
+        }
+
+    def columns(self, name: str) -> list[str]:
+        """Names of the columns of schema.table, lower case, in their order."""
+        schema, _, table = name.partition(".")
+        rows = self.ask(
+            "select lower(column_name) from information_schema.columns "
+            f"where lower(table_schema) = {literal(schema)} "
+            f"and lower(table_name) = {literal(table)} order by ordinal_position"
+        )
+        return [name for (name,) in rows]
+
+    def relations(self, schema: str) -> list[tuple[str, str]]:
+        """Kind (table or view) and name of what is in a schema."""
+        return self.ask(
+            "select 'view', table_name from information_schema.views "
+            f"where lower(table_schema) = {literal(schema)} union all "
+            "select 'table', table_name from information_schema.tables "
+            f"where lower(table_schema) = {literal(schema)} "
+            "and table_type = 'BASE TABLE'"
+        )
+
+    def published(self) -> list[str]:
+        """Names in SERVING, lower case; ReelhouseError where nothing is published."""
+        names = [name.lower() for _, name in self.relations("serving")]
+        if "published_tables" not in names:
+            raise ReelhouseError(
+                "The account has no published tables yet: run `reelhouse run --target "
+                "prod` first."
+            )
+        return names
+
+
+@contextmanager
+def open_account(target: str = "prod") -> Iterator[Account]:
+    """Open the account of a target.
+
+    Raises ReelhouseError where it refuses, or cannot be reached any more.
+    """
+    connection = connect(target)
+    try:
+        yield Account(connection)
+    except connector().errors.Error as error:
+        if is_lost(error):
+            raise ReelhouseError(
+                f"The connection to the account {connection.account} was lost: run it "
+                f"again when it can be reached."
+            ) from error
+        raise ReelhouseError(
+            f"The account {connection.account} refused what it was told "
+            f"({first_line(error)}): see to the role and the warehouse as "
+            f"docs/snowflake.md has them, and run it again."
+        ) from error
+    finally:
+        connection.close()
+
+
+def connect(target: str = "prod", in_database: bool = True) -> Any:
+    """A connection as profiles.yml describes it, in UTC and with limits to waiting.
+
+    Without `in_database` it is in no database and schema, with the user's own role
+    and warehouse. Raises ReelhouseError where the account does not let it in.
+    """
+    errors = connector().errors  # before dbt, which would let it warn
+    credentials = _credentials(target)
+    # dbt prints what the connector logs of an error that is raised as well.
+    logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
+    place = {
+        "database": credentials.database,
+        "schema": "raw",
+        "warehouse": credentials.warehouse,
+        "role": credentials.role,
+    }
+    login = _login(credentials)
+    try:
+        return connector().connect(
+            account=credentials.account,
+            autocommit=True,
+            paramstyle="qmark",
+            application="reelhouse",
+            # It would look for a cloud around this machine.
+            platform_detection_timeout_seconds=(
+                credentials.platform_detection_timeout_seconds
+            ),
+            session_parameters={
+                "QUERY_TAG": credentials.query_tag,
+                "TIMEZONE": "UTC",
+                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+                "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_SECONDS,
+            },
+            **limits(),
+            **place if in_database else {},
+            **login,
+        )
+    except errors.Error as error:
+        if is_lost(error):
+            raise ReelhouseError(
+                f"The account {credentials.account} cannot be reached "
+                f"({first_line(error)}): check SNOWFLAKE_ACCOUNT, SNOWFLAKE_HOST if "
+                f"it is set, and the network."
+            ) from error
+        raise ReelhouseError(
+            f"The account {credentials.account} does not let {credentials.user} in "
+            f"({first_line(error)}): check the variables SNOWFLAKE_…."
+        ) from error
+
+
+def limits() -> dict[str, Any]:
+    """Arguments that let the connector wait for nothing without end."""
+    return {
+        "login_timeout": LOGIN_SECONDS,
+        # This is no more than how long a statement may take.
+        "network_timeout": STATEMENT_SECONDS,
+        "backoff_policy": _patience,
+    }
+
+
+def _patience() -> Iterator[int]:
+    """The seconds to wait before each further attempt at one request."""
+    deadline = time.monotonic() + NETWORK_SECONDS
+    seconds = 1
+    while time.monotonic() < deadline:
+        yield seconds
+        seconds = min(2 * seconds, LONGEST_WAIT_SECONDS)
+    raise connector().errors.OperationalError(
+        msg=f"There was no answer for {NETWORK_SECONDS} seconds.", errno=NO_ANSWER
+    )
+
+
+def connector() -> Any:
+    """The module snowflake.connector, imported when it is needed.
+
+    It warns of newer libraries beside the ones it was made with, and logs what it
+    raises as well.
+    """
+    logging.getLogger("snowflake.connector").addHandler(logging.NullHandler())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import snowflake.connector
+        import snowflake.connector.util_text
+    return snowflake.connector
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error says that the account cannot be reached any more."""
+    errors = connector().errors
+    if isinstance(error, errors.OperationalError):
+        # So begin the connector's numbers for the way to the account.
+        return bool(error.errno // 1_000 == NO_ANSWER // 1_000)
+    return isinstance(error, errors.Error) and not isinstance(
+        error, errors.DatabaseError
+    )
+
+
+def _login(credentials: Any) -> dict[str, Any]:
+    """What the connector logs in with; ReelhouseError where a key cannot be used."""
+    variable = (
+        "SNOWFLAKE_PRIVATE_KEY"
+        if credentials.private_key
+        else "SNOWFLAKE_PRIVATE_KEY_PATH"
+    )
+    try:
+        login: dict[str, Any] = credentials.auth_args()
+        is_rsa = True
+        if key := login.get("private_key"):
+            # As an object the connector need not check it once more.
+            login["private_key"] = load_der_private_key(key, None)
+            is_rsa = isinstance(login["private_key"], RSAPrivateKey)
+    except OSError as error:
+        raise ReelhouseError(
+            f"{variable} names a file that cannot be read ({error.strerror}): check "
+            f"its path and its permissions."
+        ) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        opened = (
+            "opens with SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
+            if credentials.private_key_passphrase
+            else "opens without SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
+        )
+        raise ReelhouseError(
+            f"{variable} holds no private key that {opened}: check both."
+        ) from None  # who knows what of the key a library would show
+    if not is_rsa:
+        raise ReelhouseError(
+            f"{variable} holds a private key of another kind than RSA: make one as "
+            f"docs/snowflake.md does."
+        )
+    return login
+
+
+def _credentials(target: str) -> Any:
+    """What dbt itself reads from profiles.yml for a target."""
+    from dbt.config.profile import Profile, read_profile
+    from dbt.config.renderer import ProfileRenderer
+    from dbt.flags import set_from_args
+    from dbt_common.context import set_invocation_context
+
+    set_invocation_context(variables())
+    set_from_args(argparse.Namespace(), None)
+    profile = Profile.from_raw_profiles(
+        raw_profiles=read_profile(str(PROJECT)),
+        profile_name="reelhouse",
+        renderer=ProfileRenderer({}),
+        target_override=target,
+    )
+    return profile.credentials
+
+
+def first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def literal(value: object) -> str:
+    """A value as a SQL literal; a backslash escapes there, so it is escaped."""
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"

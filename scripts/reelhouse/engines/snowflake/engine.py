@@ -1,0 +1,56 @@
+"""Snowflake, as `engines.engine.Engine` describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from reelhouse.engines.publication import Build, Publication
+from reelhouse.engines.snowflake import reading as serving
+from reelhouse.engines.snowflake.attempt import attempt
+from reelhouse.engines.snowflake.connection import open_account
+from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
+from reelhouse.engines.snowflake.publish import Publisher
+from reelhouse.engines.snowflake.reading import check_question
+from reelhouse.engines.warehouse import Answering, Ask
+from reelhouse.settings import Settings
+
+__all__ = [
+    "asking",
+    "attempt",
+    "check_question",
+    "open_trial",
+    "open_warehouse",
+    "publish",
+    "published_file",
+    "reading",
+]
+
+
+def open_trial(
+    settings: Settings,
+    scratch: Path,  # noqa: ARG001
+) -> AbstractContextManager[Warehouse]:
+    return open_warehouse(settings)
+
+
+@contextmanager
+def asking(settings: Settings) -> Iterator[Ask]:
+    with open_account(settings.target) as account:
+        yield account.ask
+
+
+def publish(settings: Settings, build: Build) -> Publication:
+    with open_account(settings.target) as account:
+        return Publisher(account).publish(build)
+
+
+def reading(settings: Settings) -> AbstractContextManager[Answering]:
+    return serving.reading(settings.target)
+
+
+def published_file(settings: Settings, scratch: Path) -> Path:
+    fetched = scratch / f"{settings.target}.duckdb"
+    serving.fetch_serving(fetched, settings.target)
+    return fetched

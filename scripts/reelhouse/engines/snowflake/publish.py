@@ -1,0 +1,137 @@
+"""Snowflake: SERVING_NEXT, brought up to date and swapped with SERVING."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from reelhouse.engines.publication import (
+    Build,
+    Piece,
+    Publication,
+    descriptions,
+    pieces_of,
+    publication_of,
+    shapes,
+    staying,
+)
+from reelhouse.engines.snowflake.connection import Account, first_line, literal
+from reelhouse.engines.views import refusal
+
+READERS = "serving_read"
+# Snowflake's word for what is not there, or not for this role.
+UNKNOWN_OBJECT = 2003
+
+
+class Publisher:
+    """Shows what an account's MARTS hold to its readers."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def publish(
+        self, build: Build, before_swap: Callable[[], None] = lambda: None
+    ) -> Publication:
+        """Bring SERVING_NEXT up to date and swap it with SERVING, in one operation.
+
+        It holds what was published before the present version, of which stays what a
+        build has not changed. Readers see the old version or the new one. What is
+        written is closed to them until just before the swap; views name no schema, so
+        that they read the one that they are in.
+        """
+        for schema in ("serving", "serving_next"):
+            self.account.make_schema(schema)
+        has_readers = self._open_to_readers("serving_next", False)
+        ((database,),) = self.account.ask("select current_database()")
+        texts = dict(
+            self.account.ask(
+                "select lower(table_name), view_definition "
+                "from information_schema.views where lower(table_schema) = 'marts'"
+            )
+        )
+        pieces = pieces_of(build, texts, "snowflake", database)
+        built = shapes(self.account.ask, "marts")
+        stays = staying(self.account.ask, "serving_next", pieces, built, self._rows)
+        # Whoever is killed from here on leaves nothing that the next one trusts.
+        self.account.run("drop table if exists serving_next.published_tables")
+        for kind, name in self.account.relations("serving_next"):
+            if name.lower() not in stays:
+                self.account.run(f"drop {kind} if exists serving_next.{name}")
+        new = [piece for piece in pieces if piece.name not in stays]
+        for piece in new:
+            self._make(piece, is_view=piece.name in texts)
+        rows = {**stays, **self._rows([piece.name for piece in new])}
+        publication = publication_of(build, pieces, rows)
+        for name, select in descriptions(
+            publication, build, pieces, rows, literal
+        ).items():
+            self.account.run(f"create transient table serving_next.{name} as {select}")
+        before_swap()
+        if has_readers:
+            self._open_to_readers("serving_next", True)
+        self.account.run("alter schema serving_next swap with serving")
+        if has_readers:
+            self._open_to_readers("serving_next", False)
+        return publication
+
+    def _rows(self, names: Collection[str]) -> dict[str, int]:
+        """Numbers of rows in SERVING_NEXT."""
+        counts = " union all ".join(
+            f"select {literal(name)}, count(*) from serving_next.{name}"
+            for name in names
+        )
+        return dict(self.account.ask(counts)) if counts else {}
+
+    def _make(self, piece: Piece, is_view: bool) -> None:
+        """Make a table or view in SERVING_NEXT; `is_view` is one in the marts."""
+        name = piece.name
+        if not is_view:
+            self.account.run(
+                f"create transient table serving_next.{name} clone marts.{name}"
+            )
+            return
+        columns = ", ".join(
+            f"{_identifier(column)} comment {literal(comment or '')}"
+            for column, comment in self.account.ask(
+                "select column_name, comment from information_schema.columns "
+                "where lower(table_schema) = 'marts' "
+                f"and lower(table_name) = {literal(name)} order by ordinal_position"
+            )
+        )
+        ((comment,),) = self.account.ask(
+            "select comment from information_schema.views "
+            "where lower(table_schema) = 'marts' "
+            f"and lower(table_name) = {literal(name)}"
+        )
+        about = f"comment = {literal(comment or '')}"
+        if not piece.view:
+            self.account.run(
+                f"create transient table serving_next.{name} {about} "
+                f"as select * from marts.{name}"
+            )
+            self.account.run(f"alter table serving_next.{name} alter {columns}")
+            return
+        self.account.run("use schema serving_next")
+        try:
+            self.account.run(
+                f"create view serving_next.{name} ({columns}) {about} "
+                f"as {piece.view.text}"
+            )
+        except self.account.connection.ProgrammingError as error:
+            raise refusal(name, first_line(error)) from error
+
+    def _open_to_readers(self, schema: str, is_open: bool) -> bool:
+        """Let the readers' role use a schema, or not; whether there is such a role."""
+        verb, to = ("grant", "to") if is_open else ("revoke", "from")
+        try:
+            self.account.run(
+                f"{verb} usage on schema {schema} {to} database role {READERS}"
+            )
+        except self.account.connection.ProgrammingError as error:
+            if error.errno != UNKNOWN_OBJECT:
+                raise
+            return False
+        return True
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,120 @@
+"""Snowflake: questions to SERVING, and a copy of it in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from reelhouse.engines.duckdb.connection import connect, identifier
+from reelhouse.engines.snowflake.connection import (
+    Account,
+    connector,
+    first_line,
+    literal,
+    open_account,
+)
+from reelhouse.engines.warehouse import ONE_SELECT, Answer, Answering, CannotAnswer
+from reelhouse.errors import ReelhouseError
+
+LOCAL_TYPES = {
+    "TEXT": "varchar",
+    "FLOAT": "double",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP_NTZ": "timestamp",
+}
+
+
+@contextmanager
+def reading(target: str = "prod") -> Iterator[Answering]:
+    """A way to ask SERVING; ReelhouseError where nothing is published."""
+    with open_account(target) as account:
+        account.published()
+        account.run("use schema serving")
+
+        def answer(question: str) -> Answer:
+            try:
+                cursor = account.run(question)
+            except connector().errors.ProgrammingError as error:
+                raise CannotAnswer(first_line(error)) from error
+            names = [column.name.lower() for column in cursor.description]
+            return names, cursor.fetchall()
+
+        yield answer
+
+
+def check_question(question: str) -> None:
+    """Raise ReelhouseError for what is not one select; the role may do more."""
+    import sqlglot
+
+    try:
+        statements = sqlglot.parse(question, dialect="snowflake")
+    except sqlglot.ParseError as error:
+        raise ReelhouseError(
+            f"The question is not SQL that can be read ({first_line(error)}): write "
+            f"one select."
+        ) from error
+    if len(statements) != 1 or not isinstance(statements[0], sqlglot.exp.Query):
+        raise ReelhouseError(ONE_SELECT)
+
+
+def fetch_serving(to: Path, target: str = "prod") -> None:
+    """Write the published tables of the account into a file like the local one.
+
+    Whole numbers are bigint there, whatever their width in the account. Raises
+    ReelhouseError for a column of a type that no local table has, and where the account
+    publishes meanwhile.
+    """
+    with open_account(target) as account, closing(connect(to)) as file:
+        names = account.published()
+        version = account.ask("select version from serving.publication")
+        file.execute("create schema serving")
+        for name in names:
+            columns = _local_columns(account, name)
+            definition = ", ".join(
+                f"{identifier(column)} {data_type}"
+                for column, data_type in columns.items()
+            )
+            file.execute(f"create table serving.{identifier(name)} ({definition})")
+            _fetch_rows(account, file, name, columns)
+        if account.ask("select version from serving.publication") != version:
+            raise ReelhouseError(
+                "The account published anew while its tables were fetched: fetch "
+                "them again."
+            )
+
+
+def _local_columns(account: Account, name: str) -> dict[str, str]:
+    """DuckDB's types for the columns of a published table, in their order."""
+    columns = {}
+    for column, data_type, precision, scale in account.ask(
+        "select lower(column_name), data_type, numeric_precision, numeric_scale "
+        "from information_schema.columns where lower(table_schema) = 'serving' "
+        f"and lower(table_name) = {literal(name)} order by ordinal_position"
+    ):
+        if data_type == "NUMBER":
+            columns[column] = f"decimal({precision}, {scale})" if scale else "bigint"
+        elif data_type in LOCAL_TYPES:
+            columns[column] = LOCAL_TYPES[data_type]
+        else:
+            raise ReelhouseError(
+                f"The account's {name}.{column} is of type {data_type}, which no local "
+                f"table has: cast it in the model."
+            )
+    return columns
+
+
+def _fetch_rows(
+    account: Account, file: DuckDBPyConnection, name: str, columns: dict[str, str]
+) -> None:
+    cursor = account.connection.cursor()
+    cursor.execute(f"select {', '.join(columns)} from serving.{name}")
+    # Of no rows the connector makes no Arrow table.
+    if cursor.rowcount:
+        for batch in cursor.fetch_arrow_batches():
+            file.register("fetched", batch)
+            file.execute(f"insert into serving.{identifier(name)} from fetched")
+            file.unregister("fetched")
