@@ -7,6 +7,8 @@
 # Images for containers ask for no bytecode; each of the many processes that a test
 # starts would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
+# With it, cd may go elsewhere.
+unexport CDPATH
 
 BIN := .venv/bin
 SQL := $(wildcard models snapshots analyses tests/data_tests)

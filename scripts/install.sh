@@ -4,6 +4,8 @@
 # Does nothing, and needs no package index, when that lock is already installed.
 # PYTHON names the interpreter to use; by default the first that fits is taken.
 set -eu
+# They would lead cd and pip elsewhere.
+unset CDPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT
 cd "$(dirname "$0")/.."
 
 here=$(pwd -P)
@@ -75,8 +77,8 @@ echo "Installing locks/$lock.txt into .venv (a minute or two the first time)"
 rm -f .venv/installed-*
 # --no-deps, since the pip of a fresh environment refuses a lock with extras
 # otherwise; pip check then proves that nothing is missing.
-pip install --quiet --no-deps --require-hashes -r "locks/$lock.txt"
-pip install --quiet --no-deps --no-build-isolation -e .
+pip install --quiet --no-user --no-deps --require-hashes -r "locks/$lock.txt"
+pip install --quiet --no-user --no-deps --no-build-isolation -e .
 # dbt-core asks for a source package whose build downloads a binary that no command of
 # ours needs: pyproject.toml leaves it out of the locks.
 pip check >.venv/check.log || true

@@ -169,18 +169,24 @@ def variables() -> dict[str, str]:
 
 
 @contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for what runs inside, and put the old ones back."""
-    before = {name: os.environ.get(name) for name in values}
+def environment(
+    values: Mapping[str, str], without: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """Set variables for what runs inside, and put the old ones back.
+
+    Others that begin with one of `without` are not there inside.
+    """
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(without) and without:
+            del os.environ[name]
     os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in {*os.environ} - {*before}:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def missing_login(environ: Mapping[str, str]) -> list[str]:

@@ -22,6 +22,7 @@ from reelhouse.cli.command import (
 )
 from reelhouse.cli.highlights import BEST, NEWEST, QUESTION
 from reelhouse.contract import entities
+from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ def _show_failures(report: BuildReport, failed: Path | None) -> None:
         )
     tests = [each.name for each in report.failures if each.kind == "test"]
     if tests:
-        where = f"REELHOUSE_WAREHOUSE={show.place(failed)} " if failed else ""
+        where = f"REELHOUSE_WAREHOUSE={show.argument(failed)} " if failed else ""
         target = "" if failed else "--target prod "
         show.err.print(
             f"To see the rows: {where}.venv/bin/dbt show {target}"
@@ -305,8 +306,11 @@ def _show_run(settings: Settings, report: RunReport) -> None:
     times = " · ".join(f"{step} {took:.1f} s" for step, took in report.seconds.items())
     total = sum(report.seconds.values())
     show.out.print(f"[dim]{times} · in all {total:.1f} s[/]")
-    _newest(settings)
-    _best(settings)
+    try:
+        _newest(settings)
+        _best(settings)
+    except ReelhouseError as error:
+        show.note(f"The tables are published, but a highlight is missing: {error}")
     command = "reelhouse" if which("reelhouse") else ".venv/bin/reelhouse"
     target = f" --target {settings.target}" if settings.is_snowflake else ""
     show.out.print("\nWhat next:")
@@ -322,7 +326,7 @@ def _show_run(settings: Settings, report: RunReport) -> None:
 
 def _recovered(report: RunReport) -> Iterator[str]:
     """What became of files that the run could not build upon, and what was kept."""
-    where = f": its files are now in {show.place(report.aside)}" if report.aside else ""
+    where = f": its files are now in {show.short(report.aside)}" if report.aside else ""
     recovery = report.recovery
     if report.former_source:
         yield f"The warehouse belonged to {report.former_source}{where}."

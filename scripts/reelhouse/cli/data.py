@@ -115,7 +115,7 @@ def _show_generated(report: GenerateReport) -> None:
         show.out.print(
             f"{show.count(report.planted, 'fault')} planted: {report.manifest}"
         )
-    show.out.print(f"\nreelhouse run --source {show.place(report.out)}")
+    show.out.print(f"\nreelhouse run --source {show.argument(report.out)}")
 
 
 def _show_terms(text: str) -> None:
@@ -139,4 +139,4 @@ def _show_downloaded(report: DownloadReport) -> None:
             f"checksum is published for it; this one's SHA-256 is {report.sha256}.",
             soft_wrap=True,
         )
-    show.out.print(f"\nreelhouse run --source {show.place(report.out)}")
+    show.out.print(f"\nreelhouse run --source {show.argument(report.out)}")

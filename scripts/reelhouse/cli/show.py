@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 from rich.markup import escape
@@ -117,6 +118,11 @@ def short(path: Path) -> str:
 def place(path: Path) -> str:
     """The same for a console."""
     return safe(short(path))
+
+
+def argument(path: Path) -> str:
+    """A path on the console as a shell takes it."""
+    return safe(quote(short(path)))
 
 
 def safe(text: object) -> str:

@@ -21,6 +21,9 @@ OPTIONS = {
     "browser.gatherUsageStats": "false",
     "server.showEmailPrompt": "false",
     "server.headless": "true",
+    "server.baseUrlPath": "",
+    "server.sslCertFile": "",
+    "server.sslKeyFile": "",
     "server.fileWatcherType": "none",
     "server.enableAgentApi": "false",
     # Its own export would leave formulas as they are.

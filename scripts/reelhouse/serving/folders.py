@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import json
-import shutil
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from reelhouse.errors import ReelhouseError
+
+# Of Linux: paths are relative to the current folder, and files change places.
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 @contextmanager
@@ -24,24 +29,41 @@ def written_whole(folder: Path, contents: str) -> Iterator[Path]:
     Raises ReelhouseError where there is anything else, and leaves it alone.
     """
     folder = folder.resolve()
+    if Path.cwd().is_relative_to(folder) or folder.is_mount():
+        what = "a mount point" if folder.is_mount() else "where you are"
+        raise ReelhouseError(
+            f"{folder} is {what}, and a folder is replaced as a whole: name one in it."
+        )
     former_contents(folder, contents)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
-        made, former = Path(work) / "made", Path(work) / "former"
+        made = Path(work) / "made"
         made.mkdir()
         yield made
         # It may have come in the meantime.
         former_contents(folder, contents)
-        has_former = folder.exists()
-        if has_former:
-            folder.rename(former)
-        try:
+        if folder.exists():
+            _exchange(made, folder)
+        else:
             made.rename(folder)
-        except BaseException:
-            if has_former:
-                former.rename(folder)
-            raise
-        shutil.rmtree(former, ignore_errors=True)
+
+
+def _exchange(made: Path, folder: Path) -> None:
+    """Let two folders change places, in one step where the system can do it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        paths = (AT_FDCWD, os.fsencode(made), AT_FDCWD, os.fsencode(folder))
+        if libc.renameat2(*paths, RENAME_EXCHANGE) == 0:
+            return
+        if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
+    former = made.with_name("former")
+    folder.rename(former)
+    try:
+        made.rename(folder)
+    except BaseException:
+        former.rename(folder)
+        raise
 
 
 def former_contents(folder: Path, contents: str) -> dict[str, Any]:

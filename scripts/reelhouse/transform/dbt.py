@@ -16,7 +16,7 @@ from dbt_common.events.event_manager import EventManager
 from dbt_common.events.event_manager_client import ctx_set_event_manager
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT
+from reelhouse.settings import PROJECT, environment
 
 # What a listener is told; most events of a node are for a log.
 HEARD = {
@@ -57,7 +57,8 @@ def invoke(
     # A manager keeps its listeners, and all that these know, to the end.
     ctx_set_event_manager(_Events())
     try:
-        with _less_search_for_garbage():
+        # Each flag of dbt is a variable, too.
+        with _less_search_for_garbage(), environment({}, without=("DBT_",)):
             outcome = dbtRunner(manifest, [listen] if listen else None).invoke(
                 [
                     # Artifacts that nobody reads take as long as a small build.

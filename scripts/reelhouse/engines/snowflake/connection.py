@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT, variables
+from reelhouse.settings import PROJECT, environment, variables
 
 # Seconds after which a login, an account that does not answer, and a statement are
 # given up; while a statement runs, an account says so at least every minute.
@@ -200,7 +201,9 @@ def connector() -> Any:
     raises as well.
     """
     logging.getLogger("snowflake.connector").addHandler(logging.NullHandler())
-    with warnings.catch_warnings():
+    # It reads the user's own settings of other programs, and there are none here.
+    home = environment({"SNOWFLAKE_HOME": str(Path(__file__).parent)})
+    with warnings.catch_warnings(), home:
         warnings.simplefilter("ignore")
         import snowflake.connector
         import snowflake.connector.util_text
