@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.delivery import query
+from tests.delivery import query, unbuilt
 
 from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb.publish import prepare, put_in_place
@@ -19,6 +19,7 @@ from reelhouse.engines.publication import Build, Publication, Relation, standing
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.compare import compare
 from reelhouse.serving.export import Format, export
+from reelhouse.serving.query import ask
 from reelhouse.settings import Settings
 
 WAREHOUSE = """
@@ -525,7 +526,7 @@ def test_a_question_can_only_read(make: Make, tmp_path: Path) -> None:
         "",
     ):
         with pytest.raises(ReelhouseError):
-            query(published, question)
+            ask(replace(unbuilt(), warehouse=tmp_path), question)
     assert not (tmp_path / "out.csv").exists()
 
 

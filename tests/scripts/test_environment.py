@@ -1,0 +1,155 @@
+"""The surroundings: what a machine, a shell or a path may hold and must not change."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from click.testing import CliRunner
+from tests.delivery import unbuilt
+
+from reelhouse import settings as module
+from reelhouse.cli import main, show
+from reelhouse.cli.build import _show_run
+from reelhouse.engines.duckdb.publish import put_in_place
+from reelhouse.errors import ReelhouseError
+from reelhouse.run import RunReport
+from reelhouse.s3 import S3Settings
+from reelhouse.serving.folders import written_whole
+from reelhouse.settings import environment, read_settings, targets
+from reelhouse.transform.build import describe
+
+
+def test_flags_of_dbt_in_the_environment_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("DBT_PROFILE", "DBT_PROFILES_DIR", "DBT_TARGET_PATH"):
+        monkeypatch.setenv(name, "elsewhere")
+    monkeypatch.setenv("DBT_DEFER", "1")
+    assert json.loads(describe(unbuilt()))["nodes"]
+    assert os.environ["DBT_PROFILE"] == "elsewhere"
+
+
+def test_settings_of_other_programs_for_snowflake_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".snowflake").mkdir()
+    (tmp_path / ".snowflake/config.toml").write_text("no [toml")
+    code = (
+        "from reelhouse.engines.snowflake.connection import connector\n"
+        "manager = connector().config_manager.CONFIG_MANAGER\n"
+        "print(manager['default_connection_name'])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "default\n"), ran.stderr
+
+
+def test_a_bucket_serves_without_a_terminal_until_a_signal() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "reelhouse", "bucket"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as served:
+        try:
+            assert served.stdout
+            lines = [served.stdout.readline() for _ in range(6)]
+            told = dict(re.findall(r"export (\w+)='([^']*)'", "".join(lines)))
+            time.sleep(0.5)
+            assert served.poll() is None
+            with environment(told):
+                listed = boto3.client("s3").list_buckets()["Buckets"]
+            names = [each["Name"] for each in listed]
+            assert names == ["reelhouse"]
+        finally:
+            served.send_signal(signal.SIGTERM)
+    assert served.returncode == -signal.SIGTERM
+
+
+def test_a_link_stays_one_when_its_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere/published.duckdb"
+    target.write_text("old")
+    link = tmp_path / "published.duckdb"
+    link.symlink_to(target)
+    (tmp_path / "new").write_text("new")
+    put_in_place(tmp_path / "new", link)
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_the_folder_that_one_is_in_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.raises(ReelhouseError, match="is where you are, and a folder is repl"),
+        written_whole(Path(), "contents.json"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["C#", "what?"])
+def test_a_path_that_no_engine_takes_is_named(name: str) -> None:
+    with pytest.raises(ReelhouseError, match="has a \\? or # in its path"):
+        read_settings(environ={"REELHOUSE_WAREHOUSE": f"/data/{name}/warehouse"})
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("a [b] c", "a [b] c"), ("red\x1b[31m", "red\\x1b[31m"), ("two\rlines", "two\\r")],
+)
+def test_a_path_is_shown_as_it_is(
+    path: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.written(Path(path))
+    assert capsys.readouterr().out.startswith(shown)
+
+
+def test_a_highlight_that_fails_is_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = read_settings(environ={"REELHOUSE_WAREHOUSE": str(tmp_path)})
+    _show_run(nothing, RunReport())
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The tables are published, but a highlight is missing" in told
+
+
+def test_an_upload_needs_no_login_to_snowflake(
+    s3_server: S3Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET", "prod")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint_url or "")
+    ran = CliRunner().invoke(main, ["upload", str(tmp_path), "s3://no"])
+    assert "SNOWFLAKE" not in ran.stderr
+
+
+def test_the_type_of_the_adapter_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "profiles.yml").write_text(
+        "reelhouse: {outputs: {here: {type: duckdb}, uat: {type: snowflake}}}"
+    )
+    monkeypatch.setattr(module, "PROJECT", tmp_path)
+    targets.cache_clear()
+    try:
+        assert not read_settings(target="here", environ={}).is_snowflake
+        with pytest.raises(ReelhouseError, match="The target uat needs"):
+            read_settings(target="uat", environ={})
+        with pytest.raises(ReelhouseError, match="no target 'dev': use one of here, u"):
+            read_settings(target="dev", environ={})
+    finally:
+        targets.cache_clear()
