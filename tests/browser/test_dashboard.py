@@ -76,6 +76,10 @@ def started(
     folder = tmp_path_factory.mktemp("dashboard")
     published = folder / "published.duckdb"
     shutil.copyfile(sample.published, published)
+    # What other apps of this user are told is none of its business.
+    others = folder / "home/.streamlit/config.toml"
+    others.parent.mkdir(parents=True)
+    others.write_text('[server]\nbaseUrlPath = "elsewhere"\n')
     with subprocess.Popen(
         [sys.executable, "-m", "reelhouse", "dashboard"],
         cwd=folder,
@@ -84,6 +88,7 @@ def started(
             "REELHOUSE_WAREHOUSE": str(folder),
             "PYTHONPATH": str(PROJECT / "scripts"),
             "DBT_TARGET": "dev",
+            "HOME": str(folder / "home"),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -376,11 +376,14 @@ def test_another_source_starts_a_fresh_warehouse(
         }
     )
     old = built.settings.published.read_bytes()
+    built.settings.report.write_text("charts")
     report = built.run()
     assert [(report.former_source,)] == sources_of(sample)
     assert report.aside
     assert (report.aside / "published.duckdb").read_bytes() == old
     assert (report.aside / "reelhouse.duckdb").exists()
+    assert (report.aside / "report.html").read_text() == "charts"
+    assert not built.settings.report.exists()
     assert ask(built, "select count(*) from serving.fct_ratings") == 5
     assert sources_of(built.settings) == [(built.url,)]
 

@@ -485,14 +485,6 @@ time.sleep(120)
     said(call("emulator", "--", sys.executable, "-c", script), "has ended by itself")
 
 
-def test_emulator_without_a_command_prints_the_variables() -> None:
-    # Its input has ended, so it does not stay.
-    result = call("emulator")
-    assert result.exit_code == 0
-    assert "export SNOWFLAKE_HOST='127.0.0.1'" in result.stdout
-    assert "export SNOWFLAKE_PRIVATE_KEY=" in result.stdout
-
-
 def test_bucket_and_upload_and_load_go_together(tmp_path: Path) -> None:
     source = folder(tmp_path, GOOD)
     command = f"""

@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 from click.testing import CliRunner
 from tests.delivery import unbuilt
@@ -21,10 +20,11 @@ from reelhouse.cli import main, show
 from reelhouse.cli.build import _show_run
 from reelhouse.engines.duckdb.publish import put_in_place
 from reelhouse.errors import ReelhouseError
+from reelhouse.local.child import listens
 from reelhouse.run import RunReport
 from reelhouse.s3 import S3Settings
 from reelhouse.serving.folders import written_whole
-from reelhouse.settings import environment, read_settings, targets
+from reelhouse.settings import read_settings, targets
 from reelhouse.transform.build import describe
 
 
@@ -56,27 +56,32 @@ def test_settings_of_other_programs_for_snowflake_are_not_read(tmp_path: Path) -
     assert (ran.returncode, ran.stdout) == (0, "default\n"), ran.stderr
 
 
-def test_a_bucket_serves_without_a_terminal_until_a_signal() -> None:
+@pytest.mark.parametrize(
+    ("what", "variable"),
+    [("bucket", "AWS_ENDPOINT_URL"), ("emulator", "SNOWFLAKE_PORT")],
+)
+def test_it_serves_without_a_terminal_until_a_signal(what: str, variable: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "reelhouse", "bucket"],
+        [sys.executable, "-m", "reelhouse", what],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
     ) as served:
         try:
             assert served.stdout
-            lines = [served.stdout.readline() for _ in range(6)]
-            told = dict(re.findall(r"export (\w+)='([^']*)'", "".join(lines)))
+            assert served.stderr
+            assert served.stderr.readline().startswith("Serving ")
+            os.set_blocking(served.stdout.fileno(), False)
+            told = dict(re.findall(r"export (\w+)='([^']*)'", served.stdout.read()))
+            port = int(told[variable].rpartition(":")[2])
             time.sleep(0.5)
             assert served.poll() is None
-            with environment(told):
-                listed = boto3.client("s3").list_buckets()["Buckets"]
-            names = [each["Name"] for each in listed]
-            assert names == ["reelhouse"]
+            assert listens(port)
         finally:
             served.send_signal(signal.SIGTERM)
     assert served.returncode == -signal.SIGTERM
+    assert not listens(port)
 
 
 def test_a_link_stays_one_when_its_target_is_replaced(tmp_path: Path) -> None:

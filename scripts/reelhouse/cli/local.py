@@ -77,6 +77,8 @@ def _serve(
     """
     if not command:
         _show_serving(variables, what)
+        # As Ctrl-C does, so that the server has ended when this process has.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         signal.pause()
     with environment(variables):
         try:
