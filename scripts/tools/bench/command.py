@@ -1,0 +1,94 @@
+"""The command `bench`: what to measure in, tables of figures out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from reelhouse.cli import show
+from reelhouse.errors import ReelhouseError
+from reelhouse.settings import read_settings
+from tools.bench import figures
+from tools.bench.page import page_of
+from tools.bench.session import bench as measure
+
+
+@click.command()
+@click.option(
+    "--ratings",
+    "sizes",
+    default="1e6",
+    show_default=True,
+    metavar="N[,N…]",
+    callback=lambda _, __, text: _sizes(text),
+    help="How many; several sizes tell how time grows.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="How often each has its turn; above 2e7 ratings it has one.",
+)
+@click.option(
+    "--memory-limit",
+    "limit",
+    metavar="SIZE",
+    help="What DuckDB may take, such as 4GB.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="File to write every figure to.",
+)
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Page to write the tables to, in Markdown.",
+)
+def bench(
+    sizes: list[int],
+    rounds: int,
+    limit: str | None,
+    as_json: Path | None,
+    page: Path | None,
+) -> None:
+    """Measure a first run, the next ones, and SQL written by hand."""
+    try:
+        with show.steps() as progress:
+            settings = read_settings(None, "dev")
+            report = measure(settings, sizes, rounds, limit, progress)
+    except ReelhouseError as error:
+        show.error(error)
+        sys.exit(1)
+    for table in figures.tables(report):
+        _print(table)
+    for path, text in ((as_json, report.as_json()), (page, page_of(report))):
+        if path:
+            path.write_text(text, encoding="utf-8")
+            show.written(path)
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(float(each)) for each in text.split(",")]
+    except (ValueError, OverflowError):
+        raise click.BadParameter("write numbers such as 1e6,2e7.") from None
+
+
+def _print(table: figures.Table) -> None:
+    """A table of figures below its title."""
+    show.out.print(f"\n[bold]{escape(table.title)}[/]", soft_wrap=True)
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    for index, name in enumerate(table.header):
+        grid.add_column(name, justify="left" if index < table.labels else "right")
+    for row in table.rows:
+        grid.add_row(*map(escape, row))
+    show.out.print(grid)
