@@ -15,7 +15,7 @@ from tools.bench.command import bench
 from tools.bench.contenders import steps_of_floor
 from tools.bench.figures import goals
 from tools.bench.measure import Cost, Measured, run_contender
-from tools.bench.page import page_of
+from tools.bench.page import MARK, page_of
 from tools.bench.session import (
     EDITED,
     FIRST,
@@ -135,10 +135,12 @@ def test_goals_are_ratios_of_medians_at_the_size_nearest_to_ml_20m() -> None:
     ]
 
 
-def test_the_page_holds_every_figure() -> None:
+def test_the_page_keeps_its_text_and_holds_every_figure() -> None:
     sizes = [size(1000, 1), size(10**7, 4, 99, 7)]
     report = BenchReport({"processor": "two cores"}, "4GB", sizes, SAMPLE)
-    text = page_of(report)
+    text = page_of(report, page_of(report, "The text.\n\n"))
+    assert text.startswith(f"The text.\n\n{MARK}")
+    assert text.count("## Goals\n") == 1
     for line in (
         "reelhouse bench --ratings 1000,10000000 --rounds 3 --memory-limit 4GB "
         "--page docs/performance.md",

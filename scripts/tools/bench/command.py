@@ -51,7 +51,7 @@ from tools.bench.session import bench as measure
     "--page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Page to write the tables to, in Markdown.",
+    help="Page to write the tables to, in Markdown, below the text that it has.",
 )
 def bench(
     sizes: list[int],
@@ -70,10 +70,13 @@ def bench(
         sys.exit(1)
     for table in figures.tables(report):
         _print(table)
-    for path, text in ((as_json, report.as_json()), (page, page_of(report))):
-        if path:
-            path.write_text(text, encoding="utf-8")
-            show.written(path)
+    if as_json:
+        as_json.write_text(report.as_json(), encoding="utf-8")
+        show.written(as_json)
+    if page:
+        text = page.read_text(encoding="utf-8") if page.exists() else ""
+        page.write_text(page_of(report, text), encoding="utf-8")
+        show.written(page)
 
 
 def _sizes(text: str) -> list[int]:
