@@ -167,7 +167,7 @@ def variables(
     for part in parts:
         faults += [
             f"{_variable(name)} is missing"
-            for name in _part(part)[1:]
+            for name in PARTS[part][1:]
             if not texts[name]
         ]
         if is_pull_request and part not in PULL_REQUEST_PARTS:
@@ -203,7 +203,7 @@ def render(setup: Setup, part: str) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # values are checked before they come here
     )
-    return environment.get_template(_part(part)[0]).render(setup)
+    return environment.get_template(PARTS[part][0]).render(setup)
 
 
 def statements(setup: Setup, part: str) -> list[str]:
@@ -211,7 +211,7 @@ def statements(setup: Setup, part: str) -> list[str]:
 
     Raises ReelhouseError for a part that is no SQL.
     """
-    if not _part(part)[0].endswith(".sql"):
+    if not PARTS[part][0].endswith(".sql"):
         raise ReelhouseError(
             f"Part {part} is no SQL to run but a policy for AWS: print it with --print."
         )
@@ -269,25 +269,10 @@ def connect() -> SnowflakeConnection:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("parts", nargs=-1, required=True, metavar="PART…")
+@click.argument("parts", nargs=-1, required=True, type=click.Choice([*PARTS]))
 @click.option("--print", "is_printed", is_flag=True, help="Print, and run nothing.")
 def main(parts: tuple[str, ...], is_printed: bool) -> None:
-    """Set up a Snowflake account, PART by PART; docs/snowflake.md explains each.
-
-    \b
-    account            roles, warehouses, resource monitor, service users
-    database           database, schemas, file format, stage
-    access             who may read and write what
-    whole-run          lets one role load, build and publish
-    bucket             storage integration and stage of a bucket
-    bucket-policy      what AWS lets the role do (JSON, --print)
-    trust-policy       who may take the role on AWS (JSON, --print)
-    network            optional: addresses that service users come from
-    enterprise         needs Enterprise Edition: masking, more clusters
-    pull-request       a database for a pull request
-    drop-pull-request  removes it
-    teardown           removes what all the parts made
-    """
+    """Set up a Snowflake account, part by part; docs/snowflake.md explains each."""
     try:
         setup = variables(os.environ, parts)
         if is_printed:
@@ -305,14 +290,6 @@ def main(parts: tuple[str, ...], is_printed: bool) -> None:
 
 def _variable(name: str) -> str:
     return "SNOWFLAKE_DATABASE" if name == "DATABASE" else PREFIX + name
-
-
-def _part(name: str) -> tuple[str, ...]:
-    if name not in PARTS:
-        raise ReelhouseError(
-            f"There is no part '{name}' of the set-up: use {', '.join(PARTS)}."
-        )
-    return PARTS[name]
 
 
 if __name__ == "__main__":

@@ -644,8 +644,7 @@ def test_the_command_names_what_is_missing() -> None:
     done = command("account")
     assert done.exit_code == 1
     assert "set SNOWFLAKE_ACCOUNT and SNOWFLAKE_USER" in done.stderr
-    done = command("acount")
-    assert "There is no part 'acount'" in done.stderr
+    assert command("acount").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -19,8 +18,6 @@ from reelhouse.settings import variables
 # What a contender does before its first step and after its last one: Python starts,
 # imports, and ends.
 START = "start and end"
-# What a traceback ends with, were it not for lines that DuckDB adds.
-ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Failed): .*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -89,11 +86,10 @@ def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
     )
     seconds = time.monotonic() - start
     if done.returncode:
-        errors = ERROR.findall(done.stderr.decode(errors="replace"))
-        why = errors[-1] if errors else f"exit status {done.returncode}"
+        log = done.stderr.decode(errors="replace").strip()
         raise ReelhouseError(
-            f"The contender {name} failed ({why}): give it what it lacks, be it memory "
-            f"or disk, and measure again."
+            f"The contender {name} failed: give it what it lacks, be it memory or disk, "
+            f"and measure again. It says:\n{log or f'exit status {done.returncode}'}"
         )
     said = json.loads(done.stdout)
     cpu = _cpu_seconds_of_children() - cpu - said["servers"]
