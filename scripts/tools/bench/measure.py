@@ -88,8 +88,8 @@ def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
     if done.returncode:
         log = done.stderr.decode(errors="replace").strip()
         raise ReelhouseError(
-            f"The contender {name} failed: give it what it lacks, be it memory or disk, "
-            f"and measure again. It says:\n{log or f'exit status {done.returncode}'}"
+            f"The contender {name} failed: give it what it lacks, be it memory or "
+            f"disk, and measure again. It says:\n{log or f'exit status {done.returncode}'}"
         )
     said = json.loads(done.stdout)
     cpu = _cpu_seconds_of_children() - cpu - said["servers"]
