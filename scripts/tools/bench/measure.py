@@ -86,10 +86,11 @@ def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
     )
     seconds = time.monotonic() - start
     if done.returncode:
-        log = done.stderr.decode(errors="replace").strip()
+        said = done.stderr.decode(errors="replace").strip()
         raise ReelhouseError(
             f"The contender {name} failed: give it what it lacks, be it memory or "
-            f"disk, and measure again. It says:\n{log or f'exit status {done.returncode}'}"
+            f"disk, and measure again. Its end was {done.returncode}, and it "
+            f"said:\n{said}"
         )
     said = json.loads(done.stdout)
     cpu = _cpu_seconds_of_children() - cpu - said["servers"]
