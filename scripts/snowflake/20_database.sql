@@ -1,3 +1,4 @@
+{% set publisher = owner if is_pull_request else prefix ~ "_TRANSFORMER" %}
 -- Parts "database" and "pull-request": a database with its schemas.
 -- Who runs it: a person with {{ owner }}, which contains
 -- {{ publisher }}.
@@ -18,7 +19,7 @@ grant usage, create schema on database {{ database }}
 {% endif %}
 drop schema if exists {{ database }}.public;
 
-{% for schema in built_schemas %}
+{% for schema in schemas %}
 create schema if not exists {{ database }}.{{ schema }} with managed access;
 {% endfor %}
 

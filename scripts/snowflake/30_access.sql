@@ -2,7 +2,7 @@
 -- Who runs it: a person with {{ owner }}.
 
 use role {{ owner }};
-{% for schema in built_schemas %}
+{% for schema in schemas %}
 {% set path = database ~ '.' ~ schema %}
 
 create database role if not exists {{ path }}_read;
@@ -36,15 +36,15 @@ grant usage on file format {{ database }}.raw.csv_as_text
 grant read, write on stage {{ database }}.raw.landing
     to database role {{ database }}.raw_write;
 
-{% for role in (loader, transformer, reporter) %}
-grant usage on database {{ database }} to role {{ role.name }};
+{% for role in ("LOADER", "TRANSFORMER", "REPORTER") %}
+grant usage on database {{ database }} to role {{ prefix }}_{{ role }};
 {% endfor %}
-grant database role {{ database }}.raw_write to role {{ loader.name }};
+grant database role {{ database }}.raw_write to role {{ prefix }}_LOADER;
 -- The loader asks which loads tables were made of, and never gives an id again.
-grant database role {{ database }}.state_read to role {{ loader.name }};
-grant database role {{ database }}.raw_read to role {{ transformer.name }};
-{% for schema in built_schemas if schema != 'raw' %}
+grant database role {{ database }}.state_read to role {{ prefix }}_LOADER;
+grant database role {{ database }}.raw_read to role {{ prefix }}_TRANSFORMER;
+{% for schema in schemas if schema != 'raw' %}
 grant database role {{ database }}.{{ schema }}_write
-    to role {{ transformer.name }};
+    to role {{ prefix }}_TRANSFORMER;
 {% endfor %}
-grant database role {{ database }}.serving_read to role {{ reporter.name }};
+grant database role {{ database }}.serving_read to role {{ prefix }}_REPORTER;

@@ -4,4 +4,4 @@
 
 use role useradmin;
 
-grant role {{ loader.name }} to role {{ transformer.name }};
+grant role {{ prefix }}_LOADER to role {{ prefix }}_TRANSFORMER;

@@ -3,26 +3,26 @@
 
 use role accountadmin;
 
-create storage integration if not exists {{ integration }}
+create storage integration if not exists {{ prefix }}_BUCKET
     type = external_stage
     storage_provider = 'S3'
     storage_aws_role_arn = '{{ bucket_role }}'
     enabled = true
-    storage_allowed_locations = ('{{ bucket_url }}');
-alter storage integration {{ integration }} set
+    storage_allowed_locations = ('{{ bucket }}');
+alter storage integration {{ prefix }}_BUCKET set
     storage_aws_role_arn = '{{ bucket_role }}'
     enabled = true
-    storage_allowed_locations = ('{{ bucket_url }}');
-grant usage on integration {{ integration }} to role {{ owner }};
+    storage_allowed_locations = ('{{ bucket }}');
+grant usage on integration {{ prefix }}_BUCKET to role {{ owner }};
 
 use role {{ owner }};
 
 create stage if not exists {{ database }}.raw.bucket
-    url = '{{ bucket_url }}'
-    storage_integration = {{ integration }}
+    url = '{{ bucket }}'
+    storage_integration = {{ prefix }}_BUCKET
     file_format = (format_name = '{{ database }}.raw.csv_as_text');
 alter stage {{ database }}.raw.bucket set
-    url = '{{ bucket_url }}'
-    storage_integration = {{ integration }};
+    url = '{{ bucket }}'
+    storage_integration = {{ prefix }}_BUCKET;
 grant usage on stage {{ database }}.raw.bucket
     to database role {{ database }}.raw_write;

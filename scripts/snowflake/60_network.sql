@@ -3,11 +3,11 @@
 
 use role securityadmin;
 
-create network policy if not exists {{ network_policy }}
+create network policy if not exists {{ prefix }}_NETWORK
     allowed_ip_list = ({{ addresses }});
-alter network policy {{ network_policy }} set
+alter network policy {{ prefix }}_NETWORK set
     allowed_ip_list = ({{ addresses }});
 
-{% for user in users %}
-alter user {{ user.name }} set network_policy = {{ network_policy }};
+{% for role in logins %}
+alter user {{ prefix }}_{{ role }} set network_policy = {{ prefix }}_NETWORK;
 {% endfor %}

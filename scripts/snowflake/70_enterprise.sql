@@ -4,7 +4,7 @@
 -- What is published already is masked too, for it stays until it changes.
 
 use role {{ owner }};
-use warehouse {{ transformer.warehouse }};
+use warehouse {{ prefix }}_TRANSFORMING;
 
 create schema if not exists {{ database }}.policies with managed access;
 
@@ -15,7 +15,7 @@ select uuid_string() as salt;
 create masking policy if not exists {{ database }}.policies.user_id
     as (user_id number) returns number ->
     case
-        when is_role_in_session('{{ transformer.name }}') then user_id
+        when is_role_in_session('{{ prefix }}_TRANSFORMER') then user_id
         else to_number(
             left(
                 sha2(
@@ -26,11 +26,11 @@ create masking policy if not exists {{ database }}.policies.user_id
             'XXXXXXXXXXXXXXX'
         )
     end;
-grant usage on schema {{ database }}.policies to role {{ transformer.name }};
+grant usage on schema {{ database }}.policies to role {{ prefix }}_TRANSFORMER;
 grant apply on masking policy {{ database }}.policies.user_id
-    to role {{ transformer.name }};
+    to role {{ prefix }}_TRANSFORMER;
 
-use role {{ transformer.name }};
+use role {{ prefix }}_TRANSFORMER;
 
 {% for schema in ('marts', 'serving', 'serving_next') %}
 {% for table in masked_tables %}
@@ -42,7 +42,7 @@ alter table if exists {{ database }}.{{ schema }}.{{ table }}
 -- Many readers at once: more clusters of the same size, while they are needed.
 use role sysadmin;
 
-alter warehouse {{ reporter.warehouse }} set
+alter warehouse {{ prefix }}_REPORTING set
     min_cluster_count = 1
     max_cluster_count = 3
     scaling_policy = standard;

@@ -4,19 +4,19 @@
 
 use role {{ owner }};
 
-drop database if exists {{ dropped_database }};
+drop database if exists {{ teardown }};
 
 use role accountadmin;
 
-drop integration if exists {{ integration }};
+drop integration if exists {{ prefix }}_BUCKET;
 {% for role in roles %}
-drop user if exists {{ role.name }};
+drop user if exists {{ prefix }}_{{ role }};
 {% endfor %}
-drop network policy if exists {{ network_policy }};
+drop network policy if exists {{ prefix }}_NETWORK;
+{% for warehouse in ("LOADING", "TRANSFORMING", "REPORTING", "CI") %}
+drop warehouse if exists {{ prefix }}_{{ warehouse }};
+{% endfor %}
 {% for role in roles %}
-drop warehouse if exists {{ role.warehouse }};
+drop role if exists {{ prefix }}_{{ role }};
 {% endfor %}
-{% for role in roles %}
-drop role if exists {{ role.name }};
-{% endfor %}
-drop resource monitor if exists {{ monitor }};
+drop resource monitor if exists {{ prefix }}_MONITOR;

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from reelhouse.powerbi.relations import Relation, Table, relations_of, tables_of
 from reelhouse.settings import PROJECT
 
 MANIFEST = PROJECT / "target/manifest.json"
@@ -33,63 +33,6 @@ label leaves out. A box without columns is a table of another diagram, or a seed
 """
 
 
-@dataclass(frozen=True)
-class Table:
-    """A published table; `columns` maps names to declared types, `keys` holds each
-    unique key, the primary one first."""
-
-    name: str
-    subject: str
-    columns: dict[str, str]
-    keys: list[list[str]]
-    never_null: set[str]
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A relationships test: `child.column` holds a value of `parent.field`, its key.
-
-    `condition` is the SQL condition of the rows tested, None for all of them.
-    """
-
-    child: str
-    column: str
-    parent: str
-    field: str
-    condition: str | None
-
-
-def tables_of(manifest: dict[str, Any]) -> list[Table]:
-    """The published tables, those of the star first, then by subject and name."""
-    found = [
-        _table(node, _tests_of(manifest, unique_id))
-        for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] == "model" and node["fqn"][1] == "marts"
-    ]
-    return sorted(
-        found, key=lambda table: (table.subject != "core", table.subject, table.name)
-    )
-
-
-def relations_of(manifest: dict[str, Any], table: Table) -> list[Relation]:
-    """The tested relations of a table's columns, in the order of the columns."""
-    names = list(table.columns)
-    found = [
-        Relation(
-            child=table.name,
-            column=test["column_name"],
-            parent=_name_in_ref(test["test_metadata"]["kwargs"]["to"]),
-            field=test["test_metadata"]["kwargs"]["field"],
-            condition=test["config"]["where"],
-        )
-        for test in _tests_of(manifest, f"model.reelhouse.{table.name}")
-        if test["test_metadata"]["name"] == "relationships"
-    ]
-    return sorted(
-        found, key=lambda relation: (names.index(relation.column), relation.parent)
-    )
-
-
 def page_of(manifest: dict[str, Any]) -> str:
     """The whole page, in Markdown with a Mermaid diagram for each subject."""
     sections = [INTRODUCTION]
@@ -104,44 +47,6 @@ def page_of(manifest: dict[str, Any]) -> str:
         diagram = "\n".join([*lines, *edges])
         sections.append(f"## {title}\n\n```mermaid\n{diagram}\n```\n")
     return "\n".join(sections)
-
-
-def _tests_of(manifest: dict[str, Any], unique_id: str) -> list[dict[str, Any]]:
-    """The generic tests of a node."""
-    return [
-        node
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "test"
-        and node.get("test_metadata")
-        and node["attached_node"] == unique_id
-    ]
-
-
-def _table(node: dict[str, Any], tests: list[dict[str, Any]]) -> Table:
-    columns = list(node["columns"])
-    keys = []
-    never_null = {
-        name
-        for name, column in node["columns"].items()
-        if any(each["type"] == "not_null" for each in column["constraints"])
-    }
-    for test in tests:
-        match test["test_metadata"]["name"]:
-            case "unique_combination":
-                keys.append(list(test["test_metadata"]["kwargs"]["columns"]))
-                never_null.update(keys[-1])
-            case "unique":
-                keys.append([test["column_name"]])
-            case "not_null":
-                never_null.add(test["column_name"])
-    return Table(
-        name=node["name"],
-        subject=node["fqn"][2],
-        columns={name: node["columns"][name]["data_type"] for name in columns},
-        # The widest is the natural one, the others stand for it.
-        keys=sorted(keys, key=lambda key: (-len(key), [*map(columns.index, key)])),
-        never_null=never_null,
-    )
 
 
 def _box(table: Table, references: set[str]) -> list[str]:
@@ -172,10 +77,6 @@ def _line(table: Table, relation: Relation) -> str:
     if relation.condition:
         label = f'"{relation.column} where {relation.condition}"'
     return f"    {relation.parent} {parent_end}--{child_end} {relation.child} : {label}"
-
-
-def _name_in_ref(call: str) -> str:
-    return call.removeprefix("ref('").removesuffix("')")
 
 
 if __name__ == "__main__":

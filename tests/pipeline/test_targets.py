@@ -18,11 +18,7 @@ from tests.tree import EditedTree
 
 from reelhouse.contract import entities
 from reelhouse.dashboard.filters import Filters
-from reelhouse.engines.snowflake.connection import (
-    limits,
-    literal,
-    open_account,
-)
+from reelhouse.engines.snowflake.connection import limits, literal, open_account
 from reelhouse.engines.snowflake.reading import fetch_serving
 from reelhouse.engines.views import Dialect, published_view
 from reelhouse.errors import ReelhouseError

@@ -80,7 +80,7 @@ def test_it_serves_without_a_terminal_until_a_signal(what: str, variable: str) -
             assert listens(port)
         finally:
             served.send_signal(signal.SIGTERM)
-    assert served.returncode == -signal.SIGTERM
+    assert served.returncode == 128 + signal.SIGTERM
     assert not listens(port)
 
 

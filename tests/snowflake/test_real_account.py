@@ -90,11 +90,11 @@ def own_database(is_real: bool) -> Iterator[snowflake_setup.Setup]:
     setup = snowflake_setup.variables(settings.variables(), list(PARTS))
     with snowflake_setup.connect() as connection:
         cursor = connection.cursor()
-        cursor.execute(f"show databases like '{setup.database}'")
+        cursor.execute(f"show databases like '{setup['database']}'")
         if is_real and cursor.fetchall():
             raise ReelhouseError(
-                f"The database {setup.database} is there already, and this test would "
-                f"drop it: set SNOWFLAKE_DATABASE to another name."
+                f"The database {setup['database']} is there already, and this test "
+                f"would drop it: set SNOWFLAKE_DATABASE to another name."
             )
         snowflake_setup.apply(connection, setup, PARTS[:1])
     try:
@@ -267,8 +267,8 @@ def test_readers_see_what_is_published_and_nothing_else(desk: Desk) -> None:
     prefix = os.environ.get("REELHOUSE_SETUP_PREFIX", "REELHOUSE")
     reporter, warehouse = f"{prefix}_REPORTER", f"{prefix}_REPORTING"
     for statement in (
-        f"grant usage on database {setup.database} to role {reporter}",
-        f"grant database role {setup.database}.serving_read to role {reporter}",
+        f"grant usage on database {setup['database']} to role {reporter}",
+        f"grant database role {setup['database']}.serving_read to role {reporter}",
     ):
         ask(statement)
     errors = connector().errors

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from io import TextIOWrapper
 
 import click
@@ -35,6 +37,13 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name; the benchmark is there in a checkout alone."""
+        if cmd_name == "bench" and find_spec("tools"):
+            command: click.Command = import_module("tools.bench.command").bench
+            return command
+        return super().get_command(ctx, cmd_name)
 
     def format_commands(
         self,

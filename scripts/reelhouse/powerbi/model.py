@@ -9,8 +9,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.powerbi.documents import as_json, platform
+from reelhouse.powerbi.relations import relations_of, tables_of
 from reelhouse.serving.metrics import Measure, Metric
-from tools.diagram import relations_of, tables_of
 
 # Power BI's word for the first word of a type of the marts. Its own decimal has four
 # digits behind the point, a relevance five.

@@ -16,6 +16,7 @@ SEED = 1
 SHARE = 100
 # A user of a later rating that nobody has heard of.
 STRANGER = 1_000_000_000
+NEW_TAG = "tags/more.csv"
 NEW_OBJECT = "ratings/more.csv"
 REPLACED = "ratings.csv"
 
@@ -23,9 +24,9 @@ REPLACED = "ratings.csv"
 def files_of(folder: Path, ratings: int, progress: Progress | None) -> Path:
     """The folder with six files of so many ratings, and with what comes later."""
     made = folder / f"ratings-{ratings}"
-    if not (made / "later").exists():
+    if not (made / "later" / NEW_TAG).exists():
         generate(made / "first", ratings, SEED, progress=progress)
-        _write_later(made / "first" / REPLACED, made / "later")
+        _write_later(made / "first", made / "later")
     return made
 
 
@@ -38,26 +39,26 @@ def deliver_all(made: Path, source: Path) -> None:
 
 
 def deliver_later(made: Path, source: Path, name: str) -> None:
-    """Put the later ratings into a source: as an object more, or in the first one."""
+    """Put a later file into a source, in the place of one of this name if need be."""
     target = source / name
     target.unlink(missing_ok=True)
     target.parent.mkdir(exist_ok=True)
     os.link(made / "later" / name, target)
 
 
-def _write_later(ratings: Path, later: Path) -> None:
-    """Write what comes later: one rating in SHARE anew, a day after the first.
+def _write_later(first: Path, later: Path) -> None:
+    """Write what comes later: one rating in SHARE anew, a day after the first; a tag.
 
-    Every other one is of a new user. They are in an object of their own, and, two days
-    after, in the old file, each behind the rating that it repeats.
+    Every other rating is of a new user. They are in an object of their own, and, two
+    days after, in the old file, each behind the rating that it repeats.
     """
-    unfinished = later.with_name("later.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    (unfinished / NEW_OBJECT).parent.mkdir(parents=True)
+    shutil.rmtree(later, ignore_errors=True)
+    for name in (NEW_TAG, NEW_OBJECT):
+        (later / name).parent.mkdir(parents=True)
     with (
-        ratings.open("rb") as lines,
-        (unfinished / NEW_OBJECT).open("wb") as more,
-        (unfinished / REPLACED).open("wb") as replaced,
+        (first / REPLACED).open("rb") as lines,
+        (later / NEW_OBJECT).open("wb") as more,
+        (later / REPLACED).open("wb") as replaced,
     ):
         header = next(lines)
         more.write(header)
@@ -66,8 +67,11 @@ def _write_later(ratings: Path, later: Path) -> None:
             replaced.write(line)
             if number % SHARE == 0:
                 user, movie, rating, time = line.rstrip().split(b",")
-                name = int(user) + (STRANGER if number // SHARE % 2 == 0 else 0)
+                rater = int(user) + (STRANGER if number // SHARE % 2 == 0 else 0)
                 for out, days in ((more, 1), (replaced, 2)):
                     moment = int(time) + days * 86_400
-                    out.write(b"%d,%b,%b,%d\r\n" % (name, movie, rating, moment))
-    unfinished.rename(later)
+                    out.write(b"%d,%b,%b,%d\r\n" % (rater, movie, rating, moment))
+    # It is written last, and tells that the others are whole.
+    with (first / "tags.csv").open("rb") as tags:
+        tag = b"%b%b,%b,one more,%b\r\n" % (next(tags), user, movie, time)
+    (later / NEW_TAG).write_bytes(tag)

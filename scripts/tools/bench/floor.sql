@@ -3,7 +3,7 @@
 -- loads (health_loads, health_rejects, health_reconciliation) has no counterpart here.
 --
 -- The variables `files` and `seeds` name folders. Schema `raw` holds the files, `work`
--- what several tables are made of; both may be views instead of tables.
+-- what several tables are made of.
 
 -- step: load
 create schema raw;

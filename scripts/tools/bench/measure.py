@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import variables
@@ -22,8 +18,6 @@ from reelhouse.settings import variables
 # What a contender does before its first step and after its last one: Python starts,
 # imports, and ends.
 START = "start and end"
-# What a traceback ends with, were it not for lines that DuckDB adds.
-ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Failed): .*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -37,16 +31,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a contender cost: each step, and all of it.
+    """What a contender cost: each step, and all of it; `built` counts what it built.
 
-    `servers` is the cost of its own child processes, which is in no step; `told` is
-    what it has to say beyond that.
+    Child processes of a contender, such as a local S3 server, are not counted in.
     """
 
     steps: dict[str, Cost]
     whole: Cost
-    servers: Cost
-    told: dict[str, Any]
+    built: dict[str, int]
 
 
 class Laps:
@@ -72,68 +64,51 @@ class Laps:
         )
         self._begin()
 
-
-def report(laps: Laps, **told: Any) -> None:
-    """In the contender: tell `run_contender` what it cost."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    servers = Cost(0.0, usage.ru_utime + usage.ru_stime, _bytes(usage.ru_maxrss))
-    steps = {name: asdict(cost) for name, cost in laps.steps.items()}
-    print(json.dumps({"steps": steps, "servers": asdict(servers), "told": told}))
+    def report(self, **built: int) -> None:
+        """Tell `run_contender` what this process cost, and how much it built."""
+        steps = {name: asdict(cost) for name, cost in self.steps.items()}
+        servers = _cpu_seconds_of_children()
+        print(json.dumps({"steps": steps, "servers": servers, "built": built}))
 
 
-def run_contender(name: str, environ: Mapping[str, str], *arguments: str) -> Measured:
+def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
     """Run a contender as a process of its own, and take what it cost.
 
     Raises ReelhouseError where it fails.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
-        start = time.monotonic()
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "tools.bench.contenders",
-                name,
-                *arguments,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=log,
-            env=variables() | dict(environ),
+    cpu, start = _cpu_seconds_of_children(), time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "tools.bench.contenders", name],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=variables() | dict(environ),
+        check=False,
+    )
+    seconds = time.monotonic() - start
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise ReelhouseError(
+            f"The contender {name} failed: give it what it lacks, be it memory or "
+            f"disk, and measure again. Its end was {done.returncode}, and it "
+            f"said:\n{said}"
         )
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        seconds = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            log.seek(0)
-            errors = ERROR.findall(log.read().decode(errors="replace"))
-            why = errors[-1] if errors else f"exit status {process.returncode}"
-            raise ReelhouseError(
-                f"The contender {name} failed ({why}): leave it out with --against, or "
-                f"give it what it lacks, be it memory, disk, or a package that "
-                f"`make check` installs."
-            )
-        out.seek(0)
-        said = json.loads(out.read())
+    said = json.loads(done.stdout)
+    cpu = _cpu_seconds_of_children() - cpu - said["servers"]
     steps = {step: Cost(**cost) for step, cost in said["steps"].items()}
-    servers = Cost(**said["servers"])
-    # wait4 counts in what the process has waited for itself, such as a server.
-    cpu = usage.ru_utime + usage.ru_stime - servers.cpu_seconds
-    start_cost = Cost(
+    around = Cost(
         seconds - sum(cost.seconds for cost in steps.values()),
         cpu - sum(cost.cpu_seconds for cost in steps.values()),
         0,
     )
     peak = max(cost.peak_bytes for cost in steps.values())
-    return Measured(
-        {START: start_cost, **steps}, Cost(seconds, cpu, peak), servers, said["told"]
-    )
+    whole = Cost(seconds, cpu, peak)
+    return Measured({START: around, **steps}, whole, said["built"])
+
+
+def _cpu_seconds_of_children() -> float:
+    """CPU time of child processes that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _peak() -> int:
@@ -142,9 +117,5 @@ def _peak() -> int:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    return _bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
-def _bytes(maxrss: int) -> int:
-    """What getrusage calls the peak: bytes on macOS, kilobytes elsewhere."""
-    return maxrss if sys.platform == "darwin" else maxrss * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,6 @@ class Statement:
     kind: str
     subject: str
     sql: str
-
-    @property
-    def is_test(self) -> bool:
-        return self.kind == "test"
 
 
 def built_statements(settings: Settings) -> list[Statement]:
@@ -62,17 +57,6 @@ def built_statements(settings: Settings) -> list[Statement]:
                     Statement(node["name"], node["resource_type"], subject, sql)
                 )
     return statements
-
-
-def write_script(settings: Settings, to: Path) -> None:
-    """Write the statements of the last build to a file, for `read_script`."""
-    statements = [asdict(each) for each in built_statements(settings)]
-    to.write_text(json.dumps(statements), encoding="utf-8")
-
-
-def read_script(path: Path) -> list[Statement]:
-    """The statements of a file."""
-    return [Statement(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def raw_alone(settings: Settings, folder: Path) -> Path:
