@@ -168,5 +168,5 @@ def _parse() -> None:
     gc.freeze()
 
 
-if os.environ.pop(PARENT, None) and not build._manifests:
+if os.environ.pop(PARENT, None) and "dbt.cli.main" not in sys.modules:
     _parse()

@@ -48,7 +48,7 @@ JUDGES: tuple[Any, ...] = (
     *(snowflake.Dialect, snowflake._all_hold, snowflake._well_formed),
     *(snowflake.Warehouse.bad_records, snowflake.Warehouse._land_texts),
 )
-JUDGED_BY = (1, "b400487cf80769a4d65f09e1e81546df176fc588529f617e766e0fb478617832")
+JUDGED_BY = (1, "70c822db33d147bb7e905ca11658be61b5980050b90406e5a5fef48814876a9c")
 
 Declare = Callable[..., None]
 

@@ -322,7 +322,11 @@ def test_a_folder_that_the_engine_cannot_work_with(
 ) -> None:
     source = folder(tmp_path, GOOD)
     monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(tmp_path / "why?"))
-    said(call("load", "--source", source), "question mark", "REELHOUSE_WAREHOUSE")
+    said(
+        call("load", "--source", source),
+        "has a ? or # in its path",
+        "REELHOUSE_WAREHOUSE",
+    )
     odd = tmp_path / "odd 'n [a-z]*"
     monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(odd))
     assert call("load", "--source", source).exit_code == 0
