@@ -138,7 +138,6 @@ def small_tree(to: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "PROJECT", tree)
         patch.setattr(dbt_runner, "PROJECT", tree)
-        patch.setattr(build, "_manifests", {})
         build.parsed(Settings("", to, "dev", None, 1.0, None))
     return tree
 
@@ -162,13 +161,11 @@ class EditedTree:
         patch.setattr(contract, "STAGING", self.folder / "models/staging")
         ledger = contract.LEDGER.relative_to(PROJECT)
         patch.setattr(contract, "LEDGER", self.folder / ledger)
-        patch.setattr(build, "_manifests", {})
         self.before: dict[str, str] = {}
         self.read_again()
 
     def read_again(self) -> None:
         """Forget what was read of the tree."""
-        build._manifests.clear()
         contract.entities.cache_clear()
         contract.ledger_tables.cache_clear()
 
