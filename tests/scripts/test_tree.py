@@ -21,7 +21,9 @@ MACROS = {
     path: path.read_text(encoding="utf-8")
     for path in sorted((PROJECT / "macros").rglob("*.sql"))
 }
-CLOCK = r"now|today|getdate|sysdate|current_(date|time|timestamp)|run_started_at|modules"
+CLOCK = (
+    r"now|today|getdate|sysdate|current_(date|time|timestamp)|run_started_at|modules"
+)
 # What dbt or Python calls.
 CALLED_FROM_OUTSIDE = {
     *("generate_schema_name", "should_full_refresh", "snapshot_get_time"),
