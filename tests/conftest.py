@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -94,6 +98,50 @@ def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
+# What the sample's warehouse is made of, files and folders.
+MAKING = (
+    *("scripts", "models", "macros", "seeds", "snapshots", "analyses", "locks"),
+    *("tests/data_tests", "tests/conftest.py", "tests/delivery.py", "data/sample"),
+    *("dbt_project.yml", "profiles.yml", "pyproject.toml"),
+)
+KEPT = PROJECT / "target/tests"
+
+
+def made_of() -> str:
+    """A hash of every byte and every package that the sample's warehouse is made of."""
+    found = hashlib.sha256(sys.version.encode())
+    for package in sorted(f"{each.name} {each.version}" for each in distributions()):
+        found.update(f"{package}\n".encode())
+    for place in map(PROJECT.joinpath, MAKING):
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_file() and path.suffix != ".pyc":
+                content = path.read_bytes()
+                found.update(f"{path.relative_to(PROJECT)} {len(content)}\n".encode())
+                found.update(content)
+    return found.hexdigest()[:16]
+
+
+def make_sample(desk: Delivery) -> None:
+    """Run the sample, or copy what an earlier session has made of the same bytes."""
+    kept = KEPT / f"sample-{made_of()}"
+    if kept.exists():
+        shutil.copytree(kept, desk.warehouse)
+        return
+    upload(desk.s3, [], f"s3://{desk.bucket}")
+    files = (PROJECT / "data/sample").glob("*.csv")
+    desk.put({path.name: path.read_bytes() for path in files})
+    desk.run()
+    desk.close()
+    for older in KEPT.glob("sample-*"):
+        shutil.rmtree(older, ignore_errors=True)
+    scratch = KEPT / desk.bucket.replace("sample", "scratch")
+    shutil.copytree(desk.warehouse, scratch)
+    # Another session may have been there first.
+    with suppress(OSError):
+        scratch.rename(kept)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def sample(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The settings of a warehouse with the sample, run and published; to be read only.
@@ -105,12 +153,6 @@ def sample(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> S
     with one_worker_at_a_time(tmp_path_factory, "sample") as folder:
         desk = Delivery(s3_server, name, folder / "sample", moment=moment)
         if not desk.settings.published.exists():
-            upload(s3_server, [], f"s3://{name}")
-            desk.put(
-                {
-                    path.name: path.read_bytes()
-                    for path in (PROJECT / "data/sample").glob("*.csv")
-                }
-            )
-            desk.run()
+            shutil.rmtree(desk.warehouse, ignore_errors=True)
+            make_sample(desk)
     return desk.settings

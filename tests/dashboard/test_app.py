@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from streamlit.util import calc_hash
 from tests.dashboard.conftest import Copy
 
 from reelhouse.dashboard.panels import TITLES
+from reelhouse.dashboard.questions import TABLE, tables_read
+from reelhouse.dashboard.serving import Reading, Serving
 from reelhouse.dashboard.start import APP
 from reelhouse.serving.csv_export import to_csv
 from reelhouse.settings import Settings, environment
@@ -60,9 +62,29 @@ def figures(app: AppTest) -> dict[str, str]:
     return found
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The tables of every question that the app asks."""
+    found: set[str] = set()
+    read = Serving.read
+
+    def watched(serving: Serving, questions: Mapping[str, str]) -> Reading:
+        for sql in questions.values():
+            found.update(TABLE.findall(sql))
+        return read(serving, questions)
+
+    monkeypatch.setattr(Serving, "read", watched)
+    return found
+
+
 @pytest.mark.parametrize("page", TITLES)
-def test_a_page_shows_its_charts_and_tables(page: str, opened: AppTest) -> None:
+def test_a_page_shows_its_charts_and_tables(
+    page: str, opened: AppTest, asked: set[str]
+) -> None:
     app = on(opened, page)
+    # Those of the filters, and some of its own.
+    assert len(asked) > 3
+    assert asked <= tables_read(page)
     assert f"<h1>{TITLES[page]}</h1>" in html(app)
     assert len(app.dataframe) >= 1
     # Nothing was rejected in the sample, which is all that health draws.

@@ -26,6 +26,7 @@ INCREMENTAL = ("fct_ratings", "int_user_days_summed")
 CHANGED = 280
 
 
+@pytest.mark.long
 def test_no_model_takes_more_rows_than_its_budget(
     sample: Settings, tmp_path: Path
 ) -> None:

@@ -7,23 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 from tests.delivery import unbuilt
 
 from reelhouse.settings import PROJECT
 from reelhouse.transform.build import manifest_of
 from tools.diagram import PAGE, page_of
-
-MARTS = sorted((PROJECT / "models/marts").rglob("*.yml"))
-
-# A line of a diagram, in the grammar that every version of Mermaid since 10 reads.
-ATTRIBUTE = re.compile(
-    r' {8}[a-z]+ [a-z][a-z0-9_]*( (PK|UK|FK|PK, FK|UK, FK))?( "[a-z]+\(\d+,\d+\)")?'
-)
-EDGE = re.compile(
-    r" {4}(?P<parent>[a-z_]+) (?P<ends>(\|\||\|o)--(o\||o\{)) (?P<child>[a-z_]+) : "
-    r'"?(?P<column>[a-z_]+)( where (?P<condition>[^"]+)")?'
-)
 
 
 @pytest.fixture(scope="module")
@@ -35,65 +23,10 @@ def manifest() -> dict[str, Any]:
 # --- the entity diagram
 
 
-def drawn(page: str) -> list[re.Match[str]]:
-    """The lines between boxes, of all diagrams of a page."""
-    return [found for line in page.splitlines() if (found := EDGE.fullmatch(line))]
-
-
 def test_the_diagram_is_that_of_the_tree(manifest: dict[str, Any]) -> None:
     assert PAGE.read_text(encoding="utf-8") == page_of(manifest), (
         "docs/entities.md is not what the models say now: run `make docs` and commit it"
     )
-
-
-def test_the_diagram_draws_every_tested_relation_and_nothing_else() -> None:
-    tested = []
-    for path in MARTS:
-        (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
-        for column in model["columns"]:
-            for test in column.get("data_tests", []):
-                if isinstance(test, dict) and "relationships" in test:
-                    arguments = test["relationships"]["arguments"]
-                    parent = re.fullmatch(r"ref\('(\w+)'\)", arguments["to"])
-                    assert parent
-                    where = test["relationships"].get("config", {}).get("where")
-                    tested.append((parent[1], model["name"], column["name"], where))
-    assert len(tested) >= 30
-    edges = drawn(PAGE.read_text(encoding="utf-8"))
-    assert sorted(map(str, tested)) == sorted(
-        str(edge.group("parent", "child", "column", "condition")) for edge in edges
-    )
-
-
-def test_the_diagram_has_every_published_table_once_with_its_columns() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    boxes = re.findall(r"^ {4}(\w+) \{\n(.*?)^ {4}\}", page, re.MULTILINE | re.DOTALL)
-    assert sorted(name for name, _ in boxes) == sorted(path.stem for path in MARTS)
-    columns = {
-        name: [tuple(line.split()[:2]) for line in lines.splitlines()]
-        for name, lines in boxes
-    }
-    for path in MARTS:
-        (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
-        assert columns[path.stem] == [
-            (column["data_type"].partition("(")[0], column["name"])
-            for column in model["columns"]
-        ]
-
-
-def test_the_diagram_is_in_plain_mermaid() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```mermaid\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == len(list((PROJECT / "models/marts").iterdir()))
-    for block in blocks:
-        first, *lines = block.splitlines()
-        assert first == "erDiagram"
-        for line in lines:
-            assert (
-                re.fullmatch(r" {4}[a-z_]+ \{| {4}\}", line)
-                or ATTRIBUTE.fullmatch(line)
-                or EDGE.fullmatch(line)
-            ), line
 
 
 def test_the_layers_are_drawn_as_they_read_each_other(
@@ -218,32 +151,13 @@ def described_parts(manifest: dict[str, Any]) -> Iterator[tuple[str, str | None]
             yield f"{kind} {name}", entry["description"]
             for column in entry.get("columns", {}).values():
                 yield f"{kind} {name}.{column['name']}", column["description"]
-    for macro in manifest["macros"].values():
-        if macro["package_name"] == "reelhouse":
-            yield f"macro {macro['name']}", macro["description"]
-            documented = {each["name"]: each for each in macro["arguments"]}
-            for name in arguments_of(macro["macro_sql"]):
-                said = documented.pop(name, {}).get("description")
-                yield f"macro {macro['name']}({name})", said
-            assert not documented, f"{macro['name']} has no argument {documented}"
-
-
-def arguments_of(macro: str) -> list[str]:
-    """The arguments that the first line of a macro or a generic test names."""
-    signature = re.search(
-        r"\{%-?\s*(?:macro|test)\s+\w+\s*\((.*?)\)\s*-?%\}", macro, re.S
-    )
-    assert signature, macro
-    return [part.partition("=")[0].strip() for part in signature[1].split(",") if part]
 
 
 def test_everything_is_described(manifest: dict[str, Any]) -> None:
-    parts = dict(described_parts(manifest))
-    for kind in ("model", "snapshot", "seed", "source", "analysis", "test", "macro"):
-        assert any(part.startswith(f"{kind} ") for part in parts), kind
-    for part, description in parts.items():
-        words = (description or "").strip()
-        assert len(words) >= 10, f"{part} has no description in its yml file"
+    parts = list(described_parts(manifest))
+    assert len(parts) > 100
+    short = [part for part, said in parts if len((said or "").strip()) < 10]
+    assert short == []
 
 
 def test_the_overview_leads_to_models_that_there_are(manifest: dict[str, Any]) -> None:
@@ -260,35 +174,17 @@ def test_the_overview_leads_to_models_that_there_are(manifest: dict[str, Any]) -
 def test_names_for_those_who_come_from_elsewhere_are_those_of_the_tree(
     manifest: dict[str, Any],
 ) -> None:
-    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
-    entries = {
-        each["name"]: each
-        for each in manifest["nodes"].values()
-        if each["resource_type"] != "operation"
-    }
-    entries |= {f"raw.{each['name']}": each for each in manifest["sources"].values()}
-    things = set(entries)
-    things |= {
+    there = {
         macro["name"].removeprefix("test_")
         for macro in manifest["macros"].values()
         if macro["package_name"] == "reelhouse"
     }
-    columns = set()
-    for name, entry in entries.items():
-        columns |= set(entry.get("columns", {}))
-        things |= {f"{name}.{column}" for column in entry.get("columns", {})}
-    ours = things | columns | set(project["vars"])
-
+    for kind, prefix in (("nodes", ""), ("sources", "raw.")):
+        for entry in manifest[kind].values():
+            name = prefix + entry["name"]
+            there |= {name, *(f"{name}.{each}" for each in entry.get("columns", {}))}
     page = (PROJECT / "docs/names.md").read_text(encoding="utf-8")
-    theirs: list[str] = []
-    for line in page.splitlines():
-        text = line
-        if line.startswith("| `"):
-            _, there, here, difference, _ = line.split("|")
-            theirs += re.findall(r"`([^`]+)`", there)
-            assert set(re.findall(r"`([^`]+)`", here) or [here]) <= things, line
-            assert difference.strip(), line
-            text = here + difference
-        for name in re.findall(r"`([^`]+)`", text):
-            assert name in ours, f"docs/names.md speaks of {name}, which is not here"
-    assert len(theirs) == len(set(theirs)) > 50
+    rows = re.findall(r"^\| `.*?\| (.*?) \|", page, re.MULTILINE)
+    named = [each for here in rows for each in re.findall(r"`([^`]+)`", here)]
+    assert len(named) > 50
+    assert [each for each in named if each not in there] == []

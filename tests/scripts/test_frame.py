@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import stat
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -153,7 +151,6 @@ def test_the_first_python_that_fits_is_taken(
     [
         ({}, "found none as python3: install one"),
         ({"python3": "3.10.13"}, "found python3 = 3.10.13: install one"),
-        ({"python3": "2.7.18"}, "found python3 = 2.7.18: install one"),
         ({"python3": "3.14.0"}, "found python3 = 3.14.0: install one"),
     ],
 )
@@ -164,8 +161,7 @@ def test_a_python_that_does_not_fit_is_named(
         checkout.add_python(name, version)
     result = checkout.install("run")
     assert result.returncode != 0
-    assert result.stderr.count("\n") == 1
-    assert f"Reelhouse needs Python 3.11, 3.12 or 3.13 and {message}" in result.stderr
+    assert message in result.stderr
     assert not (checkout.root / ".venv").exists()
 
 
@@ -266,24 +262,11 @@ def _make(checkout: Checkout, *arguments: str) -> subprocess.CompletedProcess[st
     return checkout.run("make", *arguments)
 
 
-def test_help_names_every_target() -> None:
+def test_no_file_is_taken_for_a_target() -> None:
     makefile = (PROJECT / "Makefile").read_text()
-    # Parts of a target, such as check-sql, are no commands of their own.
-    targets = re.findall(r"^((?!check-)[a-z-]+):", makefile, re.MULTILINE)
-    for command in (["make"], ["make", "help"]):
-        shown = subprocess.run(
-            command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
-        ).stdout
-        assert re.findall(r"^  make ([a-z-]+) +\S", shown, re.MULTILINE) == targets
-    phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
-    names = " ".join(phony).split()
-    assert [name for name in names if not name.startswith("check-")] == targets
-
-
-def test_run_installs_and_runs(equipped: Checkout) -> None:
-    result = _make(equipped, "run", "ARGS=--source 'my files'")
-    assert equipped.calls == ["reelhouse run --report --source my files"]
-    assert result.stdout == "words of reelhouse\n"
+    phony = " ".join(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)).split()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert targets == set(phony)
 
 
 def test_checks_that_pass_are_quiet(equipped: Checkout) -> None:
@@ -303,19 +286,10 @@ def test_a_check_that_fails_stops_and_is_heard(check: str, equipped: Checkout) -
     assert "Checks passed" not in result.stdout
 
 
-def test_tests_come_after_the_checks_and_pass_their_status_on(
-    equipped: Checkout,
-) -> None:
-    _make(equipped, "test", "ARGS=-k one")
-    seconds = "--durations=15"
-    assert equipped.calls[-1] == f"pytest -m not long and not trial {seconds} -k one"
-    _make(equipped, "test-full")
-    assert equipped.calls[-1] == f"pytest -n2 -m long and not trial {seconds}"
-    _make(equipped, "mutants")
-    assert equipped.calls[-1] == "pytest -m long -n0 -q -s tests/mutants"
-    equipped.environment["FAILING"] = "mypy"
-    assert _make(equipped, "test").returncode != 0
-    assert not any(call.startswith("pytest") for call in equipped.calls)
+def test_tests_come_after_the_checks(equipped: Checkout) -> None:
+    assert _make(equipped, "test", "ARGS=-k 'one of'").returncode == 0
+    assert equipped.calls[-1].startswith("pytest ")
+    assert equipped.calls[-1].endswith(" -k one of")
     equipped.environment["FAILING"] = "ruff"
     assert _make(equipped, "test").returncode != 0
     assert [call.split()[0] for call in equipped.calls] == ["ruff"]
@@ -366,36 +340,6 @@ def test_a_difference_from_the_base_is_no_failure(
     assert result.stdout.splitlines()[0] == "words of reelhouse"
 
 
-def test_what_has_changed_is_built_upon_a_copy_of_the_base(equipped: Checkout) -> None:
-    base = equipped.root / "target/base/data/warehouse/reelhouse.duckdb"
-    changed = equipped.root / "target/changed"
-    for file in (base, changed / "published.duckdb"):
-        file.parent.mkdir(parents=True)
-        file.write_text("as it was built")
-    assert _make(equipped, "build-changed").returncode == 0
-    assert equipped.calls == ["reelhouse run --target dev --unit-tests"]
-    assert [path.name for path in changed.iterdir()] == [base.name]
-    assert (changed / base.name).read_text() == base.read_text()
-
-
-def test_docs_are_made_of_one_manifest(equipped: Checkout) -> None:
-    result = _make(equipped, "docs")
-    assert result.returncode == 0, result.stderr
-    assert equipped.calls == [
-        "dbt --quiet docs generate --static --target dev --target-path target "
-        "--log-path logs",
-        "tools.diagram",
-        "tools.messages",
-    ]
-    for page in ("docs/entities.md", "target/static_index.html"):
-        assert page in result.stdout
-    equipped.environment["FAILING"] = "dbt"
-    result = _make(equipped, "docs")
-    assert result.returncode != 0
-    assert "words of dbt\n" in result.stdout
-    assert not any("tools.diagram" in call for call in equipped.calls)
-
-
 def test_clean_keeps_the_data(equipped: Checkout) -> None:
     warehouse = equipped.root / "data/warehouse"
     warehouse.mkdir(parents=True)
@@ -411,35 +355,6 @@ def test_clean_keeps_the_data(equipped: Checkout) -> None:
         "scripts",
     ]
     assert (warehouse / "reelhouse.duckdb").exists()
-
-
-def test_lock_says_that_it_needs_uv(equipped: Checkout) -> None:
-    result = _make(equipped, "lock")
-    assert result.returncode != 0
-    assert "make lock needs uv" in result.stderr
-
-
-# --- continuous integration
-
-
-@pytest.mark.parametrize("status", [0, 7])
-def test_ci_runs_make_test_and_passes_its_status_on(
-    status: int, tmp_path: Path
-) -> None:
-    _executable(tmp_path / "make", f'#!/bin/sh\necho "$CI $* $(cat)"\nexit {status}\n')
-    result = subprocess.run(
-        [PROJECT / ".ci/run"],
-        cwd=tmp_path,
-        env={"PATH": f"{tmp_path}:{os.defpath}"},
-        input="nothing to read",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    ran = ["true test"] if status else ["true test", "true test-full"]
-    said = [line.strip() for line in result.stdout.splitlines()]
-    assert (result.returncode, said) == (status, ran)
 
 
 # --- locks and attributes
@@ -466,16 +381,6 @@ def test_what_runs_is_tested_in_the_same_versions() -> None:
     assert len(run) > 50
     assert {name: test.get(name) for name in run} == run
     assert len(test) > len(run)
-
-
-def test_every_dependency_is_locked() -> None:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    for lock, requirements in (
-        ("run", project["dependencies"]),
-        ("test", project["optional-dependencies"]["test"]),
-    ):
-        names = {re.split(r"[^A-Za-z0-9_-]", entry)[0] for entry in requirements}
-        assert names <= set(_pins(lock))
 
 
 def test_git_keeps_the_bytes_of_a_delivery() -> None:

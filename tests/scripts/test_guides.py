@@ -2,86 +2,106 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from reelhouse.cli import main
 from reelhouse.settings import PROJECT
-from tools.messages import messages
 
-GUIDES = sorted(
-    [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("data/*.md")]
-)
+GUIDES = {
+    path: path.read_text(encoding="utf-8")
+    for pattern in ("*.md", "docs/*.md", "data/*.md")
+    for path in sorted(PROJECT.glob(pattern))
+}
 # They name models that are to be made, that are wrong, or of another project.
 SPEAK_OF_OTHERS = {"names.md", "own-data.md", "pitfalls.md", "recipes.md"}
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 
 
-def name(path: Path) -> str:
-    return path.relative_to(PROJECT).as_posix()
-
-
-def prose(path: Path) -> str:
+def prose(text: str) -> str:
     """A page without its blocks of code."""
-    text = path.read_text(encoding="utf-8")
     return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def anchors(path: Path) -> set[str]:
     """What a link can name in a page: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(GUIDES[path]), re.MULTILINE)
     return {
-        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+        re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings
     }
 
 
-@pytest.mark.parametrize("path", GUIDES, ids=name)
-def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", prose(path)):
-        if re.match(r"https?://|#!/", target):
-            continue
+def test_links_lead_somewhere() -> None:
+    def leads(path: Path, target: str) -> bool:
         file, _, anchor = target.partition("#")
         there = (path.parent / file).resolve() if file else path
-        assert there.exists(), target
-        assert not anchor or anchor in anchors(there), target
+        return there.exists() and (not anchor or anchor in anchors(there))
+
+    lost = [
+        (path.name, target)
+        for path, text in GUIDES.items()
+        for target in re.findall(r"\]\(([^)]+)\)", prose(text))
+        if not re.match(r"https?://|#!/", target) and not leads(path, target)
+    ]
+    assert lost == []
 
 
-@pytest.mark.parametrize("path", GUIDES, ids=name)
-def test_commands_and_options_exist(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
-        assert f"\n{target}:" in MAKEFILE, f"make {target}"
-    for said in re.findall(r"(?:^|`)(?:\.venv/bin/)?reelhouse ([^`\n]+)", text, re.M):
-        words = shlex.split(said.partition("|")[0].replace("…", ""), comments=True)
-        command = main.commands.get(words[0])
-        assert command, f"reelhouse {said}"
-        options = {each for option in command.params for each in option.opts}
-        for word in words[1 : words.index("--") if "--" in words else None]:
-            if word.startswith("--"):
-                assert word.partition("=")[0] in {*options, "--help", "--debug"}, said
-
-
-@pytest.mark.parametrize("path", GUIDES, ids=name)
-def test_models_that_are_named_are_there(path: Path) -> None:
-    if path.name in SPEAK_OF_OTHERS:
+def unknown_words(said: str) -> Iterator[str]:
+    """What the command line would not know of a command that a page names."""
+    words = shlex.split(said.partition("|")[0].replace("…", ""), comments=True)
+    command = main.commands.get(words[0])
+    if command is None:
+        yield words[0]
         return
+    known = {option for each in command.params for option in each.opts}
+    for word in words[1 : words.index("--") if "--" in words else None]:
+        option = word.partition("=")[0]
+        if option.startswith("--") and option not in {*known, "--help", "--debug"}:
+            yield f"{words[0]} {option}"
+
+
+def test_commands_and_options_exist() -> None:
+    unknown = []
+    for path, text in GUIDES.items():
+        targets = re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)
+        wrong = [f"make {each}" for each in targets if f"\n{each}:" not in MAKEFILE]
+        commands = r"(?:^|`)(?:\.venv/bin/)?reelhouse ([^`\n]+)"
+        for said in re.findall(commands, text, re.MULTILINE):
+            wrong += unknown_words(said)
+        unknown += [(path.name, each) for each in wrong]
+    assert unknown == []
+
+
+def test_models_that_are_named_are_there() -> None:
     there = {
         file.stem
         for folder in ("models", "snapshots", "seeds", "macros")
         for file in (PROJECT / folder).rglob("*")
     }
-    text = path.read_text(encoding="utf-8")
     kinds = "stg|int|dim|fct|bridge|mart|health|snap"
-    named = set(re.findall(rf"`((?:{kinds})_[a-z_]+|delete_vanished)`", text))
-    assert named <= there
+    missing = [
+        (path.name, named)
+        for path, text in GUIDES.items()
+        if path.name not in SPEAK_OF_OTHERS
+        for named in re.findall(rf"`((?:{kinds})_[a-z_]+)`", text)
+        if named not in there
+    ]
+    assert missing == []
 
 
 def test_the_messages_that_operations_quotes_are_those_of_the_code() -> None:
-    page = (PROJECT / "docs/operations.md").read_text(encoding="utf-8")
-    quoted = re.findall(r"^> (.+)$", page, re.MULTILINE)
-    made = {each.halves[0] for each in messages()}
-    assert [each for each in quoted if each.replace("\\*", "*") not in made] == []
-    assert len(quoted) > 10
+    said = "\n".join(
+        node.value
+        for path in (PROJECT / "scripts/reelhouse").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    page = GUIDES[PROJECT / "docs/operations.md"].replace("\\*", "*")
+    quoted = re.findall(r"^> (.+)\.$", page, re.MULTILINE)
+    assert quoted
+    # A name in angle marks is a value.
+    parts = [part for each in quoted for part in re.split("‹[^›]*›", each)]
+    assert [part for part in parts if part not in said] == []

@@ -72,6 +72,10 @@ SCORES = [
 FIRST = {
     "movies.csv": csv("movies", MOVIES),
     "ratings.csv": csv("ratings", [*RATINGS, *BAD_RATINGS]),
+    # A name is data, whatever SQL would make of it.
+    'ratings/it\'s \\ "quoted"; drop table raw.ratings; --.csv': csv(
+        "ratings", ["7,2,2.0,1000000000"]
+    ),
     "ratings/plain.csv": csv("ratings", ["7,1,2.0,1000000000", "7,9,3.57,1000"]),
     "tags.csv": csv("tags", TAGS),
     "links.csv": csv("links", ["1,007,", "2,0113497,12"], line_end="\n"),
