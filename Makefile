@@ -67,6 +67,7 @@ check: ## Run the static checks alone, cheap ones first
 	@$(call quietly,$(BIN)/ruff check)
 	@$(call quietly,$(BIN)/ruff format --check)
 	@$(call quietly,$(BIN)/yamllint --strict .)
+	@$(call quietly,$(BIN)/lint-imports --no-cache)
 	@$(call quietly,$(BIN)/zizmor --offline --quiet --persona auditor .github)
 	@$(MAKE) --no-print-directory --jobs=2 check-dev check-sql check-prod check-types
 	@echo "Checks passed"

@@ -43,6 +43,7 @@ CHECKS = [
     "ruff check",
     "ruff format",
     "yamllint",
+    "lint-imports",
     "zizmor",
     "mypy",
     "dbt",
@@ -58,7 +59,10 @@ class Checkout:
         self.root = folder / "check out"
         self.path = folder / "bin"
         self.calls_file = folder / "calls"
-        self.environment: dict[str, str] = {}
+        # A shell may have these for other folders and packages.
+        (folder / "elsewhere/scripts").mkdir(parents=True)
+        elsewhere = str(folder / "elsewhere")
+        self.environment = {"CDPATH": elsewhere, "PIP_TARGET": elsewhere}
         (self.root / "scripts").mkdir(parents=True)
         (self.root / "locks").mkdir()
         self.path.mkdir()
@@ -115,8 +119,8 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def _installs(lock: str) -> list[str]:
     return [
-        f"pip install --quiet --no-deps --require-hashes -r locks/{lock}.txt",
-        "pip install --quiet --no-deps --no-build-isolation -e .",
+        f"pip install --quiet --no-user --no-deps --require-hashes -r locks/{lock}.txt",
+        "pip install --quiet --no-user --no-deps --no-build-isolation -e .",
         "pip check",
     ]
 
@@ -247,6 +251,7 @@ def equipped(checkout: Checkout) -> Checkout:
     for tool in (
         "ruff",
         "yamllint",
+    "lint-imports",
         "zizmor",
         "mypy",
         "dbt",

@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 from reelhouse.cli import main
 from reelhouse.settings import PROJECT
 
@@ -52,7 +54,7 @@ def test_links_lead_somewhere() -> None:
 def unknown_words(said: str) -> Iterator[str]:
     """What the command line would not know of a command that a page names."""
     words = shlex.split(said.partition("|")[0].replace("…", ""), comments=True)
-    command = main.commands.get(words[0])
+    command = main.get_command(click.Context(main), words[0])
     if command is None:
         yield words[0]
         return
