@@ -23,7 +23,7 @@ from reelhouse.engines.duckdb.reading import reading
 from reelhouse.engines.snowflake.reading import fetch_serving
 from reelhouse.engines.warehouse import Answer
 from reelhouse.ingest.load import LoadReport, load
-from reelhouse.ingest.source import Source
+from reelhouse.ingest.source import Bucket
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.run import RunReport, run
 from reelhouse.s3 import S3Settings
@@ -138,7 +138,7 @@ class Delivery:
     def load(self, **options: Any) -> LoadReport:
         self.close()
         with open_warehouse(self.settings.database) as warehouse:
-            return load(self.settings, Source(self.s3, self.url), warehouse, **options)
+            return load(self.settings, Bucket(self.s3, self.url), warehouse, **options)
 
     def run(self, *build_arguments: str, **options: Any) -> RunReport:
         """The whole way."""

@@ -59,6 +59,10 @@ class Settings:
         return self.source.startswith("s3://")
 
     @property
+    def is_sample(self) -> bool:
+        return Path(self.source).resolve() == PROJECT / "data/sample"
+
+    @property
     def is_snowflake(self) -> bool:
         return targets()[self.target] == "snowflake"
 

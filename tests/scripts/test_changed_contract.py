@@ -28,7 +28,7 @@ from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest import exactness, load, records, rules
 from reelhouse.ingest.load import LoadReport
-from reelhouse.ingest.source import Source
+from reelhouse.ingest.source import Bucket
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.emulator import environment as account_variables
 from reelhouse.local.emulator import serve_emulator
@@ -67,7 +67,7 @@ class Desk:
         if not self.is_prod:
             return self.delivery.load(**options)
         settings = replace(self.delivery.settings, target="prod")
-        source = Source(self.delivery.s3, self.delivery.url)
+        source = Bucket(self.delivery.s3, self.delivery.url)
         with snowflake.open_warehouse(settings) as warehouse:
             return load.load(settings, source, warehouse, **options)
 

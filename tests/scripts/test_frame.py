@@ -251,7 +251,7 @@ def equipped(checkout: Checkout) -> Checkout:
     for tool in (
         "ruff",
         "yamllint",
-    "lint-imports",
+        "lint-imports",
         "zizmor",
         "mypy",
         "dbt",

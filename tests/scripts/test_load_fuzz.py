@@ -33,7 +33,7 @@ from reelhouse.engines.warehouse import MAX_LINE_BYTES, ObjectState
 from reelhouse.ingest.exactness import ExactLines
 from reelhouse.ingest.load import Fetched, _Load
 from reelhouse.ingest.records import Inspector, RefusedObject, check_header
-from reelhouse.ingest.source import Source
+from reelhouse.ingest.source import Bucket
 from reelhouse.s3 import S3Object, S3Settings
 from reelhouse.settings import Settings
 
@@ -444,7 +444,7 @@ class Desk:
         for chunk in re.split(rb"(?<=\r)", content, maxsplit=3):
             inspector.update(chunk)
         nowhere = Settings("s3://x", self.folder, "dev", None, 1.0, None)
-        run = _Load(nowhere, Source(S3Settings(), ""), self.warehouse, "continue", None)
+        run = _Load(nowhere, Bucket(S3Settings(), ""), self.warehouse, "continue", None)
         run.load_id = load_id
         listed = S3Object(key, "", len(content), DELIVERED)
         state = ObjectState(entity.name, "", "", None, None) if load_id > 1 else None

@@ -20,7 +20,7 @@ from reelhouse.engines.snowflake.connection import Account, literal, open_accoun
 from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.load import LoadReport, load
-from reelhouse.ingest.source import Source
+from reelhouse.ingest.source import Bucket
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.emulator import environment as account_variables
 from reelhouse.local.emulator import serve_emulator
@@ -119,7 +119,7 @@ def database(
 def load_prod(delivery: Delivery, stage: str | None) -> LoadReport:
     settings = replace(delivery.settings, target="prod", stage=stage)
     with open_warehouse(settings) as warehouse:
-        return load(settings, Source(delivery.s3, delivery.url), warehouse)
+        return load(settings, Bucket(delivery.s3, delivery.url), warehouse)
 
 
 def make_stage(delivery: Delivery) -> None:

@@ -32,7 +32,7 @@ from reelhouse.ingest.records import (
 from reelhouse.ingest.rules import entity_rules
 from reelhouse.ingest.source import Source, check_complete
 from reelhouse.progress import Progress
-from reelhouse.s3 import ObjectChanged, S3Object, download, list_objects, one_client
+from reelhouse.s3 import ObjectChanged, S3Object
 from reelhouse.settings import Settings
 
 OnError = Literal["continue", "skip-file", "abort"]
@@ -91,7 +91,7 @@ def load(
     for attempt in range(RELISTINGS + 1):
         try:
             run = _Load(settings, source, warehouse, on_error, progress)
-            with one_client(source.s3), _scratch(settings.warehouse) as scratch:
+            with source.opened(), _scratch(settings.warehouse) as scratch:
                 return run.execute(scratch, accept_shrink, validate)
         except ObjectChanged:
             if attempt == RELISTINGS:
@@ -129,17 +129,17 @@ class _Load:
         self.progress = progress or (lambda *_: None)
         self.report = LoadReport()
         self.load_id = 0
+        # ETags of the objects that were looked into.
+        self.fetched: dict[str, str] = {}
         # Entities with objects that were judged by another contract before.
         self.rejudged: set[str] = set()
 
     def execute(self, scratch: Path, accept_shrink: bool, validate: bool) -> LoadReport:
-        listed = {
-            found.key: found for found in list_objects(self.source.s3, self.source.url)
-        }
+        listed = self.source.list()
         listing = sort_out(list(listed))
         check_complete(listing, self.settings.source)
-        self.report.ignored = len(listing.ignored) + len(self.source.ignored)
-        self.report.hints = [*self.source.hints, *listing.hints]
+        self.report.ignored = len(listing.ignored)
+        self.report.hints = listing.hints
         self.report.missing = [
             f"{entities()[name].file}.csv"
             for name, keys in listing.by_entity.items()
@@ -157,6 +157,11 @@ class _Load:
                     raise _ValidatedError
         except _ValidatedError:
             self.report.load_id = None
+        except Exception:
+            # Of a file that changes while it is read, anything may be said.
+            if self.source.is_in_place:
+                self._check_unchanged()
+            raise
         return self.report
 
     def _execute(
@@ -176,8 +181,8 @@ class _Load:
                 self._remove(file, known.pop(file), has_moved=file in owners)
         for key, entity in owners.items():
             self._visit(entity, listed[key], known.get(key), scratch)
-        if self.warehouse.reads_bucket:
-            self._check_unchanged(listed)
+        if self.warehouse.reads_bucket or self.source.is_in_place:
+            self._check_unchanged()
         self.report.live_rows = self._live_rows()
         states = self.warehouse.objects()
         self.report.warnings += _copies(states)
@@ -201,15 +206,14 @@ class _Load:
                 max(now, moment + BETWEEN_LOADS) if moment else now,
             )
 
-    def _check_unchanged(self, listed: dict[str, S3Object]) -> None:
+    def _check_unchanged(self) -> None:
         """Raise ObjectChanged where an object is not the one that was checked."""
-        now = {each.key: each for each in list_objects(self.source.s3, self.source.url)}
-        for entry in self.report.entries:
-            if entry.file in listed and entry.status in {"loaded", "replaced"}:
-                found = now.get(entry.file)
-                if not found or found.etag != entry.etag:
-                    address = f"{self.source.url}/{entry.file}"
-                    raise ObjectChanged(address, is_removed=found is None)
+        now = self.source.list()
+        for file, etag in self.fetched.items():
+            found = now.get(file)
+            if not found or found.etag != etag:
+                address = self.source.address(file)
+                raise ObjectChanged(address, is_removed=found is None)
 
     def _check_source(self) -> None:
         source = self.warehouse.source()
@@ -283,6 +287,7 @@ class _Load:
         if state and self._is_settled(entity, state, listed.key, is_listed):
             return
         path = scratch / "object.csv"
+        self.fetched[listed.key] = listed.etag
         facts = self._fetch(entity, listed, path)
         seen = state and facts.sha256 == (state.refused_sha256 or state.sha256)
         if state and self._is_settled(entity, state, listed.key, bool(seen)):
@@ -331,13 +336,8 @@ class _Load:
             done += count
             self.progress(listed.key, done, listed.size)
 
-        inspector = download(
-            self.source.s3,
-            self.source.url,
-            listed,
-            path,
-            lambda: Inspector(ExactLines(entity)),
-            advance,
+        inspector = self.source.fetch(
+            listed, path, lambda: Inspector(ExactLines(entity)), advance
         )
         return inspector.facts()
 

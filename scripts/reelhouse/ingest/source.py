@@ -1,50 +1,171 @@
-"""Where data comes from: a folder served by the local bucket, or a real bucket."""
+"""Where data comes from: a bucket, or a folder that is read in place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from reelhouse.contract import Listing, entities, sort_out
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import serve_bucket
 from reelhouse.progress import Progress
-from reelhouse.s3 import S3Settings, split_url, upload
+from reelhouse.s3 import (
+    AnySink,
+    ObjectChanged,
+    S3Object,
+    S3Settings,
+    download,
+    list_objects,
+    one_client,
+    split_url,
+    upload,
+)
 from reelhouse.settings import Settings
 
 LOCAL_BUCKET = "s3://reelhouse"
 
+READ_BYTES = 1 << 20
+# A file that was written so shortly ago may be written again without another time.
+SETTLED_SECONDS = 2
+
+
+class Source(Protocol):
+    """What a load reads: objects by their keys, as they were listed."""
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether an object may still change after `fetch` has looked at it."""
+
+    def opened(self) -> AbstractContextManager[None]:
+        """What all calls inside the block share."""
+
+    def list(self) -> dict[str, S3Object]:
+        """Every object by its key; ReelhouseError where the source is not there."""
+
+    def address(self, key: str) -> str:
+        """What an object is called in messages."""
+
+    def fetch(
+        self,
+        listed: S3Object,
+        to: Path,
+        new_sink: Callable[[], AnySink],
+        progress: Callable[[int], object],
+    ) -> AnySink:
+        """Make an object readable at `to`; returns the sink that took its bytes.
+
+        Raises ObjectChanged where it is not as it was listed.
+        """
+
 
 @dataclass(frozen=True)
-class Source:
-    """An S3 address to load from, and files of a folder that were not put there."""
+class Bucket:
+    """The objects under an S3 address."""
 
     s3: S3Settings
     url: str
-    ignored: tuple[str, ...] = ()
-    hints: tuple[str, ...] = ()
+    is_in_place: bool = False
+
+    def opened(self) -> AbstractContextManager[None]:
+        return one_client(self.s3)
+
+    def list(self) -> dict[str, S3Object]:
+        return {found.key: found for found in list_objects(self.s3, self.url)}
+
+    def address(self, key: str) -> str:
+        return f"{self.url}/{key}"
+
+    def fetch(
+        self,
+        listed: S3Object,
+        to: Path,
+        new_sink: Callable[[], AnySink],
+        progress: Callable[[int], object],
+    ) -> AnySink:
+        return download(self.s3, self.url, listed, to, new_sink, progress)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files of a folder, read where they lie.
+
+    An ETag is made of a file's size and time of writing. With that of a file which may
+    be written again at the same time stands when it was looked at.
+    """
+
+    path: Path
+    is_in_place: bool = True
+    looked_at: float = field(default_factory=time.time)
+
+    def opened(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def list(self) -> dict[str, S3Object]:
+        now = datetime.now(UTC)
+        found = {}
+        for name in _files_of(self.path):
+            file = (self.path / name).stat()
+            etag = f"{file.st_size:x}-{file.st_mtime_ns:x}"
+            if self.looked_at - file.st_mtime < SETTLED_SECONDS:
+                etag += f"-{self.looked_at:f}"
+            # Whatever is in it was there when it was listed.
+            found[name] = S3Object(name, etag, file.st_size, now)
+        return found
+
+    def address(self, key: str) -> str:
+        return str(self.path / key)
+
+    def fetch(
+        self,
+        listed: S3Object,
+        to: Path,
+        new_sink: Callable[[], AnySink],
+        progress: Callable[[int], object],
+    ) -> AnySink:
+        sink = new_sink()
+        path = (self.path / listed.key).absolute()
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(READ_BYTES):
+                    sink.update(chunk)
+                    progress(len(chunk))
+        except FileNotFoundError as error:
+            raise ObjectChanged(self.address(listed.key), is_removed=True) from error
+        except OSError as error:
+            raise ReelhouseError(
+                f"{path} cannot be read ({error.strerror}): check its permissions."
+            ) from error
+        to.symlink_to(path)
+        return sink
 
 
 @contextmanager
 def open_source(
     settings: Settings, progress: Progress | None = None
 ) -> Iterator[Source]:
-    """The source, ready to be read; a folder is uploaded to a local bucket first.
+    """The source, ready to be read; the sample is put into a local bucket first.
 
-    Raises ReelhouseError where the folder cannot serve as a source.
+    So a first run goes the whole way. Raises ReelhouseError where a folder cannot
+    serve as a source.
     """
     if settings.is_remote:
         split_url(settings.source)
-        yield Source(real_bucket(settings), settings.source)
+        yield Bucket(real_bucket(settings), settings.source)
         return
     folder = Path(settings.source)
     listing = list_folder(folder)
     check_complete(listing, str(folder))
+    if not settings.is_sample:
+        yield Folder(folder)
+        return
     with serve_bucket() as s3:
         upload_folder(s3, folder, listing, LOCAL_BUCKET, progress)
-        yield Source(s3, LOCAL_BUCKET, tuple(listing.ignored), tuple(listing.hints))
+        yield Bucket(s3, LOCAL_BUCKET)
 
 
 def real_bucket(settings: Settings) -> S3Settings:
@@ -60,13 +181,16 @@ def list_folder(folder: Path) -> Listing:
             f"The source {folder} {what}: name a folder with {_files()}, or an S3 "
             f"address such as s3://bucket/folder."
         )
-    return sort_out(
-        [
-            path.relative_to(folder).as_posix()
-            for path in folder.rglob("*")
-            if path.is_file()
-        ]
-    )
+    return sort_out(_files_of(folder))
+
+
+def _files_of(folder: Path) -> list[str]:
+    """The files of a folder and of those in it, as keys."""
+    return [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
 
 
 def check_complete(listing: Listing, source: str) -> None:
