@@ -75,7 +75,7 @@ def run(
     unit_tests: bool,
     with_report: bool,
 ) -> None:
-    """Do it all: upload, load, build, test and publish.
+    """Do it all: load, build, test and publish.
 
     Only what is out of date is built: what new files reach, and what edits of the tree
     reach.
