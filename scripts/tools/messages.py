@@ -7,6 +7,7 @@ does so, too.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -140,6 +141,9 @@ def _sentences(tree: ast.Module, kinds: set[str]) -> Iterator[str]:
             for node in ast.walk(functions[_name(value.func)]):
                 if isinstance(node, ast.Return) and node.value:
                     yield _text(node.value)
+        elif isinstance(table := constants.get(_table(value)), ast.Dict):
+            for sentence in table.values:
+                yield re.sub(r"{(\w+)}", r"‹\1›", _text(sentence))
         else:
             yield _text(value)
 
@@ -155,6 +159,14 @@ def _sentences(tree: ast.Module, kinds: set[str]) -> Iterator[str]:
                     and call.args
                 ):
                     yield _text(call.args[0])
+
+
+def _table(value: ast.expr) -> str:
+    """The name of the dictionary that `TABLE[...].format(...)` takes a text from."""
+    match value:
+        case ast.Call(ast.Attribute(ast.Subscript(ast.Name(name)), "format")):
+            return name
+    return ""
 
 
 def _text(value: ast.expr) -> str:
