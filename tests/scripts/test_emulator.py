@@ -899,9 +899,8 @@ def test_d20_a_client_can_cancel(sql: Client, other: Client) -> None:
 
 def test_d21_a_dollar_in_a_text_is_a_dollar(sql: Client) -> None:
     assert sql("select 'pay $ale', ' $1'") == [("pay $ale", " $1")]
-    sql("set ale = 5")
-    assert sql("select $ale") == [(5,)]
-    sql("unset ale")
+    with sql.refuses("Not emulated: SET ALE = 5"):
+        sql("set ale = 5")
 
 
 def test_d22_a_statement_fails_as_told(sql: Client, other: Client) -> None:
@@ -977,9 +976,8 @@ def test_values_bound_by_the_client(sql: Client) -> None:
 def test_describing_a_statement_does_not_run_it(sql: Client) -> None:
     sql("create table t (a int)")
     cursor = sql.connection.cursor()
-    described = cursor.describe("select a, 'x' as b from t")
-    assert [column.name for column in described] == ["A", "B"]
-    cursor.describe("insert into t values (1)")
+    with sql.refuses("Not emulated: to describe a statement without running it"):
+        cursor.describe("insert into t values (1)")
     assert sql("select * from t") == []
 
 

@@ -115,13 +115,12 @@ class Session(FakeSnowflakeConnection):
         schema: str | None,
         parameters: dict[str, Any],
     ) -> None:
-        super().__init__(
-            account.duck_conn.cursor(),
-            account.results_cache,
-            database,
-            schema,
-            autocommit=parameters.get("AUTOCOMMIT", True),
-        )
+        self.duck = account.duck_conn.cursor()
+        # Transactions are ours (D10, D11): fakesnow is told that there are none.
+        super().__init__(self.duck, account.results_cache, database, schema)
+        self.is_autocommit = bool(parameters.get("AUTOCOMMIT", True))
+        self.in_transaction = False
+        self.variables = values.no_variables()
         self.account = account
         self.number = number
         self.parameters = dict(PARAMETERS)
@@ -131,12 +130,14 @@ class Session(FakeSnowflakeConnection):
         self.was_rolled_back = False
         self.stopped: errors.Error | None = None
 
-    @property
-    def duck(self) -> duckdb.DuckDBPyConnection:
-        return self._duck_conn
-
     def cursor(self, cursor_class: Any = None) -> Cursor:  # noqa: ARG002
-        return Cursor(self, self._duck_conn)
+        return Cursor(self, self.duck)
+
+    def autocommit(self, mode: bool) -> None:
+        """Whether each statement outside of BEGIN and COMMIT is a transaction."""
+        self.duck.commit()
+        self.in_transaction = False
+        self.is_autocommit = mode
 
     def close(self, retry: bool = True) -> None:
         """Undo what is not committed, and drop what was temporary."""
@@ -180,7 +181,7 @@ class Session(FakeSnowflakeConnection):
     @contextmanager
     def whole(self) -> Iterator[None]:
         """All of what is done inside, or nothing; an open transaction goes with it."""
-        is_own = not self._in_transaction
+        is_own = not self.in_transaction
         if is_own:
             self.duck.begin()
         try:
@@ -188,7 +189,7 @@ class Session(FakeSnowflakeConnection):
         except BaseException:
             self.duck.rollback()
             self.was_rolled_back = not is_own
-            self._in_transaction = False
+            self.in_transaction = False
             raise
         if is_own:
             self.duck.commit()
@@ -235,6 +236,8 @@ class Cursor(FakeSnowflakeCursor):
         super().__init__(session, duck)
         self.type_id = 0
         self.columns: list[Any] | None = None
+        self.table: Any = None
+        self.put: Any = None
         self.change: tables.Change | None = None
 
     def execute(
@@ -280,11 +283,6 @@ class Cursor(FakeSnowflakeCursor):
             [(each[0], str(each[1]), None, None, None, None) for each in self.columns]
         )
 
-    def _inline_variables(self, sql: str) -> str:
-        if values.may_hold_variables(self._conn.variables._variables):
-            return super()._inline_variables(sql)
-        return sql
-
     def _transform_explode(self, expression: Expr) -> list[Expr]:
         self.type_id = statement_type_id(expression)
         account.find_offered_tables(expression)
@@ -303,7 +301,9 @@ class Cursor(FakeSnowflakeCursor):
             transformed = stages.copy_from_stage(self._conn, transformed)
         super()._execute(transformed, params)
         is_kept = transformed.args.get("result_scan_sfqid")
-        self.columns = None if is_kept else list(self._duck_conn.description or [])
+        self.columns = None if is_kept else list(self._conn.duck.description or [])
+        self.table = self._arrow_table
+        self.put = transformed.args.get("put_stage_data")
 
 
 @deviation("D3")
@@ -380,8 +380,8 @@ def roll_back_failed(session: Session) -> None:
         session.duck.execute("select 1")
     except duckdb.TransactionException:
         session.duck.rollback()
-        session.was_rolled_back = session._in_transaction
-        session._in_transaction = False
+        session.was_rolled_back = session.in_transaction
+        session.in_transaction = False
 
 
 @deviation("D11")
@@ -393,17 +393,17 @@ def commit_before_ddl(session: Session, text: str) -> None:
     """
     if matched(_DDL, text):
         session.duck.commit()
-        session._in_transaction = False
+        session.in_transaction = False
         session.was_rolled_back = False
-    elif matched(_DML, text) and not (session._autocommit or session._in_transaction):
+    elif matched(_DML, text) and not (session.is_autocommit or session.in_transaction):
         session.duck.begin()
-        session._in_transaction = True
+        session.in_transaction = True
 
 
 def transact(session: Session, text: str) -> str | None:
     """BEGIN, COMMIT and ROLLBACK as a session of Snowflake takes them (D10, D11)."""
     if matched(r"(?:begin|start)(?: work| transaction)?(?: name \w+)?", text):
-        if not session._in_transaction:
+        if not session.in_transaction:
             session.duck.begin()
     elif matched(r"commit(?: work)?", text):
         if session.was_rolled_back:
@@ -418,7 +418,7 @@ def transact(session: Session, text: str) -> str | None:
             session.duck.rollback()
     else:
         return None
-    session._in_transaction = not matched("(?:commit|rollback).*", text)
+    session.in_transaction = not matched("(?:commit|rollback).*", text)
     session.was_rolled_back = False
     return DONE
 
