@@ -43,7 +43,7 @@ def foreign_parts(tree: ast.Module) -> Iterator[str]:
                 yield target.attr
             if isinstance(target, ast.Subscript) and root(target) in foreign:
                 match target.value, target.slice:
-                    case ast.Call(), ast.Constant(value=name):
+                    case ast.Call(), ast.Constant(value=str(name)):
                         yield name
                     case ast.Name(id=name), _:
                         yield name
