@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
 TABLES = """
 create schema _fs_global.emulator;
-create table _fs_global.emulator.recorded_statements (
-    number bigint,
-    session_id bigint,
-    query_tag varchar,
-    statement varchar
-);
 create table _fs_global.emulator.grants (
     privilege varchar,
     granted_on varchar,
@@ -47,7 +41,7 @@ create table _fs_global.emulator.faults (
 );
 """
 # Tables of the launcher itself, which a query finds in every database.
-OFFERED = {"RECORDED_STATEMENTS", "GRANTS", "FAULTS"}
+OFFERED = {"GRANTS", "FAULTS"}
 
 _KINDS = (
     "(?:database |application |account )?role|user|warehouse|resource monitor|"
@@ -78,18 +72,17 @@ _SHOW = (
 
 
 @deviation("D1")
-def record_account_statement(session: Session, text: str) -> str | None:
-    """Write down what an account would do, and answer that it is done.
+def accept_account_statement(_: Session, text: str) -> str | None:
+    """Answer that what an account would do is done.
 
     Stock fakesnow refuses to create, change or drop roles, users, warehouses,
-    integrations, policies and resource monitors. Snowflake does it. Here it goes to
-    the table emulator.recorded_statements: recorded, proves nothing by itself.
+    integrations, policies and resource monitors. Snowflake does it. Here nothing is
+    done, which proves nothing.
     """
     form = rf"(?:create|alter|drop|describe)(?: or replace)? (?:{_KINDS}) .*"
     properties = rf"alter (?:account|database|schema)(?: {NAME})? (?:un)?set .*"
     if not (matched(form, text) or matched(properties, text)):
         return None
-    session.record(text)
     return DONE
 
 
@@ -105,7 +98,7 @@ def keep_grants(session: Session, text: str) -> str | None:
     """GRANT, REVOKE and SHOW GRANTS on a table of grants that nothing enforces.
 
     Stock fakesnow refuses all three. Snowflake lets nobody do what no grant allows.
-    Here grants are kept, shown and recorded; future grants reach new objects; an
+    Here grants are kept and shown; future grants reach new objects; an
     object that is replaced without COPY GRANTS, or dropped, loses those that it had;
     what a role may do is asked by nobody.
     """
@@ -118,7 +111,6 @@ def keep_grants(session: Session, text: str) -> str | None:
             break
     else:
         raise NotEmulated(f"this form of GRANT or REVOKE: {text}")
-    session.record(text)
     said = found.groupdict("")
     grantee = _object(session, _to(said), said["grantee"])
     is_taken = said["verb"].lower() == "revoke"
@@ -231,17 +223,6 @@ def forget_grants(session: Session, name: Name) -> None:
             "delete from _fs_global.emulator.grants "
             "where not is_future and (name = ? or starts_with(name, ?))",
             [str(name).rstrip("."), f"{str(name).rstrip('.')}."],
-        )
-
-
-def copy_grants(session: Session, source: Name, target: Name) -> None:
-    with session.ledger() as ledger:
-        ledger.execute(
-            "insert into _fs_global.emulator.grants "
-            "select privilege, granted_on, ?, granted_to, grantee_name, grant_option, "
-            "false from _fs_global.emulator.grants "
-            "where not is_future and name = ? and privilege != 'OWNERSHIP'",
-            [str(target), str(source)],
         )
 
 

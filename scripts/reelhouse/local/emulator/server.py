@@ -83,7 +83,7 @@ class Service:
                 "sessionId": session.number,
                 "serverVersion": "10.0.0",
                 "parameters": [
-                    {"name": "AUTOCOMMIT", "value": parameters.get("AUTOCOMMIT", True)},
+                    {"name": "AUTOCOMMIT", "value": True},
                     {"name": "TIMEZONE", "value": "Etc/UTC"},
                     # Nothing is put on a stage unasked.
                     {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
