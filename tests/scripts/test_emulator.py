@@ -103,7 +103,10 @@ def test_d1_account_statements_are_accepted(sql: Client, statement: str) -> None
 
 def test_d2_grants_are_kept_and_shown(sql: Client, database: str) -> None:
     sql("create table kept (a int)", "grant select, insert on table kept to role r1")
-    sql("grant select on kept to role r2", "grant usage on schema public to role r1")
+    sql(
+        "grant select on table kept to role r2",
+        "grant usage on schema public to role r1",
+    )
     sql("grant role r1 to role r2", "grant execute task on account to role r1")
     assert grants(sql, "grants on table kept") == {
         ("SELECT", "R1"),
@@ -117,7 +120,7 @@ def test_d2_grants_are_kept_and_shown(sql: Client, database: str) -> None:
     )
     sql("revoke select on table kept from role r2")
     assert ("SELECT", "R2") not in grants(sql, "grants on table kept")
-    sql("revoke all privileges on table kept from role r1")
+    sql("revoke select, insert on table kept from role r1")
     assert grants(sql, "grants on table kept") == set()
     assert ("USAGE", "R1") in grants(sql, "grants on schema public")
     assert ("USAGE", "R2") in grants(sql, "grants of role r1")
@@ -137,6 +140,21 @@ def test_d2_database_roles_belong_to_a_database(sql: Client, database: str) -> N
     }
     sql("revoke select on table kept from database role readers")
     assert grants(sql, "grants on table kept") == set()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "grant all on table kept to role r",
+        "grant select on table kept to share s",
+        "grant select on table kept to role r with grant option",
+        "revoke grant option for select on table kept from role r",
+        "revoke select on table kept from role r cascade",
+    ],
+)
+def test_d2_other_forms_are_refused(sql: Client, statement: str) -> None:
+    with sql.refuses("Not emulated: this form of GRANT or REVOKE"):
+        sql(statement)
 
 
 def test_d2_nothing_is_enforced(sql: Client) -> None:

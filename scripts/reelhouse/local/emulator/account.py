@@ -29,7 +29,6 @@ create table _fs_global.emulator.grants (
     name varchar,
     granted_to varchar,
     grantee_name varchar,
-    grant_option boolean,
     is_future boolean
 );
 create table _fs_global.emulator.faults (
@@ -50,20 +49,18 @@ _KINDS = (
     "network rule|tag"
 )
 _GRANT = (
-    r"(?P<verb>grant|revoke) (?:grant option for )?(?P<privileges>.+?) "
-    rf"on (?:(?P<scope>future |all )?(?P<kind>[a-z ]+?)(?: (?P<within>in schema|"
-    rf"in database))? )?(?P<name>{NAME}) "
-    rf"(?:to|from) (?P<to>role|database role|user|share )?\s?(?P<grantee>{NAME})"
-    r"(?P<option> with grant option)?(?: (?:copy|revoke) current grants)?"
-    r"(?: cascade| restrict)?"
+    r"(?P<verb>grant|revoke) (?!all |grant option )(?P<privileges>.+?) "
+    r"on (?P<scope>future |all )?(?P<kind>[a-z ]+?)(?: (?P<within>in schema|"
+    rf"in database))? (?P<name>{NAME}) "
+    rf"(?:to|from) (?P<to>role|database role) (?P<grantee>{NAME})"
 )
 _ROLE_GRANT = (
     rf"(?P<verb>grant|revoke) (?P<kind>database role|role) (?P<name>{NAME}) "
     rf"(?:to|from) (?P<to>role|database role|user) (?P<grantee>{NAME})"
 )
 _ACCOUNT_GRANT = (
-    r"(?P<verb>grant|revoke) (?P<privileges>.+?) on account "
-    rf"(?:to|from) (?P<to>role) (?P<grantee>{NAME})(?P<option> with grant option)?"
+    r"(?P<verb>grant|revoke) (?!all |grant option )(?P<privileges>.+?) on account "
+    rf"(?:to|from) (?P<to>role) (?P<grantee>{NAME})"
 )
 _SHOW = (
     r"show (?P<future>future )?grants"
@@ -112,28 +109,22 @@ def keep_grants(session: Session, text: str) -> str | None:
     else:
         raise NotEmulated(f"this form of GRANT or REVOKE: {text}")
     said = found.groupdict("")
-    grantee = _object(session, _to(said), said["grantee"])
-    is_taken = said["verb"].lower() == "revoke"
-    for privilege, kind, name, is_future in _granted(session, said):
-        row = (privilege, kind, name, _to(said), grantee)
+    to = said["to"].upper()
+    grantee = _object(session, to, said["grantee"])
+    for *granted, is_future in _granted(session, said):
+        row = [*granted, to, grantee, is_future]
         with session.ledger() as ledger:
             ledger.execute(
-                "delete from _fs_global.emulator.grants where (privilege = ? or "
-                "(? in ('ALL', 'ALL PRIVILEGES') and ?)) and granted_on = ? and "
-                "name = ? and granted_to = ? and grantee_name = ? and is_future = ?",
-                [privilege, privilege, is_taken, *row[1:], is_future],
+                "delete from _fs_global.emulator.grants where (privilege, granted_on, "
+                "name, granted_to, grantee_name, is_future) = (?, ?, ?, ?, ?, ?)",
+                row,
             )
-            if not is_taken:
+            if said["verb"].lower() == "grant":
                 ledger.execute(
-                    "insert into _fs_global.emulator.grants "
-                    "values (?, ?, ?, ?, ?, ?, ?)",
-                    [*row, bool(said.get("option")), is_future],
+                    "insert into _fs_global.emulator.grants values (?, ?, ?, ?, ?, ?)",
+                    row,
                 )
     return DONE
-
-
-def _to(said: dict[str, str]) -> str:
-    return said["to"].strip().upper() or "ROLE"
 
 
 def _granted(
@@ -146,7 +137,7 @@ def _granted(
     privileges = [word.strip().upper() for word in said["privileges"].split(",")]
     if "kind" not in said:
         return [(privilege, "ACCOUNT", "", False) for privilege in privileges]
-    kind = said["kind"].upper() or "TABLE"
+    kind = said["kind"].upper()
     if not said["scope"]:
         names = [_object(session, kind, said["name"])]
     else:
@@ -190,7 +181,7 @@ def _show_grants(session: Session, said: dict[str, str]) -> str:
         conditions.append(f"{column} = {literal(whole)}")
     with session.ledger() as ledger:
         rows = ledger.execute(
-            f"select {', '.join(columns)}, cast(grant_option as varchar) "
+            f"select {', '.join(columns)}, 'false' "
             f"from _fs_global.emulator.grants "
             f"where {' and '.join(conditions)} order by all"
         ).fetchall()
@@ -209,7 +200,7 @@ def grant_as_foreseen(session: Session, kind: str, name: Name) -> None:
             given = ledger.execute(
                 "insert into _fs_global.emulator.grants "
                 "select privilege, granted_on, ?, granted_to, grantee_name, "
-                "grant_option, false from _fs_global.emulator.grants "
+                "false from _fs_global.emulator.grants "
                 "where is_future and granted_on = ? and name = ? returning 1",
                 [str(name), kind, scope],
             ).fetchall()
