@@ -12,13 +12,14 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from reelhouse.errors import ReelhouseError
@@ -30,23 +31,61 @@ PART_BYTES = 64 * MIB
 PARALLEL_PARTS = 4
 LONGEST_PAUSE_SECONDS = 20.0
 
-REFUSED_CREDENTIALS = {
-    "ExpiredToken",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "SignatureDoesNotMatch",
-}
-OTHER_REGION = {
-    "AuthorizationHeaderMalformed",
-    "IllegalLocationConstraintException",
-    "PermanentRedirect",
-}
-THROTTLED = {"RequestTimeout", "ServiceUnavailable", "SlowDown"}
 PERMISSIONS = {
     "create": "s3:CreateBucket",
     "list": "s3:ListBucket",
     "read": "s3:GetObject",
     "write": "s3:PutObject",
+}
+
+# What a fault is known by (its class, S3's code, the HTTP status), and what is said
+# of it. The first that fits is taken.
+FAULTS = {
+    "NoCredentialsError PartialCredentialsError": (
+        "No S3 credentials were found to {verb} {address}: set AWS_ACCESS_KEY_ID "
+        "and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
+    ),
+    "CredentialRetrievalError TokenRetrievalError": (
+        "The S3 credentials could not be fetched to {verb} {address}: log in again "
+        "(for example with 'aws sso login')."
+    ),
+    "ConnectTimeoutError ReadTimeoutError": (
+        "S3 at {endpoint} was asked to {verb} {address} and did not answer in time: "
+        "check the network and try again."
+    ),
+    "SSLError": (
+        "S3 at {endpoint} showed a certificate that cannot be trusted: set "
+        "AWS_CA_BUNDLE to the file of your certificate authority."
+    ),
+    "ConnectionError ConnectionClosedError": (
+        "S3 at {endpoint} cannot be reached to {verb} {address}: check the network "
+        "and AWS_ENDPOINT_URL."
+    ),
+    "NoSuchBucket": (
+        "There is no bucket '{bucket}' at {endpoint}: check the name in {address} "
+        "and AWS_ENDPOINT_URL."
+    ),
+    "ExpiredToken InvalidAccessKeyId InvalidToken SignatureDoesNotMatch": (
+        "S3 at {endpoint} refused the credentials ({code}): check "
+        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or "
+        "AWS_PROFILE."
+    ),
+    "401 403": (
+        "These credentials may not {verb} {address} ({code}): ask for the "
+        "permission {permission} on it."
+    ),
+    "AuthorizationHeaderMalformed IllegalLocationConstraintException 301": (
+        "The bucket of {address} is in another region ({code}): set "
+        "AWS_DEFAULT_REGION to it."
+    ),
+    "RequestTimeout ServiceUnavailable SlowDown 5xx": (
+        "S3 at {endpoint} kept answering {status} ({code}) when asked to {verb} "
+        "{address}: try again later."
+    ),
+    "Exception": (
+        "S3 at {endpoint} would not {verb} {address} ({code}): check the address "
+        "and the bucket."
+    ),
 }
 
 # The way to the local bucket never leaves the machine: no proxy, no certificate,
@@ -143,7 +182,7 @@ def list_objects(settings: S3Settings, url: str) -> list[S3Object]:
     with _connect(settings) as s3, _explained(s3, "list", url):
         while page["IsTruncated"]:
             token = page.get("NextContinuationToken")
-            page = s3.call(
+            page = s3.call_s3(
                 "list_objects_v2",
                 Bucket=bucket,
                 Prefix=prefix,
@@ -224,7 +263,7 @@ def upload(
     with _connect(settings) as s3:
         if settings.is_local:
             with _explained(s3, "create", url):
-                s3.call("create_bucket", Bucket=bucket)
+                s3.call_s3("create_bucket", Bucket=bucket)
         for path, key in files:
             if "?versionId=" in key:
                 raise ReelhouseError(
@@ -232,21 +271,22 @@ def upload(
                     f"address means something else: rename the file."
                 )
             address = f"{bucket}/{prefix}{key}"
-            with _explained(s3, "write", f"s3://{address}"), _read(path) as file:
+            # To be told of a file of ours that cannot be read before S3 is asked.
+            with _disk(path, "read"):
+                file = path.open("rb")
+            with file, _explained(s3, "write", f"s3://{address}"):
                 if settings.is_local:
                     # moto takes one request three times as fast as its parts,
                     # in half the memory.
-                    s3.call("put_object", Bucket=bucket, Key=prefix + key, Body=file)
+                    s3.call_s3("put_object", Bucket=bucket, Key=prefix + key, Body=file)
                     progress(path.stat().st_size)
                 else:
-                    s3.wait(
-                        s3.files._put_file(
-                            str(path),
-                            address,
-                            callback=Told(),
-                            chunksize=PART_BYTES,
-                            max_concurrency=PARALLEL_PARTS,
-                        )
+                    s3.put_file(
+                        str(path),
+                        address,
+                        callback=Told(),
+                        chunksize=PART_BYTES,
+                        max_concurrency=PARALLEL_PARTS,
                     )
 
 
@@ -267,44 +307,15 @@ def split_url(url: str) -> tuple[str, str]:
     return bucket, f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
 
 
-class _Connection:
-    """An s3fs file system, its loop, and what to call it in a message."""
-
-    def __init__(self, files: Any, settings: S3Settings) -> None:
-        self.files = files
-        self.settings = settings
-
-    @property
-    def endpoint(self) -> str:
-        """Host and port, without any password that the address may hold."""
-        parts = urlsplit(self.files.s3.meta.endpoint_url)
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.hostname}{port}"
-
-    def start(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.files.loop)
-
-    def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        future = self.start(work)
-        try:
-            return future.result()
-        except BaseException:
-            # Ctrl-C among them: what runs in the other thread must not go on.
-            future.cancel()
-            raise
-
-    def call(self, method: str, **arguments: Any) -> Any:
-        return self.wait(self.files._call_s3(method, **arguments))
-
-
-_shared: ContextVar[_Connection | None] = ContextVar("_shared", default=None)
+# An s3fs file system, and the settings that it was made with.
+_shared: ContextVar[tuple[S3Settings, Any] | None] = ContextVar("_shared", default=None)
 
 
 @contextmanager
 def one_client(settings: S3Settings) -> Iterator[None]:
     """Let all calls with these settings inside the block share one client."""
-    with _connect(settings) as connection:
-        token = _shared.set(connection)
+    with _connect(settings) as s3:
+        token = _shared.set((settings, s3))
         try:
             yield
         finally:
@@ -312,21 +323,23 @@ def one_client(settings: S3Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _connect(settings: S3Settings) -> Iterator[_Connection]:
+def _connect(settings: S3Settings) -> Iterator[Any]:
+    """A file system of s3fs whose client is there, and is closed at the end."""
     shared = _shared.get()
-    if shared is not None and shared.settings == settings:
-        yield shared
+    if shared is not None and shared[0] == settings:
+        yield shared[1]
         return
     import s3fs
     from botocore.exceptions import BotoCoreError
+    from fsspec.asyn import sync
 
     patience = settings.patience
     has_no_tls = (settings.endpoint_url or "").startswith("http:")
-    files = s3fs.S3FileSystem(
+    s3 = s3fs.S3FileSystem(
         endpoint_url=settings.endpoint_url,
         key=settings.key,
         secret=settings.secret,
-        session=_session(settings),
+        session=_local_session() if settings.is_local else None,
         client_kwargs={
             **({"region_name": settings.region} if settings.region else {}),
             # Without TLS nothing is verified, and authorities take long to read.
@@ -342,39 +355,30 @@ def _connect(settings: S3Settings) -> Iterator[_Connection]:
         skip_instance_cache=True,
     )
     # botocore does the retrying; two layers would multiply.
-    files.retries = 1
-    connection = _Connection(files, settings)
+    s3.retries = 1
     try:
-        connection.wait(files.set_session())
+        s3.connect()
     except (BotoCoreError, ValueError) as error:
         raise ReelhouseError(
             f"The AWS settings cannot be used ({_first_line(error)}): check "
             f"AWS_ENDPOINT_URL, AWS_PROFILE and AWS_DEFAULT_REGION."
         ) from error
     try:
-        yield connection
+        yield s3
     finally:
-        connection.wait(files.s3.close())
-
-
-def _session(settings: S3Settings) -> Any:
-    from aiobotocore.session import AioSession
-
-    session = AioSession(LOCAL_SESSION if settings.is_local else None)
-    session.register_component("data_loader", _data_loader())
-    return session
+        sync(s3.loop, s3.s3.close)
 
 
 @functools.cache
-def _data_loader() -> Any:
-    """botocore's API descriptions, read once (60 ms) and not for each client."""
-    from botocore.loaders import create_loader
+def _local_session() -> Any:
+    """One for all clients: to read botocore's descriptions of S3 takes 60 ms."""
+    from aiobotocore.session import AioSession
 
-    return create_loader()
+    return AioSession(LOCAL_SESSION)
 
 
 def _receive(
-    s3: _Connection,
+    s3: Any,
     address: str,
     listed: S3Object,
     to: Path,
@@ -387,7 +391,7 @@ def _receive(
 
     bucket, _, key = address.removeprefix("s3://").partition("/")
     try:
-        answer = s3.call(
+        answer = s3.call_s3(
             "get_object", Bucket=bucket, Key=key, IfMatch=f'"{listed.etag}"'
         )
     except OSError as error:
@@ -398,13 +402,23 @@ def _receive(
     body = answer["Body"]
     sink = new_sink()
     received = 0
-    pending = s3.start(_next_chunk(body))
+
+    def ask() -> Future[bytes]:
+        return asyncio.run_coroutine_threadsafe(_next_chunk(body), s3.loop)
+
+    pending = ask()
     try:
-        with _written(to) as write:
+        # No buffer: a full disk must show here, not when the file is closed.
+        with _disk(to, "written"):
+            file = to.open("wb", buffering=0)
+        with file:
             while chunk := pending.result():
                 received += len(chunk)
-                pending = s3.start(_next_chunk(body))
-                write(chunk)
+                pending = ask()
+                rest = memoryview(chunk)
+                with _disk(to, "written"):
+                    while rest:
+                        rest = rest[file.write(rest) :]
                 sink.update(chunk)
                 progress(len(chunk))
         if received != listed.size:
@@ -417,7 +431,7 @@ def _receive(
         raise
     finally:
         pending.cancel()
-        s3.files.loop.call_soon_threadsafe(body.close)
+        s3.loop.call_soon_threadsafe(body.close)
     return sink
 
 
@@ -432,44 +446,15 @@ async def _next_chunk(body: Any) -> bytes:
 
 
 @contextmanager
-def _written(to: Path) -> Iterator[Callable[[bytes], object]]:
-    """A file to write to, whose own errors are told apart from those of S3."""
-
-    def write(chunk: bytes) -> None:
-        rest = memoryview(chunk)
-        try:
-            while rest:
-                rest = rest[file.write(rest) :]
-        except OSError as error:
-            raise _unwritten(to, error) from error
-
+def _disk(path: Path, done: str) -> Iterator[None]:
+    """Errors of the disk, told apart from those of S3."""
     try:
-        # No buffer: a full disk must show here, not when the file is closed.
-        file = to.open("wb", buffering=0)
-    except OSError as error:
-        raise _unwritten(to, error) from error
-    with file:
-        yield write
-
-
-def _unwritten(to: Path, error: OSError) -> ReelhouseError:
-    return ReelhouseError(
-        f"{to} cannot be written ({error.strerror}): check its folder's permissions "
-        f"and the room on its disk."
-    )
-
-
-@contextmanager
-def _read(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        file = path.open("rb")
+        yield
     except OSError as error:
         raise ReelhouseError(
-            f"{path} cannot be read ({error.strerror}): check that it is there "
-            f"and yours to read."
+            f"{path} cannot be {done} ({error.strerror}): check its permissions, "
+            f"those of its folder, and the room on its disk."
         ) from error
-    with file:
-        yield file
 
 
 def _pause(patience: Patience, attempt: int) -> None:
@@ -478,78 +463,30 @@ def _pause(patience: Patience, attempt: int) -> None:
 
 
 @contextmanager
-def _explained(s3: _Connection, verb: str, address: str) -> Iterator[None]:
+def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
     """Turn what s3fs raises into a sentence for the person who reads it."""
     from botocore.exceptions import BotoCoreError
 
     try:
         yield
     except (OSError, BotoCoreError) as error:
-        raise _explanation(s3, verb, address, error) from error
-
-
-def _explanation(
-    s3: _Connection, verb: str, address: str, error: Exception
-) -> ReelhouseError:
-    from botocore import exceptions as boto
-
-    address = _shown(address)
-    code, status = _code(error)
-    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
-        return ReelhouseError(
-            f"No S3 credentials were found to {verb} {address}: set "
-            f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
-        )
-    if isinstance(error, boto.CredentialRetrievalError | boto.TokenRetrievalError):
-        return ReelhouseError(
-            f"The S3 credentials could not be fetched to {verb} {address}: log in "
-            f"again (for example with 'aws sso login')."
-        )
-    if isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError):
-        return ReelhouseError(
-            f"S3 at {s3.endpoint} was asked to {verb} {address} and did not answer "
-            f"in time: check the network and try again."
-        )
-    if isinstance(error, boto.SSLError):
-        return ReelhouseError(
-            f"S3 at {s3.endpoint} showed a certificate that cannot be trusted: set "
-            f"AWS_CA_BUNDLE to the file of your certificate authority."
-        )
-    if isinstance(error, boto.ConnectionError | boto.ConnectionClosedError):
-        return ReelhouseError(
-            f"S3 at {s3.endpoint} cannot be reached to {verb} {address}: check the "
-            f"network and AWS_ENDPOINT_URL."
-        )
-    if code == "NoSuchBucket":
-        return ReelhouseError(
-            f"There is no bucket '{address.split('/')[2]}' at {s3.endpoint}: check "
-            f"the name in {address} and AWS_ENDPOINT_URL."
-        )
-    if code in REFUSED_CREDENTIALS:
-        return ReelhouseError(
-            f"S3 at {s3.endpoint} refused the credentials ({code}): check "
-            f"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or "
-            f"AWS_PROFILE."
-        )
-    if status in (401, 403):
-        return ReelhouseError(
-            f"These credentials may not {verb} {address} ({code}): ask for the "
-            f"permission {PERMISSIONS[verb]} on it."
-        )
-    if code in OTHER_REGION or status == 301:
-        return ReelhouseError(
-            f"The bucket of {address} is in another region ({code}): set "
-            f"AWS_DEFAULT_REGION to it."
-        )
-    if code in THROTTLED or (status or 0) >= 500:
-        return ReelhouseError(
-            f"S3 at {s3.endpoint} kept answering {status} ({code}) when asked to "
-            f"{verb} {address}: try again later."
-        )
-    return ReelhouseError(
-        f"S3 at {s3.endpoint} would not {verb} {address} "
-        f"({code or _first_line(error)}): check the address and the bucket."
-    )
+        code, status = _code(error)
+        known = {each.__name__ for each in type(error).__mro__}
+        known |= {str(code), str(status), f"{(status or 0) // 100}xx"}
+        names = next(each for each in FAULTS if known & set(each.split()))
+        bucket, _ = split_url(address)
+        raise ReelhouseError(
+            FAULTS[names].format(
+                verb=verb,
+                address=_shown(address),
+                bucket=bucket,
+                # Without a password that it may hold.
+                endpoint=urlsplit(s3.s3.meta.endpoint_url).netloc.rpartition("@")[2],
+                code=code or _first_line(error),
+                status=status,
+                permission=PERMISSIONS[verb],
+            )
+        ) from error
 
 
 def _code(error: Exception) -> tuple[str | None, int | None]:

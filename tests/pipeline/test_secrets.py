@@ -104,7 +104,7 @@ def tables() -> dict[str, str]:
             "union select table_schema || '.' || table_name "
             "from information_schema.views"
         )
-        names += [("emulator.recorded_statements",), ("emulator.grants",)]
+        names.append(("emulator.grants",))
         return {name: str(account.ask(f"select * from {name}")) for (name,) in names}
 
 

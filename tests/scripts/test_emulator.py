@@ -36,7 +36,8 @@ from reelhouse.settings import PROJECT
 
 FORMAT = (
     "file_format = (type = csv skip_header = 1 field_optionally_enclosed_by = '\"' "
-    "null_if = () empty_field_as_null = false escape_unenclosed_field = none)"
+    "null_if = () empty_field_as_null = false escape_unenclosed_field = none "
+    "error_on_column_count_mismatch = false)"
 )
 DOCUMENT = PROJECT / "docs/emulator.md"
 
@@ -75,17 +76,6 @@ def other(settings: EmulatorSettings, database: str) -> Iterator[Client]:
     session.connection.close()
 
 
-def recorded(sql: Client) -> list[str]:
-    """Account-level statements of this session."""
-    return [
-        statement
-        for (statement,) in sql(
-            "select statement from emulator.recorded_statements "
-            f"where session_id = {sql.connection.session_id} order by number"
-        )
-    ]
-
-
 def grants(sql: Client, what: str) -> set[tuple[str, ...]]:
     """Privilege and role of each line that SHOW GRANTS or SHOW FUTURE GRANTS has."""
     return {(row[1], row[5]) for row in sql(f"show {what}")}
@@ -105,26 +95,18 @@ def grants(sql: Client, what: str) -> set[tuple[str, ...]]:
         "drop role if exists loader",
     ],
 )
-def test_d1_account_statements_are_recorded(sql: Client, statement: str) -> None:
+def test_d1_account_statements_are_accepted(sql: Client, statement: str) -> None:
     assert sql(f"/* why */ {statement} -- end\n;") == [
         ("Statement executed successfully.",)
     ]
-    assert recorded(sql) == [statement]
-
-
-def test_d1_the_ledger_knows_the_query_tag(sql: Client, other: Client) -> None:
-    sql("alter session set query_tag = 'set-up'", "create role reader")
-    other("create role writer")
-    assert sql(
-        "select query_tag, statement from emulator.recorded_statements where "
-        f"session_id in ({sql.connection.session_id}, "
-        f"{other.connection.session_id}) order by number"
-    ) == [("set-up", "create role reader"), ("", "create role writer")]
 
 
 def test_d2_grants_are_kept_and_shown(sql: Client, database: str) -> None:
     sql("create table kept (a int)", "grant select, insert on table kept to role r1")
-    sql("grant select on kept to role r2", "grant usage on schema public to role r1")
+    sql(
+        "grant select on table kept to role r2",
+        "grant usage on schema public to role r1",
+    )
     sql("grant role r1 to role r2", "grant execute task on account to role r1")
     assert grants(sql, "grants on table kept") == {
         ("SELECT", "R1"),
@@ -138,11 +120,10 @@ def test_d2_grants_are_kept_and_shown(sql: Client, database: str) -> None:
     )
     sql("revoke select on table kept from role r2")
     assert ("SELECT", "R2") not in grants(sql, "grants on table kept")
-    sql("revoke all privileges on table kept from role r1")
+    sql("revoke select, insert on table kept from role r1")
     assert grants(sql, "grants on table kept") == set()
     assert ("USAGE", "R1") in grants(sql, "grants on schema public")
     assert ("USAGE", "R2") in grants(sql, "grants of role r1")
-    assert "grant role r1 to role r2" in recorded(sql)
 
 
 def test_d2_database_roles_belong_to_a_database(sql: Client, database: str) -> None:
@@ -159,6 +140,21 @@ def test_d2_database_roles_belong_to_a_database(sql: Client, database: str) -> N
     }
     sql("revoke select on table kept from database role readers")
     assert grants(sql, "grants on table kept") == set()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "grant all on table kept to role r",
+        "grant select on table kept to share s",
+        "grant select on table kept to role r with grant option",
+        "revoke grant option for select on table kept from role r",
+        "revoke select on table kept from role r cascade",
+    ],
+)
+def test_d2_other_forms_are_refused(sql: Client, statement: str) -> None:
+    with sql.refuses("Not emulated: this form of GRANT or REVOKE"):
+        sql(statement)
 
 
 def test_d2_nothing_is_enforced(sql: Client) -> None:
@@ -186,13 +182,12 @@ def test_d2_replacing_a_table_clears_its_grants(
     assert grants(sql, "grants on table kept") == left
 
 
-def test_d2_dropping_and_renaming(sql: Client) -> None:
+def test_d2_what_is_dropped_loses_its_grants(sql: Client) -> None:
     sql("create view kept as select 1 as a", "grant select on view kept to role r")
-    sql("alter view kept rename to renamed")
-    assert grants(sql, "grants on view renamed") == {("SELECT", "R")}
+    with sql.refuses("Not emulated: RENAME"):
+        sql("alter view kept rename to renamed")
+    sql("drop view kept", "create view kept as select 1 as a")
     assert grants(sql, "grants on view kept") == set()
-    sql("drop view renamed", "create view renamed as select 1 as a")
-    assert grants(sql, "grants on view renamed") == set()
 
 
 def test_d2_future_grants_reach_what_comes(sql: Client, database: str) -> None:
@@ -214,31 +209,34 @@ def test_d2_future_grants_reach_what_comes(sql: Client, database: str) -> None:
     }
 
 
-def test_d3_the_query_tag_belongs_to_a_session(sql: Client, other: Client) -> None:
-    def tag(session: Client) -> str:
-        return str(session("show parameters like 'query_tag' in session")[0][1])
-
-    sql("alter session set query_tag = 'it''s mine'")
-    assert (tag(sql), tag(other)) == ("it's mine", "")
-    sql("alter session unset query_tag")
-    assert tag(sql) == ""
-
-
-def test_d3_the_query_tag_of_a_login(settings: EmulatorSettings, database: str) -> None:
-    session = Client(settings, database, session_parameters={"QUERY_TAG": "from dbt"})
-    assert session("show parameters like 'query_tag'")[0][:2] == (
-        "QUERY_TAG",
-        "from dbt",
-    )
-    session.connection.close()
+@pytest.mark.parametrize(
+    ("parameters", "pattern"),
+    [
+        ({"TIMEZONE": "America/Los_Angeles"}, "TIMEZONE = America/Los_Angeles"),
+        ({"AUTOCOMMIT": False}, "AUTOCOMMIT = FALSE"),
+    ],
+)
+def test_d3_other_ways_of_a_session_are_refused(
+    settings: EmulatorSettings,
+    database: str,
+    parameters: dict[str, Any],
+    pattern: str,
+) -> None:
+    with pytest.raises(DatabaseError, match=f"Not emulated: {pattern}"):
+        Client(settings, database, session_parameters=parameters)
 
 
-def test_d3_time_is_utc_and_nothing_else(sql: Client) -> None:
-    sql("alter session set timezone = 'UTC'")
-    with sql.refuses("Not emulated: TIMEZONE"):
-        sql("alter session set timezone = 'America/Los_Angeles'")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "alter session set query_tag = 'mine'",
+        "alter session set autocommit = false",
+        "show parameters like 'query_tag'",
+    ],
+)
+def test_d3_parameters_come_with_the_login(sql: Client, statement: str) -> None:
     with sql.refuses("Not emulated"):
-        sql("alter session set week_start = 1")
+        sql(statement)
 
 
 def test_d4_comments_on_columns_can_be_read_back(sql: Client) -> None:
@@ -425,7 +423,7 @@ def deliver(
         path.write_bytes(text.encode())
         folder = str(Path(key).parent) if "/" in key else ""
         sql(
-            f"put {quoted(f'file://{path}')} '@inside/{folder}' auto_compress = false "
+            f"put {quoted(f'file://{path}')} @inside/{folder} auto_compress = false "
             f"overwrite = true"
         )
         return "@inside"
@@ -440,7 +438,7 @@ def test_d9_text_arrives_as_it_is(sql: Client, deliver: Any, line_end: str) -> N
     lines += [f"{100 + number},{text}" for number, text in enumerate(plain)]
     stage = deliver("texts.csv", line_end.join(["a,b", *lines]) + line_end)
     sql("create table t (number int, text varchar)")
-    status = sql(f"copy into t from {stage} files = ('texts.csv') {FORMAT}")
+    status = sql(f"copy into t from (select $1, $2 from {stage}) {named('texts.csv')}")
     assert status[0][1:4] == ("LOADED", len(lines), len(lines))
     assert sql("select number, text from t order by number") == [
         *enumerate(TEXTS),
@@ -448,17 +446,9 @@ def test_d9_text_arrives_as_it_is(sql: Client, deliver: Any, line_end: str) -> N
     ]
 
 
-def test_d9_folders_prefixes_and_odd_names(sql: Client, deliver: Any) -> None:
-    names = ["a/1.csv", "a/b/2.csv", "a (x) ü.csv", "ab.csv", "it's.csv"]
-    for number, name in enumerate(names):
-        stage = deliver(name, f"h\n{number}\n")
-    sql("create table t (a int)")
-    sql(f"copy into t from {stage}/a/ {FORMAT}")
-    assert sql("select a from t order by a") == [(0,), (1,)]
-    sql(f"copy into t from {stage}/a {FORMAT}")
-    assert sql("select a from t order by a") == [(0,), (1,), (2,), (3,)]
-    sql(f"copy into t from '{stage}/' files = ('it''s.csv') {FORMAT}")
-    assert sql("select a from t order by a") == [(number,) for number in range(5)]
+def named(*files: str, options: str = "") -> str:
+    """What a COPY says behind its SELECT."""
+    return f"files = ({', '.join(map(quoted, files))}) {FORMAT} force = true {options}"
 
 
 def test_d9_keys_are_no_patterns(
@@ -467,49 +457,25 @@ def test_d9_keys_are_no_patterns(
     put(s3_server, folder, "[a]*?.csv", "h\n1\n")
     put(s3_server, folder, "a2.csv", "h\n2\n")
     sql("create table t (a int)")
-    sql(f"copy into t from @outside files = ('[a]*?.csv') {FORMAT}")
+    sql(f"copy into t from (select $1 from @outside) {named('[a]*?.csv')}")
     assert sql("select * from t") == [(1,)]
-
-
-def test_d9_files_are_loaded_once_until_they_change(sql: Client, deliver: Any) -> None:
-    def copy(*options: str) -> str:
-        return str(sql(f"copy into t from {stage} {FORMAT} {' '.join(options)}")[0][1])
-
-    stage = deliver("a.csv", "h\n1\n")
-    sql("create table t (a int)")
-    assert copy() == "LOADED"
-    assert copy() == copy("force = false") == "LOAD_SKIPPED"
-    assert copy("force = true") == "LOADED"
-    assert sql("select count(*) from t") == [(2,)]
-    deliver("a.csv", "h\n2\n")
-    assert copy() == "LOADED"
-    # The rows that it had stay, as they do on Snowflake.
-    assert sql("select a from t order by a") == [(1,), (1,), (2,)]
-    assert len(sql("select * from information_schema.load_history")) == 3
-    sql("truncate table t")
-    assert copy() == "LOADED"
-    sql("begin", "truncate table t", "rollback")
-    assert copy() == "LOAD_SKIPPED"
-    sql("create or replace table t (a int)")
-    assert copy() == "LOADED"
 
 
 def test_d9_a_copy_takes_part_in_its_transaction(sql: Client, deliver: Any) -> None:
     stage = deliver("a.csv", "h\n1\n")
-    sql("create table t (a int)", "begin", f"copy into t from {stage} {FORMAT}")
+    copy = f"copy into t from (select $1 from {stage}) {named('a.csv')}"
+    sql("create table t (a int)", "begin", copy)
     assert sql("select * from t") == [(1,)]
     sql("rollback")
     assert sql("select * from t") == []
-    assert sql(f"copy into t from {stage} {FORMAT}")[0][1] == "LOADED"
 
 
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
         ("h\n1\nx\n", "x"),
-        ("h\n1,2\n", "Number of columns in file .2. does not match"),
         ('h\n"1\n', "Unbalanced quote"),
-        ('h\n"1"2\n', "Found character '2' instead of field delimiter"),
+        ('h\n"1"2\n', "text behind the closing one, in record 2"),
     ],
 )
 def test_d9_a_bad_file_loads_nothing(
@@ -519,7 +485,7 @@ def test_d9_a_bad_file_loads_nothing(
     stage = deliver("2.csv", text)
     sql("create table t (a int)")
     with sql.refuses(pattern):
-        sql(f"copy into t from {stage} {FORMAT}")
+        sql(f"copy into t from (select $1 from {stage}) {named('1.csv', '2.csv')}")
     assert sql("select * from t") == []
 
 
@@ -531,18 +497,21 @@ def test_d9_bytes_that_are_no_text(
     )
     sql("create table t (a varchar)")
     with sql.refuses("Invalid UTF8"):
-        sql(f"copy into t from @outside {FORMAT}")
+        sql(f"copy into t from (select $1 from @outside) {named('a.csv')}")
 
 
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
-        (f"{FORMAT} files = ('none.csv')", "Remote file .*none.csv' was not found"),
-        (f"{FORMAT} pattern = '.*'", "Not emulated: pattern"),
-        (f"{FORMAT} on_error = continue", "Not emulated: on_error"),
-        (FORMAT.replace("csv", "json"), "Not emulated: the file format option TYPE"),
-        (FORMAT[:-1] + " trim_space = true)", "Not emulated: .* TRIM_SPACE"),
-        ("file_format = (type = csv)", "Not emulated: .* ESCAPE_UNENCLOSED_FIELD"),
+        (named("none.csv"), "Remote file .*none.csv' was not found"),
+        (named("a.csv", options="pattern = '.*'"), "Not emulated: pattern"),
+        (named("a.csv", options="on_error = continue"), "Not emulated: on_error"),
+        (named("a.csv").replace("csv s", "json s"), "Not emulated: .* TYPE"),
+        (named("a.csv").replace("csv s", "csv trim_space = true s"), "TRIM_SPACE"),
+        (named("a.csv").replace("null_if = ()", ""), "Not emulated: .* NULL_IF"),
+        (named("a.csv").replace("force = true", ""), "without FILES and FORCE"),
+        (f"{FORMAT} force = true", "without FILES and FORCE"),
+        ("files = ('a.csv') force = true", "Not emulated: the file format option"),
     ],
 )
 def test_d9_the_rest_of_copy_is_refused(
@@ -551,22 +520,9 @@ def test_d9_the_rest_of_copy_is_refused(
     stage = deliver("a.csv", "h\n1\n")
     sql("create table t (a int)")
     with sql.refuses(pattern):
-        sql(f"copy into t from {stage} {options}")
-
-
-def test_d9_a_file_format_with_a_name(sql: Client, deliver: Any) -> None:
-    stage = deliver("a.csv", "h\n1,\n")
-    sql("create table t (a varchar, b varchar)")
-    sql(
-        "create file format plain type = csv skip_header = 1 "
-        "empty_field_as_null = false escape_unenclosed_field = none"
-    )
-    sql(f"copy into t from {stage} file_format = (format_name = 'public.plain')")
-    sql(
-        f"copy into t from {stage} force = true "
-        f"file_format = (format_name = plain empty_field_as_null = true)"
-    )
-    assert sql("select * from t order by b") == [("1", ""), ("1", None)]
+        sql(f"copy into t from (select $1 from {stage}) {options}")
+    with sql.refuses("Not emulated: a COPY without a SELECT"):
+        sql(f"copy into t from {stage} {named('a.csv')}")
 
 
 def test_d9_without_an_endpoint_there_is_no_s3(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -581,15 +537,15 @@ def test_d9_compressed_files_and_purge(sql: Client, tmp_path: Path) -> None:
     sql("create stage inside", "create table t (a int)")
     sql(f"put 'file://{path}' @inside/deep/")
     assert sql("list @inside")[0][0] == "inside/deep/a.csv.gz"
-    sql(f"copy into t from @inside/deep/ {FORMAT} purge = true")
+    options = named("a.csv.gz", options="purge = true")
+    sql(f"copy into t from (select $1 from @inside/deep/) {options}")
     assert (sql("select * from t"), sql("list @inside")) == ([(1,)], [])
 
 
 LANDING = """
-copy into landing (c1, c2, c3, file, number, content)
+copy into landing (c1, c2, c3, number)
 from (
-    select t.$1, $2, $3, metadata$filename, metadata$file_row_number,
-        metadata$file_content_key
+    select t.$1, $2, $3, metadata$file_row_number
     from {stage}/in/ as t
 )
 files = ({files})
@@ -604,41 +560,30 @@ def test_d9b_a_copy_that_selects_columns(sql: Client, deliver: Any) -> None:
     lines = [f"{number},{enclosed(text)}" for number, text in enumerate(texts)]
     deliver("in/texts.csv", "\r\n".join(["h,i", *lines]))
     stage = deliver("in/odd.csv", "h,i\nshort\n1,2,3,4,5\n\n")
-    sql(
-        "create table landing (c1 varchar, c2 varchar, c3 varchar, file varchar, "
-        "number int, content varchar)"
-    )
-    statement = LANDING.format(
-        stage=stage, files="'odd.csv', 'texts.csv'", format=FORMAT
-    )
+    sql("create table landing (c1 varchar, c2 varchar, c3 varchar, number int)")
+    copy = LANDING.format(stage=stage, files="'odd.csv', 'texts.csv'", format=FORMAT)
     for _ in range(2):
-        sql("begin", "truncate table landing", statement, "commit")
-        assert sql("select c1, c2, c3, file, number from landing order by 4, 5") == [
-            ("short", None, None, f"{place(stage)}in/odd.csv", 1),
-            ("1", "2", "3", f"{place(stage)}in/odd.csv", 2),
-            ("", None, None, f"{place(stage)}in/odd.csv", 3),
-            *(
-                (str(number), text, None, f"{place(stage)}in/texts.csv", number + 1)
+        sql("begin", "truncate table landing", copy, "commit")
+        assert sql("select * from landing order by c3 is null, c1, number") == [
+            ("1", "2", "3", 2),
+            ("", None, None, 3),
+            *sorted(
+                (str(number), text, None, number + 1)
                 for number, text in enumerate(texts)
             ),
+            ("short", None, None, 1),
         ]
-    keys = sql("select distinct file, content from landing")
-    assert len(keys) == len({content for _, content in keys}) == 2
-    assert all(re.fullmatch("[0-9a-f]{32}", content) for _, content in keys)
 
 
-def place(stage: str) -> str:
-    """What METADATA$FILENAME has before the path on the stage."""
-    return "folder/" if stage == "@outside" else ""
-
-
-@pytest.mark.parametrize("values", ["upper($1)", "*", "$1 where $1 = 'a'", "t.a"])
+@pytest.mark.parametrize(
+    "values", ["upper($1)", "*", "$1 where $1 = 'a'", "t.a", "metadata$filename"]
+)
 def test_d9b_other_selects_are_refused(sql: Client, deliver: Any, values: str) -> None:
     stage = deliver("a.csv", "h\na\n")
     sql("create table t (a varchar)")
     head, _, condition = values.partition(" ")
     with sql.refuses("Not emulated"):
-        sql(f"copy into t from (select {head} from {stage} {condition}) {FORMAT}")
+        sql(f"copy into t from (select {head} from {stage} {condition}) {named('a')}")
 
 
 def test_d10_a_failed_statement_ends_its_transaction(sql: Client) -> None:
@@ -661,21 +606,6 @@ def test_d10_the_next_user_of_the_connection_is_not_harmed(sql: Client) -> None:
     assert sql("select (select count(*) from t), (select count(*) from u)") == [(0, 1)]
 
 
-def test_d10_without_autocommit(settings: EmulatorSettings, database: str) -> None:
-    sql = Client(settings, database, autocommit=False)
-    sql("create table t (a int)", "insert into t values (1)")
-    with sql.refuses("."):
-        sql("insert into t values ('x')")
-    with sql.refuses("was rolled back"):
-        sql.connection.commit()
-    sql("insert into t values (2)")
-    sql.connection.commit()
-    sql("insert into t values (3)")
-    sql.connection.rollback()
-    assert sql("select * from t") == [(2,)]
-    sql.connection.close()
-
-
 @pytest.mark.parametrize(
     "ddl",
     [
@@ -687,15 +617,10 @@ def test_d10_without_autocommit(settings: EmulatorSettings, database: str) -> No
         "create stage s",
     ],
 )
-@pytest.mark.parametrize("autocommit", [True, False])
-def test_d11_ddl_commits(
-    settings: EmulatorSettings, database: str, ddl: str, autocommit: bool
-) -> None:
-    sql = Client(settings, database, autocommit=autocommit)
-    sql("create table t (a int)", *["begin"][: int(autocommit)])
+def test_d11_ddl_commits(sql: Client, ddl: str) -> None:
+    sql("create table t (a int)", "begin")
     sql("insert into t values (1)", ddl, "rollback")
     assert sql("select a from t") == [(1,)]
-    sql.connection.close()
 
 
 def test_d11_a_second_begin_is_nothing(sql: Client, other: Client) -> None:
@@ -713,10 +638,10 @@ def test_d12_clone(sql: Client) -> None:
     )
     sql("insert into source values (1, 'x')", "grant select on table source to role r")
     sql("create transient table plain clone source")
-    sql("create or replace transient table public.granted clone source copy grants")
-    assert sql("select * from plain") == sql("select * from granted") == [(1, "x")]
+    assert sql("select * from plain") == [(1, "x")]
     assert grants(sql, "grants on table plain") == set()
-    assert grants(sql, "grants on table granted") == {("SELECT", "R")}
+    with sql.refuses("."):
+        sql("create or replace table granted clone source copy grants")
     with sql.refuses("NOT NULL"):
         sql("insert into plain values (null, 'y')")
     assert [row[:4] for row in sql("describe table plain")] == [
@@ -725,7 +650,7 @@ def test_d12_clone(sql: Client) -> None:
     ]
     assert sql(
         "select table_name, comment from information_schema.tables order by 1"
-    ) == [("GRANTED", "s"), ("PLAIN", "s"), ("SOURCE", "s")]
+    ) == [("PLAIN", "s"), ("SOURCE", "s")]
     assert sql(
         "select comment from information_schema.columns "
         "where table_name = 'PLAIN' and column_name = 'A'"
@@ -745,38 +670,21 @@ def test_d12_no_transient_table_becomes_permanent(sql: Client) -> None:
     with sql.refuses("Transient object cannot be cloned to a permanent"):
         sql("create or replace table kept clone brief")
     sql("create or replace transient table kept clone brief")
-    sql("alter table brief rename to renamed")
-    assert kinds() == [("KEPT", "YES"), ("RENAMED", "YES")]
-    sql("create or replace table kept (a int)", "drop table renamed")
-    sql("create table renamed clone kept")
-    assert kinds() == [("KEPT", "NO"), ("RENAMED", "NO")]
+    assert kinds() == [("BRIEF", "YES"), ("KEPT", "YES")]
+    sql("create or replace table kept (a int)", "drop table brief")
+    sql("create table brief clone kept")
+    assert kinds() == [("BRIEF", "NO"), ("KEPT", "NO")]
 
 
-def test_d12_the_grants_of_a_replaced_table_outrank(sql: Client) -> None:
-    sql("create table source (a int)", "grant select on table source to role s")
-    sql("create table target (b int)", "grant select on table target to role t")
-    sql("create or replace table target clone source copy grants")
-    assert grants(sql, "grants on table target") == {("SELECT", "T")}
+def test_d12_a_replaced_table_loses_its_grants(sql: Client) -> None:
+    sql("create table source (a int)", "create table target (b int)")
+    sql("grant select on table target to role t")
     sql("create or replace table target clone source")
     assert grants(sql, "grants on table target") == set()
     with sql.refuses("already exists"):
         sql("create table target clone source")
     with sql.refuses("does not exist"):
         sql("create table another clone nothing")
-
-
-def test_d13_loads_go_with_the_tables(sql: Client, deliver: Any) -> None:
-    stage = deliver("a.csv", "h\n1\n")
-    sql("create schema x", "create schema y", "create table x.t (a int)")
-    sql("create table y.t (a int)", "use schema public")
-    sql(f"copy into x.t from {stage} {FORMAT}")
-    sql("alter schema x swap with y")
-
-    def load(table: str) -> str:
-        return str(sql(f"copy into {table} from {stage} {FORMAT}")[0][1])
-
-    sql("use schema public")
-    assert (load("y.t"), load("x.t")) == ("LOAD_SKIPPED", "LOADED")
 
 
 def test_d13_swap(sql: Client, other: Client) -> None:
@@ -839,7 +747,6 @@ def test_d16_sums_are_exact(sql: Client) -> None:
 def test_d17_schemas_and_databases_with_properties(sql: Client, database: str) -> None:
     statement = "create schema if not exists s with managed access comment = 'x'"
     sql(statement, statement, "create table s.t (a int)")
-    assert recorded(sql) == [statement, statement]
     sql(f"create database if not exists {database}_2 data_retention_time_in_days = 1")
     sql(f"create schema {database}_2.s", f"create table {database}_2.s.t (a int)")
 
@@ -881,11 +788,15 @@ def numbers(sql: Client) -> None:
 
 
 @pytest.mark.usefixtures("numbers")
-def test_d20_a_statement_that_takes_too_long_is_stopped(sql: Client) -> None:
-    sql("alter session set statement_timeout_in_seconds = 1")
+def test_d20_a_statement_that_takes_too_long_is_stopped(
+    settings: EmulatorSettings, database: str
+) -> None:
+    limit = {"STATEMENT_TIMEOUT_IN_SECONDS": 1}
+    sql = Client(settings, database, session_parameters=limit)
     with sql.refuses(r"000630 \(57014\).*timeout of 1 second\(s\)"):
         sql(LONG)
     assert sql("select 1") == [(1,)]
+    sql.connection.close()
 
 
 @pytest.mark.usefixtures("numbers")
@@ -899,9 +810,8 @@ def test_d20_a_client_can_cancel(sql: Client, other: Client) -> None:
 
 def test_d21_a_dollar_in_a_text_is_a_dollar(sql: Client) -> None:
     assert sql("select 'pay $ale', ' $1'") == [("pay $ale", " $1")]
-    sql("set ale = 5")
-    assert sql("select $ale") == [(5,)]
-    sql("unset ale")
+    with sql.refuses("Not emulated: SET ALE = 5"):
+        sql("set ale = 5")
 
 
 def test_d22_a_statement_fails_as_told(sql: Client, other: Client) -> None:
@@ -977,9 +887,8 @@ def test_values_bound_by_the_client(sql: Client) -> None:
 def test_describing_a_statement_does_not_run_it(sql: Client) -> None:
     sql("create table t (a int)")
     cursor = sql.connection.cursor()
-    described = cursor.describe("select a, 'x' as b from t")
-    assert [column.name for column in described] == ["A", "B"]
-    cursor.describe("insert into t values (1)")
+    with sql.refuses("Not emulated: to describe a statement without running it"):
+        cursor.describe("insert into t values (1)")
     assert sql("select * from t") == []
 
 

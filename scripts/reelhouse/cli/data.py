@@ -63,8 +63,7 @@ def generate(ratings: int, seed: int, out: Path, dirty: bool) -> None:
 def download(release: str, out: Path, accept_licence: bool) -> None:
     """Fetch a real RELEASE of MovieLens from GroupLens, verified.
 
-    RELEASE is ml-latest-small, ml-20m, ml-25m, ml-32m or ml-latest. What broke off
-    goes on where it stopped.
+    RELEASE is ml-latest-small, ml-20m, ml-25m, ml-32m or ml-latest.
     """
     from reelhouse.movielens.download import download as fetch
 

@@ -23,19 +23,12 @@ if TYPE_CHECKING:
 
 TABLES = """
 create schema _fs_global.emulator;
-create table _fs_global.emulator.recorded_statements (
-    number bigint,
-    session_id bigint,
-    query_tag varchar,
-    statement varchar
-);
 create table _fs_global.emulator.grants (
     privilege varchar,
     granted_on varchar,
     name varchar,
     granted_to varchar,
     grantee_name varchar,
-    grant_option boolean,
     is_future boolean
 );
 create table _fs_global.emulator.faults (
@@ -47,7 +40,7 @@ create table _fs_global.emulator.faults (
 );
 """
 # Tables of the launcher itself, which a query finds in every database.
-OFFERED = {"RECORDED_STATEMENTS", "GRANTS", "FAULTS"}
+OFFERED = {"GRANTS", "FAULTS"}
 
 _KINDS = (
     "(?:database |application |account )?role|user|warehouse|resource monitor|"
@@ -56,20 +49,18 @@ _KINDS = (
     "network rule|tag"
 )
 _GRANT = (
-    r"(?P<verb>grant|revoke) (?:grant option for )?(?P<privileges>.+?) "
-    rf"on (?:(?P<scope>future |all )?(?P<kind>[a-z ]+?)(?: (?P<within>in schema|"
-    rf"in database))? )?(?P<name>{NAME}) "
-    rf"(?:to|from) (?P<to>role|database role|user|share )?\s?(?P<grantee>{NAME})"
-    r"(?P<option> with grant option)?(?: (?:copy|revoke) current grants)?"
-    r"(?: cascade| restrict)?"
+    r"(?P<verb>grant|revoke) (?!all |grant option )(?P<privileges>.+?) "
+    r"on (?P<scope>future |all )?(?P<kind>[a-z ]+?)(?: (?P<within>in schema|"
+    rf"in database))? (?P<name>{NAME}) "
+    rf"(?:to|from) (?P<to>role|database role) (?P<grantee>{NAME})"
 )
 _ROLE_GRANT = (
     rf"(?P<verb>grant|revoke) (?P<kind>database role|role) (?P<name>{NAME}) "
     rf"(?:to|from) (?P<to>role|database role|user) (?P<grantee>{NAME})"
 )
 _ACCOUNT_GRANT = (
-    r"(?P<verb>grant|revoke) (?P<privileges>.+?) on account "
-    rf"(?:to|from) (?P<to>role) (?P<grantee>{NAME})(?P<option> with grant option)?"
+    r"(?P<verb>grant|revoke) (?!all |grant option )(?P<privileges>.+?) on account "
+    rf"(?:to|from) (?P<to>role) (?P<grantee>{NAME})"
 )
 _SHOW = (
     r"show (?P<future>future )?grants"
@@ -78,18 +69,17 @@ _SHOW = (
 
 
 @deviation("D1")
-def record_account_statement(session: Session, text: str) -> str | None:
-    """Write down what an account would do, and answer that it is done.
+def accept_account_statement(_: Session, text: str) -> str | None:
+    """Answer that what an account would do is done.
 
     Stock fakesnow refuses to create, change or drop roles, users, warehouses,
-    integrations, policies and resource monitors. Snowflake does it. Here it goes to
-    the table emulator.recorded_statements: recorded, proves nothing by itself.
+    integrations, policies and resource monitors. Snowflake does it. Here nothing is
+    done, which proves nothing.
     """
     form = rf"(?:create|alter|drop|describe)(?: or replace)? (?:{_KINDS}) .*"
     properties = rf"alter (?:account|database|schema)(?: {NAME})? (?:un)?set .*"
     if not (matched(form, text) or matched(properties, text)):
         return None
-    session.record(text)
     return DONE
 
 
@@ -105,7 +95,7 @@ def keep_grants(session: Session, text: str) -> str | None:
     """GRANT, REVOKE and SHOW GRANTS on a table of grants that nothing enforces.
 
     Stock fakesnow refuses all three. Snowflake lets nobody do what no grant allows.
-    Here grants are kept, shown and recorded; future grants reach new objects; an
+    Here grants are kept and shown; future grants reach new objects; an
     object that is replaced without COPY GRANTS, or dropped, loses those that it had;
     what a role may do is asked by nobody.
     """
@@ -118,30 +108,23 @@ def keep_grants(session: Session, text: str) -> str | None:
             break
     else:
         raise NotEmulated(f"this form of GRANT or REVOKE: {text}")
-    session.record(text)
     said = found.groupdict("")
-    grantee = _object(session, _to(said), said["grantee"])
-    is_taken = said["verb"].lower() == "revoke"
-    for privilege, kind, name, is_future in _granted(session, said):
-        row = (privilege, kind, name, _to(said), grantee)
+    to = said["to"].upper()
+    grantee = _object(session, to, said["grantee"])
+    for *granted, is_future in _granted(session, said):
+        row = [*granted, to, grantee, is_future]
         with session.ledger() as ledger:
             ledger.execute(
-                "delete from _fs_global.emulator.grants where (privilege = ? or "
-                "(? in ('ALL', 'ALL PRIVILEGES') and ?)) and granted_on = ? and "
-                "name = ? and granted_to = ? and grantee_name = ? and is_future = ?",
-                [privilege, privilege, is_taken, *row[1:], is_future],
+                "delete from _fs_global.emulator.grants where (privilege, granted_on, "
+                "name, granted_to, grantee_name, is_future) = (?, ?, ?, ?, ?, ?)",
+                row,
             )
-            if not is_taken:
+            if said["verb"].lower() == "grant":
                 ledger.execute(
-                    "insert into _fs_global.emulator.grants "
-                    "values (?, ?, ?, ?, ?, ?, ?)",
-                    [*row, bool(said.get("option")), is_future],
+                    "insert into _fs_global.emulator.grants values (?, ?, ?, ?, ?, ?)",
+                    row,
                 )
     return DONE
-
-
-def _to(said: dict[str, str]) -> str:
-    return said["to"].strip().upper() or "ROLE"
 
 
 def _granted(
@@ -154,7 +137,7 @@ def _granted(
     privileges = [word.strip().upper() for word in said["privileges"].split(",")]
     if "kind" not in said:
         return [(privilege, "ACCOUNT", "", False) for privilege in privileges]
-    kind = said["kind"].upper() or "TABLE"
+    kind = said["kind"].upper()
     if not said["scope"]:
         names = [_object(session, kind, said["name"])]
     else:
@@ -198,7 +181,7 @@ def _show_grants(session: Session, said: dict[str, str]) -> str:
         conditions.append(f"{column} = {literal(whole)}")
     with session.ledger() as ledger:
         rows = ledger.execute(
-            f"select {', '.join(columns)}, cast(grant_option as varchar) "
+            f"select {', '.join(columns)}, 'false' "
             f"from _fs_global.emulator.grants "
             f"where {' and '.join(conditions)} order by all"
         ).fetchall()
@@ -217,7 +200,7 @@ def grant_as_foreseen(session: Session, kind: str, name: Name) -> None:
             given = ledger.execute(
                 "insert into _fs_global.emulator.grants "
                 "select privilege, granted_on, ?, granted_to, grantee_name, "
-                "grant_option, false from _fs_global.emulator.grants "
+                "false from _fs_global.emulator.grants "
                 "where is_future and granted_on = ? and name = ? returning 1",
                 [str(name), kind, scope],
             ).fetchall()
@@ -231,17 +214,6 @@ def forget_grants(session: Session, name: Name) -> None:
             "delete from _fs_global.emulator.grants "
             "where not is_future and (name = ? or starts_with(name, ?))",
             [str(name).rstrip("."), f"{str(name).rstrip('.')}."],
-        )
-
-
-def copy_grants(session: Session, source: Name, target: Name) -> None:
-    with session.ledger() as ledger:
-        ledger.execute(
-            "insert into _fs_global.emulator.grants "
-            "select privilege, granted_on, ?, granted_to, grantee_name, grant_option, "
-            "false from _fs_global.emulator.grants "
-            "where not is_future and name = ? and privilege != 'OWNERSHIP'",
-            [str(target), str(source)],
         )
 
 

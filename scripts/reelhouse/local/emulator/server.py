@@ -83,7 +83,7 @@ class Service:
                 "sessionId": session.number,
                 "serverVersion": "10.0.0",
                 "parameters": [
-                    {"name": "AUTOCOMMIT", "value": parameters.get("AUTOCOMMIT", True)},
+                    {"name": "AUTOCOMMIT", "value": True},
                     {"name": "TIMEZONE", "value": "Etc/UTC"},
                     # Nothing is put on a stage unasked.
                     {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
@@ -142,19 +142,20 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     from fakesnow.arrow import to_ipc, to_sf
     from fakesnow.statement_type import DML_TYPE_IDS
 
+    from reelhouse.local.emulator.deviations import NotEmulated
+
+    if asked.get("describeOnly"):
+        raise NotEmulated("to describe a statement without running it")
     cursor = session.cursor()
     sql = asked["sqlText"]
-    if asked.get("describeOnly"):
-        return _described(cursor, sql)
     rows = None
     for parameters in _parameters(asked.get("bindings") or {}):
         cursor.execute(sql, binding_params=parameters, server=True)
         rows = (rows or 0) + (cursor.rowcount or 0)
     rowtype = cursor.rowtype()
-    put = cursor._last_transformed.args.get("put_stage_data")
-    if put:
-        return _success(put)
-    table = cursor._arrow_table
+    if cursor.put:
+        return _success(cursor.put)
+    table = cursor.table
     data = {
         "parameters": [{"name": "TIMEZONE", "value": "Etc/UTC"}],
         "rowtype": rowtype,
@@ -173,27 +174,6 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
         return _success(data | {"queryResultFormat": "json", "rowset": counts})
     encoded = b64encode(to_ipc(to_sf(table, rowtype))).decode()
     return _success(data | {"queryResultFormat": "arrow", "rowsetBase64": encoded})
-
-
-def _described(cursor: Any, sql: str) -> dict[str, Any]:
-    """The columns of a result, without running the statement that would yield it."""
-    from fakesnow.rowtype import describe_as_rowtype
-
-    from reelhouse.local.emulator.deviations import NotEmulated
-
-    described = cursor._describe_only(sql)
-    if described is None:
-        raise NotEmulated("to describe this statement without running it")
-    return _success(
-        {
-            "rowtype": describe_as_rowtype(described),
-            "total": 0,
-            "returned": 0,
-            "queryId": cursor.sfqid,
-            "queryResultFormat": "json",
-            "rowset": [],
-        }
-    )
 
 
 def _parameters(bindings: Mapping[str, Any]) -> list[Any]:

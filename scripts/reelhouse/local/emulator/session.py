@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -29,7 +28,6 @@ from reelhouse.local.emulator.deviations import (
     DONE,
     Name,
     NotEmulated,
-    answer,
     deviation,
     literal,
     matched,
@@ -44,20 +42,7 @@ KEPT_RESULTS = 16
 CANCELED = 604
 TIMEOUT = 630
 
-# What ALTER SESSION may set; 0 stands for the emulator's own limit.
-PARAMETERS: dict[str, object] = {
-    "QUERY_TAG": "",
-    "STATEMENT_TIMEOUT_IN_SECONDS": 0,
-    "TIMEZONE": "UTC",
-}
-
-_DDL = "(?!alter session )(?:create|alter|drop|undrop|comment|grant|revoke) .*"
-_DML = "(?:insert|update|delete|merge|copy|truncate) .*"
-_SESSION = r"alter session (?P<un>un)?set (?P<settings>.*)"
-_SETTING = r"(?P<name>\w+)(?:\s?=\s?(?P<value>'(?:[^'\\]|\\.|'')*'|[\w.]+))?"
-_SHOW_PARAMETERS = (
-    r"show parameters(?: like (?P<like>'[^']*'))?(?: (?:in|for) (?:session|account))?"
-)
+_DDL = "(?:create|alter|drop|undrop|comment|grant|revoke) .*"
 
 
 class Account(FakeSnow):
@@ -94,10 +79,9 @@ class Account(FakeSnow):
 def _patch_fakesnow() -> None:
     """Put our functions where fakesnow has no other way in."""
     database_sql = fakesnow.info_schema.per_db_creation_sql
-    fakesnow.info_schema.per_db_creation_sql = lambda catalog: (
-        database_sql(catalog).replace(tables.NO_TRANSIENT, tables.IS_TRANSIENT)
-        + stages.LOADED.format(catalog=catalog)
-    )
+    fakesnow.info_schema.per_db_creation_sql = lambda catalog: database_sql(
+        catalog
+    ).replace(tables.NO_TRANSIENT, tables.IS_TRANSIENT)
     fakesnow.info_schema.insert_table_comment_sql = tables.table_comment_sql
     fakesnow.transforms.numeric_agg_implicit_cast = values.sum_exactly
     fakesnow.transforms.trim_cast_varchar = values.trim_characters
@@ -115,28 +99,19 @@ class Session(FakeSnowflakeConnection):
         schema: str | None,
         parameters: dict[str, Any],
     ) -> None:
-        super().__init__(
-            account.duck_conn.cursor(),
-            account.results_cache,
-            database,
-            schema,
-            autocommit=parameters.get("AUTOCOMMIT", True),
-        )
+        self.duck = account.duck_conn.cursor()
+        super().__init__(self.duck, account.results_cache, database, schema)
+        self.in_transaction = False
+        self.variables = values.no_variables()
         self.account = account
         self.number = number
-        self.parameters = dict(PARAMETERS)
-        for name in parameters.keys() & PARAMETERS.keys():
-            self.set_parameter(name, parameters[name])
+        self.statement_seconds = obey_parameters(parameters, account.statement_seconds)
         self.temporary: dict[Name, str] = {}
         self.was_rolled_back = False
         self.stopped: errors.Error | None = None
 
-    @property
-    def duck(self) -> duckdb.DuckDBPyConnection:
-        return self._duck_conn
-
     def cursor(self, cursor_class: Any = None) -> Cursor:  # noqa: ARG002
-        return Cursor(self, self._duck_conn)
+        return Cursor(self, self.duck)
 
     def close(self, retry: bool = True) -> None:
         """Undo what is not committed, and drop what was temporary."""
@@ -154,33 +129,10 @@ class Session(FakeSnowflakeConnection):
         with self.account.lock, self.account.duck_conn.cursor() as connection:
             yield connection
 
-    def set_parameter(self, name: str, value: object) -> None:
-        if name == "TIMEZONE" and value not in {"UTC", "Etc/UTC"}:
-            raise NotEmulated(f"TIMEZONE = {value}, other than UTC")
-        if name == "STATEMENT_TIMEOUT_IN_SECONDS":
-            value = int(str(value))
-        self.parameters[name] = value
-
-    @property
-    def statement_seconds(self) -> float:
-        asked = float(str(self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"]))
-        longest = self.account.statement_seconds
-        return min(asked, longest) if asked else longest
-
-    def record(self, text: str) -> None:
-        """Write a statement down in emulator.recorded_statements."""
-        with self.ledger() as ledger:
-            ledger.execute(
-                "insert into _fs_global.emulator.recorded_statements "
-                "select count(*) + 1, ?, ?, ? "
-                "from _fs_global.emulator.recorded_statements",
-                [self.number, self.parameters["QUERY_TAG"], text],
-            )
-
     @contextmanager
     def whole(self) -> Iterator[None]:
         """All of what is done inside, or nothing; an open transaction goes with it."""
-        is_own = not self._in_transaction
+        is_own = not self.in_transaction
         if is_own:
             self.duck.begin()
         try:
@@ -188,7 +140,7 @@ class Session(FakeSnowflakeConnection):
         except BaseException:
             self.duck.rollback()
             self.was_rolled_back = not is_own
-            self._in_transaction = False
+            self.in_transaction = False
             raise
         if is_own:
             self.duck.commit()
@@ -235,6 +187,8 @@ class Cursor(FakeSnowflakeCursor):
         super().__init__(session, duck)
         self.type_id = 0
         self.columns: list[Any] | None = None
+        self.table: Any = None
+        self.put: Any = None
         self.change: tables.Change | None = None
 
     def execute(
@@ -256,8 +210,8 @@ class Cursor(FakeSnowflakeCursor):
         commit_before_ddl(session, text)
         for respond in (
             transact,
-            keep_session_parameters,
-            account.record_account_statement,
+            refuse_session_parameters,
+            account.accept_account_statement,
             account.keep_grants,
             tables.comment_on_columns,
             tables.clone_table,
@@ -267,7 +221,7 @@ class Cursor(FakeSnowflakeCursor):
             if response is not None:
                 self._execute(sqlglot.parse_one(response, read="duckdb"))
                 return
-        command = tables.without_properties(session, text) or command
+        command = tables.without_properties(text) or command
         super().execute(command, params, *args, **kwargs)
         if self.change:
             tables.follow(session, self.change)
@@ -280,18 +234,12 @@ class Cursor(FakeSnowflakeCursor):
             [(each[0], str(each[1]), None, None, None, None) for each in self.columns]
         )
 
-    def _inline_variables(self, sql: str) -> str:
-        if values.may_hold_variables(self._conn.variables._variables):
-            return super()._inline_variables(sql)
-        return sql
-
     def _transform_explode(self, expression: Expr) -> list[Expr]:
         self.type_id = statement_type_id(expression)
         account.find_offered_tables(expression)
         self.change = tables.change_of(self._conn, expression)
         tables.make_ordinary(self._conn, expression)
         tables.unquote_comments(expression)
-        stages.unquote_target(expression)
         if isinstance(expression, exp.Merge):
             return [expression]
         return super()._transform_explode(expression)
@@ -303,38 +251,32 @@ class Cursor(FakeSnowflakeCursor):
             transformed = stages.copy_from_stage(self._conn, transformed)
         super()._execute(transformed, params)
         is_kept = transformed.args.get("result_scan_sfqid")
-        self.columns = None if is_kept else list(self._duck_conn.description or [])
+        self.columns = None if is_kept else list(self._conn.duck.description or [])
+        self.table = self._arrow_table
+        self.put = transformed.args.get("put_stage_data")
 
 
 @deviation("D3")
-def keep_session_parameters(session: Session, text: str) -> str | None:
-    """ALTER SESSION and SHOW PARAMETERS for three parameters, kept by session.
+def obey_parameters(parameters: dict[str, Any], longest: float) -> float:
+    """Parameters of a session come with its login; the seconds of a statement.
 
-    Stock fakesnow refuses both. Snowflake knows a hundred parameters. Here there are
-    QUERY_TAG, STATEMENT_TIMEOUT_IN_SECONDS, which is obeyed, and TIMEZONE, which may
-    be UTC alone; the rest goes on to fakesnow.
+    Stock fakesnow knows none. Snowflake knows a hundred, and ALTER SESSION. Here
+    STATEMENT_TIMEOUT_IN_SECONDS is obeyed, TIMEZONE may be UTC alone, and AUTOCOMMIT
+    on; other ones change nothing. ALTER SESSION and SHOW PARAMETERS are refused.
     """
-    if found := matched(_SHOW_PARAMETERS, text):
-        wanted = (found["like"] or "'%'").upper()
-        rows = [
-            [name, str(value), "", "SESSION", "", "STRING"]
-            for name, value in session.parameters.items()
-        ]
-        columns = ["key", "value", "default", "level", "description", "type"]
-        return f"{answer(columns, rows)} where key like {wanted}"
-    found = matched(_SESSION, text)
-    if not found:
-        return None
-    settings = list(re.finditer(_SETTING, found["settings"], re.DOTALL))
-    if not {each["name"].upper() for each in settings} <= session.parameters.keys():
-        return None
-    for each in settings:
-        name = each["name"].upper()
-        value = str(PARAMETERS[name])
-        if not found["un"]:
-            value = sqlglot.parse_one(each["value"], read="snowflake").name
-        session.set_parameter(name, value)
-    return DONE
+    zone = parameters.get("TIMEZONE", "UTC")
+    if zone not in {"UTC", "Etc/UTC"}:
+        raise NotEmulated(f"TIMEZONE = {zone}, other than UTC")
+    if not parameters.get("AUTOCOMMIT", True):
+        raise NotEmulated("AUTOCOMMIT = FALSE")
+    asked = int(parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0))
+    return min(asked, longest) if asked else longest
+
+
+def refuse_session_parameters(_: Session, text: str) -> None:
+    """Leave no such statement to fakesnow, which takes a few (D3)."""
+    if matched("(?:alter session|show parameters).*", text):
+        raise NotEmulated(text)
 
 
 @deviation("D6")
@@ -380,8 +322,8 @@ def roll_back_failed(session: Session) -> None:
         session.duck.execute("select 1")
     except duckdb.TransactionException:
         session.duck.rollback()
-        session.was_rolled_back = session._in_transaction
-        session._in_transaction = False
+        session.was_rolled_back = session.in_transaction
+        session.in_transaction = False
 
 
 @deviation("D11")
@@ -393,17 +335,14 @@ def commit_before_ddl(session: Session, text: str) -> None:
     """
     if matched(_DDL, text):
         session.duck.commit()
-        session._in_transaction = False
+        session.in_transaction = False
         session.was_rolled_back = False
-    elif matched(_DML, text) and not (session._autocommit or session._in_transaction):
-        session.duck.begin()
-        session._in_transaction = True
 
 
 def transact(session: Session, text: str) -> str | None:
     """BEGIN, COMMIT and ROLLBACK as a session of Snowflake takes them (D10, D11)."""
     if matched(r"(?:begin|start)(?: work| transaction)?(?: name \w+)?", text):
-        if not session._in_transaction:
+        if not session.in_transaction:
             session.duck.begin()
     elif matched(r"commit(?: work)?", text):
         if session.was_rolled_back:
@@ -418,7 +357,7 @@ def transact(session: Session, text: str) -> str | None:
             session.duck.rollback()
     else:
         return None
-    session._in_transaction = not matched("(?:commit|rollback).*", text)
+    session.in_transaction = not matched("(?:commit|rollback).*", text)
     session.was_rolled_back = False
     return DONE
 

@@ -42,7 +42,6 @@ _ALTER_COLUMNS = (
 _CLONE = (
     r"create(?P<replace> or replace)?(?P<transient> transient)? table"
     rf"(?P<careful> if not exists)? (?P<target>{NAME}) clone (?P<source>{NAME})"
-    r"(?P<grants> copy grants)?"
 )
 _SWAP = rf"alter schema (?:if exists )?(?P<left>{NAME}) swap with (?P<right>{NAME})"
 _CONTAINER = (
@@ -69,7 +68,6 @@ IS_TRANSIENT = """
     ) AS "IS_TRANSIENT"
 """
 _KEPT_BESIDE = ("_fs_tables_ext", "_fs_columns_ext", "_emulator_kinds")
-_LOADS = ("_fs_load_history", "_emulator_loaded")
 
 
 @dataclass
@@ -82,7 +80,6 @@ class Change:
     is_new: bool = False
     is_transient: bool = False
     keeps_grants: bool = False
-    new_name: Name | None = None
     comments: dict[str, str] = field(default_factory=dict)
 
 
@@ -92,8 +89,6 @@ def change_of(session: Session, expression: Expr) -> Change | None:
     Comments on columns are taken out of a CREATE, for DuckDB knows none there.
     """
     kind = str(expression.args.get("kind") or "TABLE").upper()
-    if isinstance(expression, exp.TruncateTable):
-        return Change("TRUNCATE", kind, _name(session, expression.expressions[0]))
     if kind not in {"TABLE", "VIEW", "SCHEMA", "DATABASE"}:
         return None
     if isinstance(expression, exp.Drop):
@@ -112,15 +107,9 @@ def change_of(session: Session, expression: Expr) -> Change | None:
             return None
         is_transient = expression.find(exp.TransientProperty) is not None
         keeps = expression.find(exp.CopyGrantsProperty) is not None and not is_new
-        return Change("CREATE", kind, name, is_new, is_transient, keeps, None, comments)
-    if isinstance(expression, exp.Alter) and (
-        renaming := expression.find(exp.AlterRename)
-    ):
-        name = _name(session, expression.this)
-        new_name = name_of(renaming.this, name.database, name.schema)
-        if new_name[:2] != name[:2]:
-            raise NotEmulated("RENAME into another schema")
-        return Change("RENAME", kind, name, new_name=new_name)
+        return Change("CREATE", kind, name, is_new, is_transient, keeps, comments)
+    if isinstance(expression, exp.Alter) and expression.find(exp.AlterRename):
+        raise NotEmulated("RENAME of a table or a view")
     return None
 
 
@@ -135,12 +124,6 @@ def follow(session: Session, change: Change) -> None:
         _note_kind(session, name, change.is_transient)
     elif change.verb == "DROP":
         account.forget_grants(session, name)
-    elif change.new_name:
-        new_name = change.new_name
-        account.rename_grants(session, {str(name): str(new_name)})
-        _rename_beside(session, lambda each: new_name if each == name else each)
-    if change.kind == "TABLE":
-        _forget_loads(session, name)
 
 
 def _name(session: Session, table: Any) -> Name:
@@ -198,15 +181,6 @@ def _is_transient(session: Session, name: Name) -> bool:
             list(name),
         ).fetchall()
     return known == [(True,)]
-
-
-def _forget_loads(session: Session, name: Name) -> None:
-    for table in _LOADS:
-        session.duck.execute(
-            f"delete from {quoted(name.database)}._fs_information_schema.{table} "
-            f"where schema_name = ? and table_name = ?",
-            [name.schema, name.name],
-        )
 
 
 @deviation("D4")
@@ -310,10 +284,9 @@ def unquote_comments(expression: Expr) -> None:
 def clone_table(session: Session, text: str) -> str | None:
     """CREATE TABLE … CLONE, with types, NOT NULL, comments and rows.
 
-    Stock fakesnow copies rows and types alone, and refuses COPY GRANTS. Snowflake
-    shares the storage, refuses a permanent clone of a transient table, and gives the
-    clone the grants of the table that it replaces, or else of its source, where COPY
-    GRANTS asks for it. So do we, by copying.
+    Stock fakesnow copies rows and types alone. Snowflake shares the storage, and
+    refuses a permanent clone of a transient table. So do we, by copying. COPY GRANTS
+    is refused.
     """
     found = matched(_CLONE, text)
     if not found:
@@ -332,14 +305,10 @@ def clone_table(session: Session, text: str) -> str | None:
         raise ValueError("Transient object cannot be cloned to a permanent object.")
     with session.whole():
         _copy_table(session, source, target)
-    if not (is_there and found["grants"]):
-        account.forget_grants(session, target)
-        if found["grants"]:
-            account.copy_grants(session, source, target)
-        account.grant_as_foreseen(session, "TABLE", target)
+    account.forget_grants(session, target)
+    account.grant_as_foreseen(session, "TABLE", target)
     _copy_beside(session, source, target)
     _note_kind(session, target, is_transient)
-    _forget_loads(session, target)
     return answer(["status"], [[f"Table {target.name} successfully created."]])
 
 
@@ -349,8 +318,8 @@ def swap_schemas(session: Session, text: str) -> str | None:
 
     Stock fakesnow knows no such statement. Snowflake renames both schemas at once;
     privileges go with the objects, and views keep their text. Here the tables are
-    copied across, the views are made again from their text, and the grants, the
-    comments and the load history follow.
+    copied across, the views are made again from their text, and the grants and the
+    comments follow.
     """
     found = matched(_SWAP, text)
     if not found:
@@ -430,12 +399,6 @@ def _swap(session: Session, left: Name, right: Name) -> None:
         session.duck.execute(f"drop table {table.sql}")
     for waiting, name in moved:
         session.duck.execute(f"alter table {waiting.sql} rename to {quoted(name)}")
-    for history in _LOADS:
-        session.duck.execute(
-            f"update {quoted(left.database)}._fs_information_schema.{history} "
-            f"set schema_name = if(schema_name = ?, ?, ?) where schema_name in (?, ?)",
-            [left.schema, right.schema, left.schema, left.schema, right.schema],
-        )
     for view, sql in views:
         there = right if view[:2] == left[:2] else left
         definition = sqlglot.parse_one(sql, read="duckdb")
@@ -476,16 +439,15 @@ def _rename_beside(session: Session, renamed: Callable[[Name], Name]) -> None:
 
 
 @deviation("D17")
-def without_properties(session: Session, text: str) -> str | None:
+def without_properties(text: str) -> str | None:
     """CREATE SCHEMA and CREATE DATABASE with MANAGED ACCESS, retention and the like.
 
-    Stock fakesnow refuses them. Snowflake obeys them. Here the statement is recorded,
-    and run without what follows the name.
+    Stock fakesnow refuses them. Snowflake obeys them. Here the statement is run
+    without what follows the name.
     """
     found = matched(_CONTAINER, text)
     if not found or not found["properties"]:
         return None
     if matched(" (clone|from) .*", found["properties"]):
         return None
-    session.record(text)
     return f"create {found['kind']}{found['careful'] or ''} {found['name']}"

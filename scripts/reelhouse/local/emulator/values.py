@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
+from fakesnow.variables import Variables
 from sqlglot import Expr, exp
 
-from reelhouse.local.emulator.deviations import deviation
+from reelhouse.local.emulator.deviations import NotEmulated, deviation
 
 
 @deviation("D16")
@@ -73,10 +72,18 @@ def timestamp_structs(
 
 
 @deviation("D21")
-def may_hold_variables(variables: Mapping[str, str]) -> bool:
-    """Whether words behind a dollar sign are looked up as variables of the session.
+def no_variables() -> Variables:
+    """A session has no variables, and SET of one is refused.
 
-    Stock fakesnow looks for them in texts too, and refuses a text such as 'for $ale'.
-    Snowflake leaves texts alone. Here a session without variables has none to find.
+    Stock fakesnow looks for variables in texts too, and refuses a text such as 'for
+    $ale'. Snowflake leaves texts alone. Here nothing is looked up.
     """
-    return bool(variables)
+    return _NoVariables()
+
+
+class _NoVariables(Variables):
+    def update_variables(self, expr: Expr) -> None:
+        raise NotEmulated(expr.sql("snowflake"))
+
+    def inline_variables(self, sql: str) -> str:
+        return sql
