@@ -469,6 +469,7 @@ def test_emulator_runs_a_command_with_the_variables_and_its_status(
     said(call("emulator", "--", "no-such-command"), "no command 'no-such-command'")
 
 
+@pytest.mark.long
 def test_emulator_ends_a_command_whose_server_is_gone() -> None:
     script = """
 import os, signal, subprocess, time
@@ -493,6 +494,7 @@ def test_emulator_without_a_command_prints_the_variables() -> None:
     assert "export SNOWFLAKE_PRIVATE_KEY=" in result.stdout
 
 
+@pytest.mark.long
 def test_bucket_and_upload_and_load_go_together(tmp_path: Path) -> None:
     source = folder(tmp_path, GOOD)
     command = f"""
