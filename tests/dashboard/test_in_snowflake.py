@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -48,6 +49,7 @@ def deployed(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_it_needs_nothing_that_it_does_not_bring(tmp_path: Path) -> None:
     deployed(tmp_path)
     (tmp_path / "reelhouse_place.py").write_text(

@@ -473,6 +473,7 @@ def test_emulator_runs_a_command_with_the_variables_and_its_status(
     said(call("emulator", "--", "no-such-command"), "no command 'no-such-command'")
 
 
+@pytest.mark.long
 def test_emulator_ends_a_command_whose_server_is_gone() -> None:
     script = """
 import os, signal, subprocess, time
@@ -489,6 +490,7 @@ time.sleep(120)
     said(call("emulator", "--", sys.executable, "-c", script), "has ended by itself")
 
 
+@pytest.mark.long
 def test_bucket_and_upload_and_load_go_together(tmp_path: Path) -> None:
     source = folder(tmp_path, GOOD)
     command = f"""

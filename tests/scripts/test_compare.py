@@ -394,6 +394,7 @@ def test_nothing_but_ignored_columns_is_counted(publish: Publish) -> None:
     assert compare(left, publish("same", filled, published, tables)).is_equal
 
 
+@pytest.mark.long
 def test_every_difference_of_random_tables_is_counted(publish: Publish) -> None:
     """Pairs of small tables, with keys, without, and with keys that are none."""
     chance = random.Random(20260101)

@@ -331,6 +331,7 @@ def test_damage_is_not_copied(make: Make, tmp_path: Path, fault: str) -> None:
     )
 
 
+@pytest.mark.long
 def test_what_is_replaced_is_written_where_it_was(make: Make, tmp_path: Path) -> None:
     published = tmp_path / "published.duckdb"
     build = BUILD
@@ -494,7 +495,7 @@ def test_readers_are_never_disturbed(make: Make, tmp_path: Path) -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    for number in range(10):
+    for number in range(4):
         publish(database, published, changed("dim_movies") if number % 2 else BUILD)
     stop.set()
     reader.join()
