@@ -23,12 +23,12 @@ GROUPS = {
         read.query,
         read.dashboard,
         read.report,
+        compare.compare,
         read.export,
         read.powerbi,
-        compare.compare,
     ),
-    "Data": (data.generate, data.download, data.upload),
-    "A cloud on this machine": (local.bucket, local.emulator),
+    "Buckets and accounts": (data.upload, local.bucket, local.emulator),
+    "Files to try it on": (data.generate, data.download),
 }
 
 
