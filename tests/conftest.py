@@ -30,10 +30,11 @@ from tests.faults.plugin import (
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
+from tests.project import PROJECT
 
 from reelhouse.local.bucket import serve_bucket
 from reelhouse.s3 import S3Settings, upload
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 
 __all__ = [
     "pytest_addoption",

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import duckdb
 import pytest
+from tests.project import PROJECT
 
 from reelhouse.contract import entities
 from reelhouse.engines.duckdb.connection import connect
@@ -28,7 +29,7 @@ from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.run import RunReport, run
 from reelhouse.s3 import S3Settings
 from reelhouse.serving.compare import Comparison, compare
-from reelhouse.settings import PROJECT, Settings, environment
+from reelhouse.settings import Settings, environment
 from reelhouse.transform.build import BuildReport, build
 from reelhouse.transform.state import read_tree
 

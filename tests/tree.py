@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.project import PROJECT
 
 from reelhouse import contract
-from reelhouse.settings import PROJECT, Settings
-from reelhouse.transform import build, state
-from reelhouse.transform import dbt as dbt_runner
+from reelhouse.settings import Settings
+from reelhouse.transform import build
 
 # mypy's cache comes along, without which it takes a minute.
 BUILT = (
@@ -58,6 +58,7 @@ class Tree:
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
             "HOME": str(folder),
             "PYTHONPATH": str(self.folder / "scripts"),
+            "REELHOUSE_PROJECT_DIR": str(self.folder),
             "COLUMNS": "200",
             "GIT_CONFIG_NOSYSTEM": "1",
         }
@@ -136,8 +137,7 @@ def small_tree(to: Path) -> Path:
     tree = copied(PROJECT, to / "small", *UNREAD)
     prune(tree, *WANTED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "PROJECT", tree)
-        patch.setattr(dbt_runner, "PROJECT", tree)
+        patch.setenv("REELHOUSE_PROJECT_DIR", str(tree))
         build.parsed(Settings("", to, "dev", None, 1.0, None))
     return tree
 
@@ -156,11 +156,7 @@ class EditedTree:
         self, folder: Path, patch: pytest.MonkeyPatch, tree: Path = PROJECT
     ) -> None:
         self.folder = copied(tree, folder / "edited", *UNREAD)
-        for module in (build, contract, dbt_runner, state):
-            patch.setattr(module, "PROJECT", self.folder)
-        patch.setattr(contract, "STAGING", self.folder / "models/staging")
-        ledger = contract.LEDGER.relative_to(PROJECT)
-        patch.setattr(contract, "LEDGER", self.folder / ledger)
+        patch.setenv("REELHOUSE_PROJECT_DIR", str(self.folder))
         self.before: dict[str, str] = {}
         self.read_again()
 

@@ -19,10 +19,11 @@ from typing import Any
 import yaml
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT
+from reelhouse.settings import project
 
-STAGING = PROJECT / "models/staging"
-LEDGER = STAGING / "reelhouse/_reelhouse__sources.yml"
+STAGING = "models/staging"
+# In it, the tables that the loader keeps about its own work.
+LEDGER = "reelhouse/_reelhouse__sources.yml"
 DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 # Raised when records are judged in another way, so that all are judged again.
 INGEST_VERSION = 1
@@ -122,7 +123,8 @@ class Listing:
 def entities() -> dict[str, Entity]:
     """Every entity by name, in the order of the sources files."""
     found = {}
-    for path in sorted({*STAGING.glob("*/_*__sources.yml")} - {LEDGER}):
+    staging = project() / STAGING
+    for path in sorted({*staging.glob("*/_*__sources.yml")} - {staging / LEDGER}):
         source = _source(path)
         singular = source.get("config", {}).get("meta", {}).get("singular")
         for table in source["tables"]:
@@ -143,7 +145,7 @@ def entities() -> dict[str, Entity]:
 @cache
 def ledger_tables() -> tuple[Table, ...]:
     """The tables that the loader keeps about its own work."""
-    tables = _source(LEDGER)["tables"]
+    tables = _source(project() / STAGING / LEDGER)["tables"]
     return tuple(Table(table["name"], _columns(table)) for table in tables)
 
 
@@ -195,7 +197,7 @@ def _check_types(entity: Entity, path: Path) -> None:
     for column in entity.file_columns:
         if column.data_type != "varchar" and not column.digits:
             raise ReelhouseError(
-                f"{path.relative_to(PROJECT)} gives {entity.name}.{column.name} the "
+                f"{path.relative_to(project())} gives {entity.name}.{column.name} the "
                 f"type {column.data_type}, which the loader cannot judge: declare "
                 f"varchar, bigint, double or decimal(p,s), and cast in staging."
             )

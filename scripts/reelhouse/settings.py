@@ -15,7 +15,6 @@ import yaml
 
 from reelhouse.errors import ReelhouseError
 
-PROJECT = Path(__file__).resolve().parents[2]
 DEFAULT_MAX_SHRINK = 0.1
 
 # Names are not quoted in SQL.
@@ -60,7 +59,7 @@ class Settings:
 
     @property
     def is_sample(self) -> bool:
-        return Path(self.source).resolve() == PROJECT / "data/sample"
+        return Path(self.source).resolve() == project() / "data/sample"
 
     @property
     def is_snowflake(self) -> bool:
@@ -75,8 +74,8 @@ class Settings:
         if self.is_remote:
             return self.source.rstrip("/")
         folder = Path(self.source).resolve()
-        if folder.is_relative_to(PROJECT):
-            return folder.relative_to(PROJECT).as_posix()
+        if folder.is_relative_to(project()):
+            return folder.relative_to(project()).as_posix()
         return folder.as_posix()
 
     @property
@@ -100,10 +99,33 @@ class Settings:
         return self.moment or datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
-@cache
+def project(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the dbt tree.
+
+    That is what --project-dir or REELHOUSE_PROJECT_DIR names, else the current folder,
+    else the checkout that this package is part of. Raises ReelhouseError where there is
+    no tree.
+    """
+    named = environ.get("REELHOUSE_PROJECT_DIR")
+    checkout = Path(__file__).resolve().parents[2]
+    for folder in [Path(named)] if named else [Path.cwd(), checkout]:
+        if (folder / "models/_metrics.yml").is_file():
+            return folder.resolve()
+    where = named or Path.cwd()
+    raise ReelhouseError(
+        f"There is no Reelhouse project in {where}: start it in a checkout, or name "
+        f"one with --project-dir."
+    )
+
+
 def targets() -> dict[str, str]:
     """The targets of profiles.yml, each with the type of its adapter."""
-    profiles = yaml.safe_load((PROJECT / "profiles.yml").read_text(encoding="utf-8"))
+    return _targets(project())
+
+
+@cache
+def _targets(folder: Path) -> dict[str, str]:
+    profiles = yaml.safe_load((folder / "profiles.yml").read_text(encoding="utf-8"))
     outputs = profiles["reelhouse"]["outputs"]
     return {name: output["type"] for name, output in outputs.items()}
 
@@ -128,7 +150,7 @@ def read_settings(
     return Settings(
         source=source
         or environ.get("REELHOUSE_SOURCE")
-        or str(PROJECT / "data/sample"),
+        or str(project() / "data/sample"),
         warehouse=_warehouse(environ),
         target=target,
         moment=_moment(environ.get("REELHOUSE_MOMENT")),
@@ -265,7 +287,7 @@ def _stage(text: str | None) -> str | None:
 
 def _warehouse(environ: Mapping[str, str]) -> Path:
     name = environ.get("REELHOUSE_WAREHOUSE")
-    folder = Path(name).absolute() if name else PROJECT / "data/warehouse"
+    folder = Path(name).absolute() if name else project() / "data/warehouse"
     if {*"?#"} & {*str(folder)}:
         # DuckDB and dbt take what follows these for parameters of an address.
         raise ReelhouseError(

@@ -12,10 +12,10 @@ from itertools import groupby
 from typing import Any
 
 from reelhouse.powerbi.relations import Relation, Table, relations_of, tables_of
-from reelhouse.settings import PROJECT
+from reelhouse.settings import project
 
-MANIFEST = PROJECT / "target/manifest.json"
-PAGE = PROJECT / "docs/entities.md"
+MANIFEST = project() / "target/manifest.json"
+PAGE = project() / "docs/entities.md"
 
 INTRODUCTION = """\
 <!-- Made by `make docs` from the tests in models/marts; changes here are lost. -->

@@ -27,12 +27,12 @@ from reelhouse import settings
 from reelhouse.engines.snowflake import connection as snowflake
 from reelhouse.engines.snowflake.connection import connector
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import IDENTIFIER, IDENTIFIER_FORM, PROJECT
+from reelhouse.settings import IDENTIFIER, IDENTIFIER_FORM, project
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-FILES = PROJECT / "scripts/snowflake"
+FILES = project() / "scripts/snowflake"
 PREFIX = "REELHOUSE_SETUP_"
 JOBS = ("LOADER", "TRANSFORMER", "REPORTER", "CI")
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "snapshots", "state")

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import duckdb
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from tests.project import PROJECT
 
 from reelhouse.dashboard.panels import TITLES
 from reelhouse.dashboard.report import write_report
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 
 pytestmark = pytest.mark.long
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
+from tests.project import PROJECT
 
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 
 pytestmark = pytest.mark.long
 

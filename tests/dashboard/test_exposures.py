@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from tests.project import PROJECT
 
 from reelhouse.dashboard.panels import TITLES
 from reelhouse.dashboard.questions import tables_read
 from reelhouse.dashboard.start import USUAL_PORT
-from reelhouse.settings import PROJECT
 
 # What `publish` adds to the tables of the models.
 OF_PUBLISHING = {"publication", "published_tables"}

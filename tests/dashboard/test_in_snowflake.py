@@ -14,8 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-
-from reelhouse.settings import PROJECT
+from tests.project import PROJECT
 
 # Modules that there is no package for there, or that have no business there.
 ABSENT = ["boto3", "dbt", "duckdb", "fakesnow", "moto", "reelhouse.cli"]

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.conftest import Desk, Desks
-
-from reelhouse.settings import PROJECT
+from tests.project import PROJECT
 
 pytestmark = pytest.mark.fault("24")
 

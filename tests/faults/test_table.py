@@ -16,8 +16,7 @@ from tests.faults.plugin import (
     verdict,
     write_page,
 )
-
-from reelhouse.settings import PROJECT
+from tests.project import PROJECT
 
 NUMBERS = [fault.number for fault in faults()]
 MARK = re.compile(r"mark\.fault\(([^)]*)\)|failing\(([^)]*)\)")

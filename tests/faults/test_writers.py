@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from tests.faults import tally
 from tests.faults.conftest import Desk, Desks
+from tests.project import PROJECT
 
 from reelhouse.engines.duckdb.publish import put_in_place
-from reelhouse.settings import PROJECT
 
 # Reads every published row again and again, and says what it has seen.
 READ = """

@@ -24,8 +24,10 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from unittest.mock import patch
 
+from tests.project import PROJECT
+
 from reelhouse.cli import main, show
-from reelhouse.settings import PROJECT, environment, read_settings
+from reelhouse.settings import environment, read_settings
 from reelhouse.transform import build
 
 LIMIT_SECONDS = 300.0

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import pytest
 from tests.delivery import UNTESTED, csv
+from tests.project import PROJECT
 from tests.story import EDITS, TAGS, Story, begun, cut, first, small, stale
 
 from reelhouse import run
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving import publish as gate
-from reelhouse.settings import PROJECT
 from reelhouse.transform import state
 
 __all__ = ["begun", "first", "small"]

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from tests.delivery import Delivery
 from tests.faults import tally
+from tests.project import PROJECT
 
 from reelhouse.engines.publication import Build, Relation, standing
 from reelhouse.engines.snowflake.connection import Account, literal, open_account
@@ -27,7 +28,7 @@ from reelhouse.engines.snowflake.reading import fetch_serving, reading
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.emulator import EmulatorSettings, serve_emulator
 from reelhouse.local.emulator import environment as account_variables
-from reelhouse.settings import PROJECT, environment
+from reelhouse.settings import environment
 from tools import snowflake_setup
 
 PUBLISHES = 15

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from tests.delivery import UNTESTED, Delivery
+from tests.project import PROJECT
 
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.s3 import S3Settings
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 from tools.bench.budget import (
     BUDGET,
     as_text,

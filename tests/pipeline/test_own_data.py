@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.project import PROJECT
 from tests.tree import Tree
-
-from reelhouse.settings import PROJECT
 
 PAGE = PROJECT / "docs/own-data.md"
 # A file by its path, commands to run, or a table that they have printed.

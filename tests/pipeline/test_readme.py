@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.delivery import PUBLISHED
+from tests.project import PROJECT
 
 from reelhouse.cli import main
-from reelhouse.settings import PROJECT
 
 # Brings loopback up in a fresh network namespace (SIOCSIFFLAGS: up, running), which
 # needs no tool beyond Python, and becomes the command.

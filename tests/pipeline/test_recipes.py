@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.project import PROJECT
 from tests.tree import Tree
-
-from reelhouse.settings import PROJECT
 
 PAGES = ("CONTRIBUTING.md", "docs/recipes.md")
 # A block of the page: what it is of, the file that is named above it, its text.

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from tests.delivery import UNTESTED, Delivery, csv, query
 from tests.faults import tally
+from tests.project import PROJECT
 
 from reelhouse.cli.build import _show_run
 from reelhouse.engines.duckdb.connection import connect
@@ -25,7 +26,7 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.serving.publish import publish
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 from reelhouse.transform.build import manifest_of
 from tools.diagram import PAGE
 

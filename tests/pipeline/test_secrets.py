@@ -14,12 +14,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.delivery import Delivery
+from tests.project import PROJECT
 
 from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.emulator import environment as account_variables
 from reelhouse.local.emulator import serve_emulator
-from reelhouse.settings import PROJECT
 from reelhouse.settings import environment as variables
 
 pytestmark = pytest.mark.long

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from tests.delivery import query
+from tests.project import PROJECT
 from tests.tree import EditedTree
 
 from reelhouse.run import NO_UNIT_TESTS
 from reelhouse.serving.compare import compare
 from reelhouse.serving.publish import publish
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 from reelhouse.transform.build import build
 
 # The lines of a seed that stay, those added, and the published tables that differ.

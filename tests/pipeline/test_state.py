@@ -11,6 +11,7 @@ import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from tests.delivery import csv
+from tests.project import PROJECT
 from tests.story import (
     EDITS,
     FIRST,
@@ -28,7 +29,6 @@ from tests.story import (
 
 from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
-from reelhouse.settings import PROJECT
 from reelhouse.transform.state import environment_hash
 
 __all__ = ["begun", "first", "small"]

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from tests.delivery import UNTESTED, Both, Delivery, assert_equal, csv
+from tests.project import PROJECT
 from tests.tree import EditedTree
 
 from reelhouse.contract import entities
@@ -33,7 +34,7 @@ from reelhouse.serving.compare import compare
 from reelhouse.serving.export import export
 from reelhouse.serving.metrics import metrics
 from reelhouse.serving.query import ask
-from reelhouse.settings import PROJECT, environment
+from reelhouse.settings import environment
 
 # The adapter uses an argument that the connector would have under another name.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.project import PROJECT
 
 from reelhouse.engines.duckdb.connection import connect, literal
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 from tools.bench.command import bench
 from tools.bench.contenders import steps_of_floor
 from tools.bench.figures import goals

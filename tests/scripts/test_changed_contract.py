@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from sqlfluff.core import Linter
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
+from tests.project import PROJECT
 
 from reelhouse import contract
 from reelhouse.contract import entities
@@ -119,13 +120,10 @@ def desk(
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declare]:
     """Edits the declaration of the files, each time from what the tree has."""
     staging = tmp_path / "staging"
-    shutil.copytree(contract.STAGING, staging)
+    shutil.copytree(PROJECT / contract.STAGING, staging)
     file = staging / "movielens/_movielens__sources.yml"
     text = file.read_text()
     monkeypatch.setattr(contract, "STAGING", staging)
-    monkeypatch.setattr(
-        contract, "LEDGER", staging / "reelhouse/_reelhouse__sources.yml"
-    )
 
     def edit(*edits: tuple[str, str]) -> None:
         edited = text

@@ -27,7 +27,7 @@ sources:
 @pytest.fixture
 def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder of sources, which are read anew for each question."""
-    monkeypatch.setattr(contract, "PROJECT", tmp_path)
+    monkeypatch.setattr(contract, "project", lambda: tmp_path)
     monkeypatch.setattr(contract, "STAGING", tmp_path / "staging")
     monkeypatch.setattr(contract, "entities", contract.entities.__wrapped__)
     return tmp_path / "staging"
@@ -45,7 +45,7 @@ def test_every_folder_of_sources_is_read_but_the_ledger(
 ) -> None:
     for name, table in (("shop", "sales"), ("club", "members"), ("own", "loads")):
         declare(staging, name, table)
-    monkeypatch.setattr(contract, "LEDGER", staging / "own/_own__sources.yml")
+    monkeypatch.setattr(contract, "LEDGER", "own/_own__sources.yml")
     assert list(contract.entities()) == ["members", "sales"]
 
 

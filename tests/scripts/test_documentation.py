@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from tests.delivery import unbuilt
+from tests.project import PROJECT
 
-from reelhouse.settings import PROJECT
 from reelhouse.transform.build import manifest_of
 from tools.diagram import PAGE, page_of
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from tests.delivery import client
 from tests.emulated import Client, DatabaseError
+from tests.project import PROJECT
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import environment as aws_variables
@@ -32,7 +33,6 @@ from reelhouse.local.emulator import (
     serve_emulator,
 )
 from reelhouse.s3 import S3Settings
-from reelhouse.settings import PROJECT
 
 FORMAT = (
     "file_format = (type = csv skip_header = 1 field_optionally_enclosed_by = '\"' "

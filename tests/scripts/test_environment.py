@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.delivery import unbuilt
+from tests.project import PROJECT
 
-from reelhouse import settings as module
 from reelhouse.cli import main, show
 from reelhouse.cli.build import _show_run
 from reelhouse.engines.duckdb.publish import put_in_place
@@ -24,7 +25,7 @@ from reelhouse.local.child import listens
 from reelhouse.run import RunReport
 from reelhouse.s3 import S3Settings
 from reelhouse.serving.folders import written_whole
-from reelhouse.settings import read_settings, targets
+from reelhouse.settings import read_settings
 from reelhouse.transform.build import describe
 
 
@@ -148,13 +149,36 @@ def test_the_type_of_the_adapter_decides(
     (tmp_path / "profiles.yml").write_text(
         "reelhouse: {outputs: {here: {type: duckdb}, uat: {type: snowflake}}}"
     )
-    monkeypatch.setattr(module, "PROJECT", tmp_path)
-    targets.cache_clear()
-    try:
-        assert not read_settings(target="here", environ={}).is_snowflake
-        with pytest.raises(ReelhouseError, match="The target uat needs"):
-            read_settings(target="uat", environ={})
-        with pytest.raises(ReelhouseError, match="no target 'dev': use one of here, u"):
-            read_settings(target="dev", environ={})
-    finally:
-        targets.cache_clear()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/_metrics.yml").touch()
+    monkeypatch.setenv("REELHOUSE_PROJECT_DIR", str(tmp_path))
+    assert not read_settings(target="here", environ={}).is_snowflake
+    with pytest.raises(ReelhouseError, match="The target uat needs"):
+        read_settings(target="uat", environ={})
+    with pytest.raises(ReelhouseError, match="no target 'dev': use one of here, u"):
+        read_settings(target="dev", environ={})
+
+
+def test_the_tree_is_that_of_the_folder_or_of_the_option(tmp_path: Path) -> None:
+    """As for a package that was installed from a wheel, in no checkout."""
+    package = tmp_path / "site"
+    shutil.copytree(PROJECT / "scripts/reelhouse", package / "lib/python/reelhouse")
+    variables = os.environ | {"PYTHONPATH": str(package / "lib/python")}
+
+    def status(folder: Path, *options: str) -> str:
+        ran = subprocess.run(
+            [sys.executable, "-m", "reelhouse", "status", *options],
+            cwd=folder,
+            env=variables | {"REELHOUSE_WAREHOUSE": str(tmp_path / "none")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 1
+        return ran.stderr
+
+    nowhere = status(tmp_path)
+    assert nowhere.startswith(f"reelhouse: There is no Reelhouse project in {tmp_path}")
+    assert len(nowhere.splitlines()) == 1
+    assert "is not there, so there is nothing to look at" in status(PROJECT)
+    assert "nothing to look at" in status(tmp_path, "--project-dir", str(PROJECT))

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from tests.project import PROJECT
 
 from reelhouse.cli import main
-from reelhouse.settings import PROJECT
 
 GUIDES = {
     path: path.read_text(encoding="utf-8")

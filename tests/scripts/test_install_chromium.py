@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from reelhouse.settings import PROJECT
+from tests.project import PROJECT
 
 # Brings the browser named in $BRINGS on install; fails at the step in $FAILS_AT.
 APT_GET = """#!/bin/sh

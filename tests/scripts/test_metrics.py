@@ -15,10 +15,11 @@ import duckdb
 import pytest
 import yaml
 from tests.delivery import query
+from tests.project import PROJECT
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.metrics import DEFINITIONS, all_metrics, metrics
-from reelhouse.settings import PROJECT, Settings
+from reelhouse.settings import Settings
 
 # What a metric is, told by other tables than the one that it is computed from.
 BY_MARTS = {
@@ -166,7 +167,7 @@ def test_values_are_written_for_readers() -> None:
 
 
 def test_every_metric_is_described_and_every_part_is_used() -> None:
-    declared = yaml.safe_load(DEFINITIONS.read_text(encoding="utf-8"))
+    declared = yaml.safe_load((PROJECT / DEFINITIONS).read_text(encoding="utf-8"))
     parts = set(all_metrics()) - set(metrics())
     ratios = [each["type_params"] for each in declared["metrics"]]
     used = {each.get(side) for each in ratios for side in ("numerator", "denominator")}
@@ -194,7 +195,7 @@ REFUSED = {
 def test_what_cannot_be_written_for_every_reader_is_refused(
     tmp_path: Path, old: str, new: str, word: str
 ) -> None:
-    text = DEFINITIONS.read_text(encoding="utf-8")
+    text = (PROJECT / DEFINITIONS).read_text(encoding="utf-8")
     assert old in text
     changed = tmp_path / "changed.yml"
     changed.write_text(text.replace(old, new, 1), encoding="utf-8")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from reelhouse.settings import PROJECT
+from tests.project import PROJECT
 
 PAGE = PROJECT / "docs/pitfalls.md"
 BLOCK = re.compile(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests.delivery import query
+from tests.project import PROJECT
 
 from reelhouse.cli import main
 from reelhouse.errors import ReelhouseError
@@ -20,7 +21,7 @@ from reelhouse.powerbi.check import check_fields, check_schemas, names_in
 from reelhouse.powerbi.documents import SCHEMAS
 from reelhouse.powerbi.model import MEASURES, TYPES, Model, dax, model_of
 from reelhouse.serving.metrics import metrics
-from reelhouse.settings import PROJECT, Settings, powerbi_schemas
+from reelhouse.settings import Settings, powerbi_schemas
 from reelhouse.transform.build import manifest_of
 
 TABLES = "Reelhouse.SemanticModel/definition/tables"

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from reelhouse.settings import PROJECT
+from tests.project import PROJECT
 
 PACKAGE = PROJECT / "scripts/reelhouse"
 OURS = {"reelhouse", "tools", *sys.stdlib_module_names}

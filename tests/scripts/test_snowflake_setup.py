@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.project import PROJECT
 from tests.snowflake_account import ACCOUNT_KINDS, Account, Privilege, Refused
 
 from reelhouse.engines.snowflake.connection import connector
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.emulator import environment as emulator_variables
 from reelhouse.local.emulator import serve_emulator
-from reelhouse.settings import PROJECT
 from tools import snowflake_setup
 from tools.snowflake_setup import (
     FILES,

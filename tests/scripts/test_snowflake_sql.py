@@ -17,10 +17,10 @@ import sqlglot
 from sqlfluff.core import FluffConfig, Linter
 from sqlglot import exp
 from tests.delivery import unbuilt
+from tests.project import PROJECT
 from tests.scripts.test_snowflake_setup import SQL_PARTS, setup_for
 
 from reelhouse.engines.snowflake.connection import connector
-from reelhouse.settings import PROJECT
 from reelhouse.transform.build import parsed
 from reelhouse.transform.dbt import invoke
 from tools.snowflake_setup import render

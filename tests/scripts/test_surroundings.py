@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.project import PROJECT
 
 from reelhouse.dashboard.start import USUAL_PORT
-from reelhouse.settings import PROJECT
 
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 

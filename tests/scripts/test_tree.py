@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from reelhouse.settings import PROJECT
+from tests.project import PROJECT
+
 from reelhouse.transform.build import PARSED_WITH
 
 FOLDERS = ("models", "tests/data_tests", "snapshots", "analyses", "seeds")

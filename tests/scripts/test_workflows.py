@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.project import PROJECT
 
 from reelhouse.cli import main
-from reelhouse.settings import PROJECT
 
 FOLDER = PROJECT / ".github/workflows"
 OPEN_TO_FORKS = "pull-request.yml"

@@ -19,6 +19,7 @@ from pandas.testing import assert_frame_equal
 from streamlit.connections import SnowflakeConnection
 from streamlit.testing.v1 import AppTest
 from tests.delivery import Both, Delivery, assert_equal, csv
+from tests.project import PROJECT
 
 from reelhouse import settings
 from reelhouse.dashboard.filters import Filters
@@ -46,7 +47,7 @@ ASKED = "REELHOUSE_TEST_ACCOUNT"
 
 PARTS = ("pull-request", "drop-pull-request")
 
-SAMPLE = settings.PROJECT / "data/sample"
+SAMPLE = PROJECT / "data/sample"
 # A rating that is too high.
 BAD = "3,1,5.5,1164982931"
 
@@ -230,7 +231,7 @@ def test_the_app_shows_the_same_figures_on_both(
     monkeypatch.setenv("DBT_TARGET", "prod")
     assert figures(AppTest.from_file(str(APP), default_timeout=120)) == here
     inside = AppTest.from_file(
-        str(settings.PROJECT / "scripts/snowflake/dashboard/streamlit_app.py"),
+        str(PROJECT / "scripts/snowflake/dashboard/streamlit_app.py"),
         default_timeout=120,
     )
     # There it is the session of the app; here, one of the same account.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -27,9 +29,20 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
             show.error(message)
         return SystemExit(status)
 
+    @click.option(
+        "--project-dir",
+        metavar="DIR",
+        envvar="REELHOUSE_PROJECT_DIR",
+        help="Folder of the dbt tree.  [default: the current one, or the checkout]",
+    )
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @wraps(function)
-    def guarded(*args: Any, debug: bool, **options: Any) -> Any:
+    def guarded(
+        *args: Any, project_dir: str | None, debug: bool, **options: Any
+    ) -> Any:
+        if project_dir:
+            # Of every process that this one starts, too.
+            os.environ["REELHOUSE_PROJECT_DIR"] = str(Path(project_dir).absolute())
         try:
             return function(*args, **options)
         except ReelhouseError as error:

@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from reelhouse.settings import PROJECT
+from reelhouse.settings import project
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -112,7 +112,8 @@ def _text(value: object) -> str:
 
 def short(path: Path) -> str:
     """A path as the reader would type it from the project's folder."""
-    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+    root = project()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def place(path: Path) -> str:

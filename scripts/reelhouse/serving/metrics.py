@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT
+from reelhouse.settings import project
 
-DEFINITIONS = PROJECT / "models/_metrics.yml"
+DEFINITIONS = "models/_metrics.yml"
 
 # Aggregations that every reader of the definitions can write.
 AGGREGATIONS = ("count", "count_distinct", "sum")
@@ -121,7 +121,7 @@ class Metric:
 
 
 @cache
-def metrics(definitions: Path = DEFINITIONS) -> dict[str, Metric]:
+def metrics(definitions: Path | None = None) -> dict[str, Metric]:
     """The metrics that are shown, by name, in the order of their definitions.
 
     Raises ReelhouseError for a definition that cannot be written for every reader.
@@ -131,8 +131,9 @@ def metrics(definitions: Path = DEFINITIONS) -> dict[str, Metric]:
 
 
 @cache
-def all_metrics(definitions: Path = DEFINITIONS) -> dict[str, Metric]:
+def all_metrics(definitions: Path | None = None) -> dict[str, Metric]:
     """The same with those that are but parts of others."""
+    definitions = definitions or project() / DEFINITIONS
     declared = yaml.safe_load(definitions.read_text(encoding="utf-8"))
     measures: dict[str, tuple[Measure, dict[str, str]]] = {}
     for model in declared["semantic_models"]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reelhouse.settings import PROJECT, Settings, environment
+from reelhouse.settings import Settings, environment, project
 
 Counting = Callable[[int, int], None]
 
@@ -185,7 +185,7 @@ def parse_folder(settings: Settings) -> Path:
 
     The second where the project may not be written.
     """
-    shared = PROJECT / "target" / "parsed" / settings.target
+    shared = project() / "target" / "parsed" / settings.target
     with suppress(OSError):
         shared.mkdir(parents=True, exist_ok=True)
     if os.access(shared, os.W_OK):

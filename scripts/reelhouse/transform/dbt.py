@@ -16,7 +16,7 @@ from dbt_common.events.event_manager import EventManager
 from dbt_common.events.event_manager_client import ctx_set_event_manager
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT, environment
+from reelhouse.settings import environment, project
 
 # What a listener is told; most events of a node are for a log.
 HEARD = {
@@ -65,8 +65,8 @@ def invoke(
                     *("--log-level", "none", "--no-write-json"),
                     *("--log-path", str(folder)),
                     *command,
-                    *("--project-dir", str(PROJECT)),
-                    *("--profiles-dir", str(PROJECT)),
+                    *("--project-dir", str(project())),
+                    *("--profiles-dir", str(project())),
                     *("--target", target),
                     *("--target-path", str(target_path or folder / target)),
                 ]

@@ -19,7 +19,7 @@ from reelhouse.contract import ledger_tables
 from reelhouse.engines.engine import engine_of
 from reelhouse.engines.warehouse import Ask
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT, Settings, variables
+from reelhouse.settings import Settings, project, variables
 from reelhouse.transform.build import describe, parse_folder
 
 # All that dbt reads; the versions of these packages shape what it makes of it.
@@ -230,14 +230,15 @@ def _tree(found: dict[str, Any]) -> Tree:
 
 def _key(settings: Settings) -> str:
     """A hash of all that `read_tree` depends on."""
+    root = project()
     found = hashlib.sha256()
     found.update(f"{settings.target} {variables().get('SNOWFLAKE_DATABASE')}".encode())
     for package in PACKAGES:
         found.update(f" {package} {version(package)}".encode())
-    for path in sorted({path for each in TREE for path in PROJECT.glob(each)}):
+    for path in sorted({path for each in TREE for path in root.glob(each)}):
         if path.is_file():
             content = hashlib.sha256(path.read_bytes()).hexdigest()
-            found.update(f"{path.relative_to(PROJECT).as_posix()} {content}\n".encode())
+            found.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
     return found.hexdigest()
 
 
@@ -245,9 +246,10 @@ def environment_hash() -> str:
     """What the variable `environment` of dbt_project.yml is to be."""
     found = hashlib.sha256()
     for name in UNCOVERED:
-        found.update((PROJECT / name).read_bytes())
-    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
-    others = {key: project[key] for key in project if key not in COVERED_SETTINGS}
+        found.update((project() / name).read_bytes())
+    text = (project() / "dbt_project.yml").read_text(encoding="utf-8")
+    declared = yaml.safe_load(text)
+    others = {key: declared[key] for key in declared if key not in COVERED_SETTINGS}
     found.update(json.dumps(others, sort_keys=True).encode())
     return found.hexdigest()[:12]
 

@@ -18,10 +18,10 @@ import duckdb
 import yaml
 
 from reelhouse.engines.duckdb.connection import connect
-from reelhouse.settings import PROJECT, Settings, read_settings
+from reelhouse.settings import Settings, project, read_settings
 from tools.bench.statements import Statement, built_statements, raw_alone
 
-BUDGET = PROJECT / "tests/budget.yml"
+BUDGET = project() / "tests/budget.yml"
 HEAD = """\
 # Rows that each model, snapshot and test of the sample may read from tables, and rows
 # that may come out of the operators of its plan in all; tests of a yml file count for
@@ -107,7 +107,7 @@ def main() -> None:
 
     with TemporaryDirectory() as folder:
         settings = replace(
-            read_settings(str(PROJECT / "data/sample"), "dev"), warehouse=Path(folder)
+            read_settings(str(project() / "data/sample"), "dev"), warehouse=Path(folder)
         )
         run(settings)
         rows = rows_of_build(settings, Path(folder) / "replay")

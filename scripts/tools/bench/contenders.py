@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from reelhouse.settings import PROJECT, read_settings
+from reelhouse.settings import project, read_settings
 from tools.bench.measure import Laps
 
 SCRIPT = Path(__file__).parent / "floor.sql"
@@ -32,7 +32,7 @@ def floor(laps: Laps) -> None:
     settings.warehouse.mkdir(parents=True)
     connection = connect(settings.database)
     connection.execute("set variable files = ?", [settings.source])
-    connection.execute("set variable seeds = ?", [str(PROJECT / "seeds")])
+    connection.execute("set variable seeds = ?", [str(project() / "seeds")])
     for step, statements in steps_of_floor():
         connection.execute(statements)
         # A step is done when its rows are in the file.

@@ -16,7 +16,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from reelhouse.settings import PROJECT, Settings, memory_limit
+from reelhouse.settings import Settings, memory_limit, project
 from tools.bench import data
 from tools.bench.measure import Measured, run_contender
 
@@ -142,8 +142,8 @@ def _turns_on_sample(folder: Path, limit: str | None) -> Turns:
     tree = folder / "tree"
     for name in TREE:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copyfile
-        copy(PROJECT / name, tree / name)
+        copy = shutil.copytree if (project() / name).is_dir() else shutil.copyfile
+        copy(project() / name, tree / name)
     (mart,) = (tree / "models").rglob(f"{MART}.sql")
     for name in (FIRST, EDITED):
         yield name, _measure("run", tree / "data/sample", folder, limit, tree)
@@ -155,13 +155,15 @@ def _measure(
     source: Path,
     folder: Path,
     limit: str | None,
-    tree: Path = PROJECT,
+    tree: Path | None = None,
 ) -> Measured:
+    tree = tree or project()
     return run_contender(
         contender,
         {
             "DBT_TARGET": "dev",
             "PYTHONPATH": str(tree / "scripts"),
+            "REELHOUSE_PROJECT_DIR": str(tree),
             "REELHOUSE_SOURCE": str(source),
             "REELHOUSE_WAREHOUSE": str(folder / contender),
             "REELHOUSE_MEMORY_LIMIT": limit or "",

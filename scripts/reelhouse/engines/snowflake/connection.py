@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import PROJECT, environment, variables
+from reelhouse.settings import environment, project, variables
 
 # Seconds after which a login, an account that does not answer, and a statement are
 # given up; while a statement runs, an account says so at least every minute.
@@ -267,7 +267,7 @@ def _credentials(target: str) -> Any:
     set_invocation_context(variables())
     set_from_args(argparse.Namespace(), None)
     profile = Profile.from_raw_profiles(
-        raw_profiles=read_profile(str(PROJECT)),
+        raw_profiles=read_profile(str(project())),
         profile_name="reelhouse",
         renderer=ProfileRenderer({}),
         target_override=target,
