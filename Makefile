@@ -139,15 +139,15 @@ audit: secrets ## Look for secrets, and for known weaknesses (needs a network)
 
 # One resolution for every Python and system; versions that are locked stay as they
 # are unless ARGS=--upgrade. The run lock takes its versions from the test lock.
+RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --extra dashboard --extra powerbi --extra snowflake \
+	--extra local --extra checkout $(ARGS)
+
 lock: ## Resolve the lock files anew, with uv
 	@command -v uv >/dev/null || \
 		{ echo "make lock needs uv: install it with 'pip install uv'." >&2; exit 1; }
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate $(ARGS) \
-		--extra test pyproject.toml --output-file locks/test.txt
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate $(ARGS) \
-		--constraint locks/test.txt pyproject.toml --output-file locks/run.txt
+	@$(RESOLVE) --extra test pyproject.toml --output-file locks/test.txt
+	@$(RESOLVE) --constraint locks/test.txt pyproject.toml --output-file locks/run.txt
 
 clean: ## Remove .venv and what is made by building and testing; data stays
 	@rm -rf .venv target logs build dist .mypy_cache .pytest_cache .ruff_cache \

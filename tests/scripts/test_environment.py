@@ -182,3 +182,41 @@ def test_the_tree_is_that_of_the_folder_or_of_the_option(tmp_path: Path) -> None
     assert len(nowhere.splitlines()) == 1
     assert "is not there, so there is nothing to look at" in status(PROJECT)
     assert "nothing to look at" in status(tmp_path, "--project-dir", str(PROJECT))
+
+
+WITHOUT = """
+import sys
+from importlib import metadata
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in EXTRAS or name == "dbt.adapters.snowflake":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+from reelhouse.cli.command import EXTRAS
+from reelhouse.cli import main
+
+sys.meta_path.insert(0, Blocked())
+main()
+"""
+
+
+@pytest.mark.long
+def test_a_folder_needs_no_extra_of_the_package(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "data/sample", tmp_path / "files")
+
+    def call(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", WITHOUT, *command],
+            cwd=PROJECT,
+            env=os.environ | {"REELHOUSE_WAREHOUSE": str(tmp_path / "warehouse")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    ran = call("run", "--source", str(tmp_path / "files"))
+    assert ran.returncode == 0, ran.stderr
+    assert call("query", "select * from dim_genres").returncode == 0
+    lacking = call("report")
+    assert "not installed: pip install 'reelhouse[dashboard]'." in lacking.stderr

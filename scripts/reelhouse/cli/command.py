@@ -16,6 +16,16 @@ from reelhouse.errors import ReelhouseError
 
 STOPPED = "Stopped. What was there before is untouched; run it again."
 
+# Which extra of the package brings a module.
+EXTRAS = {
+    **dict.fromkeys(
+        ("altair", "pandas", "PIL", "streamlit", "vl_convert"), "dashboard"
+    ),
+    **dict.fromkeys(("jsonschema", "referencing"), "powerbi"),
+    **dict.fromkeys(("cryptography", "snowflake"), "snowflake"),
+    **dict.fromkeys(("fakesnow", "moto"), "local"),
+}
+
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
@@ -49,6 +59,13 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
             raise told(error, debug) from error
         except KeyboardInterrupt as error:
             raise told(STOPPED, debug, 130) from error
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get(f"{error.name}".partition(".")[0], "test")
+            why = (
+                f"This needs {error.name}, which is not installed: "
+                f"pip install 'reelhouse[{extra}]'."
+            )
+            raise told(why, debug) from error
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             why = f"{error.strerror or error}{where}: --debug shows more."

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import yaml
@@ -234,7 +235,9 @@ def _key(settings: Settings) -> str:
     found = hashlib.sha256()
     found.update(f"{settings.target} {variables().get('SNOWFLAKE_DATABASE')}".encode())
     for package in PACKAGES:
-        found.update(f" {package} {version(package)}".encode())
+        # An account's adapter may be missing.
+        with suppress(PackageNotFoundError):
+            found.update(f" {package} {version(package)}".encode())
     for path in sorted({path for each in TREE for path in root.glob(each)}):
         if path.is_file():
             content = hashlib.sha256(path.read_bytes()).hexdigest()
