@@ -123,10 +123,7 @@ def test_models_are_described_beside_them(path: Path) -> None:
     "path", [path for path in MODELS if "marts" in path.parts], ids=names
 )
 def test_marts_have_a_tested_key(path: Path) -> None:
-    model = properties(path)
-    assert "unique_combination" in data_tests_of(model) or any(
-        {"unique", "not_null"} <= data_tests_of(column) for column in model["columns"]
-    )
+    assert "unique_combination" in data_tests_of(properties(path))
 
 
 @pytest.mark.parametrize("path", MACROS, ids=names)
