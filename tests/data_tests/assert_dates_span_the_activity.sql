@@ -9,7 +9,10 @@ users as (
 span as (
     select
         min(date_day) as first_day,
-        max(date_day) as last_day
+        max(date_day) as last_day,
+        count(*) as day_count,
+        min(iso_day_of_week) as least_day_of_week,
+        max(iso_day_of_week) as greatest_day_of_week
     from dates
 ),
 
@@ -27,6 +30,10 @@ differing as (
     where
         span.first_day is distinct from activity.first_day
         or span.last_day is distinct from activity.last_day
+        or span.day_count - 1
+        != {{ dbt.datediff('span.first_day', 'span.last_day', 'day') }}
+        or span.least_day_of_week < 1
+        or span.greatest_day_of_week > 7
 )
 
 select * from differing

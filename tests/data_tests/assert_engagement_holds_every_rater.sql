@@ -55,6 +55,8 @@ wrong as (
         or users.rating_count != engagement.rating_count
         or users.tag_count != engagement.tag_count
         or users.engagement_level != engagement.engagement_level
+        or engagement.engagement_percentile < 0
+        or engagement.engagement_percentile > 1
         or days.active_days is distinct from engagement.active_days
         or coalesce(user_genres.rating_count, 0)
         != engagement.top_genre_ratings

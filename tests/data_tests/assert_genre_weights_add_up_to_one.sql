@@ -10,7 +10,8 @@ weights as (
     select
         movie_id,
         count(*) as genre_count,
-        sum(genre_weight) as genre_weight
+        sum(genre_weight) as genre_weight,
+        min(genre_weight) as least_weight
     from genres
     group by movie_id
 ),
@@ -27,6 +28,7 @@ unbalanced as (
         != (weights.movie_id is null)
         or movies.movie_id is null
         or abs(weights.genre_weight - 1) > 1e-9
+        or weights.least_weight <= 0
         or weights.genre_count != movies.genre_count
 )
 

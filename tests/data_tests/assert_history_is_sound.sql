@@ -27,7 +27,10 @@ unsound as (
     select *
     from neighbours
     where
-        valid_to <= valid_from
+        valid_from is null
+        or is_current is null
+        or is_deleted is null
+        or valid_to <= valid_from
         or coalesce(valid_to != next_valid_from, false)
         or (valid_to is null) != (version_number = versions)
         or is_current != (version_number = versions)

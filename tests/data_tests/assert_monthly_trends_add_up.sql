@@ -7,7 +7,7 @@ ratings as (
 ),
 
 users as (
-    select * from {{ ref('int_users_ranked') }}
+    select * from {{ ref('int_users_profiled') }}
 ),
 
 steps as (

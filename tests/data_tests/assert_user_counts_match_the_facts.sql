@@ -20,7 +20,10 @@ counted as (
 idle as (
     select count(*) as idle_users
     from users
-    where rating_count = 0 and tag_count = 0
+    where
+        rating_count < 0
+        or tag_count < 0
+        or rating_count + tag_count = 0
 ),
 
 wrong as (

@@ -208,7 +208,7 @@ CONTROLS = {
     "no SQL": cohorts(WHERE, "where where"),
     "no Jinja": cohorts(WHERE, "where {{ no_macro() }}"),
     "no table": Mutant(
-        "fct_tags", "a rule", "from tags", "from tags where missing.movie_id = 1"
+        "fct_tags", "a rule", "where tag_normalised != ''", "where missing.tag = ''"
     ),
 }
 

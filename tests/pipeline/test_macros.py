@@ -99,6 +99,8 @@ NUMBERS = """(
     union all select 3, 'a', 5, ''
     union all select 4, 'b', 1, null
 )"""
+# Of the last row the first condition is null, and of the third both are false.
+CONDITIONS = ["words not in ('', 'Drama')", "score between 2 and 4"]
 VERSIONS = """(
     select
         1 as id,
@@ -190,13 +192,10 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         'select {{ newest_load_id("(select 7 as load_id where 1 = 0)") }} as load_id',
         [(0,)],
     ),
-    "accepted_range, both ends in it": (
-        f"{{{{ test_accepted_range({NUMBERS!r}, 'score', 3, 5) }}}}",
-        [(1,)],
-    ),
-    "accepted_range, an end out of it": (
-        f"{{{{ test_accepted_range({NUMBERS!r}, 'score', above=1, max_value=3) }}}}",
-        [(1,), (5,), (5,)],
+    "conditions_hold names the first that is broken; null passes": (
+        "select broken_condition, id from ({{ test_conditions_hold("
+        f"{NUMBERS!r}, {CONDITIONS!r}) }}}}) as found order by id",
+        [(CONDITIONS[0], 2), (CONDITIONS[0], 3), (CONDITIONS[1], 4)],
     ),
     "no_nulls_in_columns": (
         f"{{{{ test_no_nulls_in_columns({NUMBERS!r}, ['id', 'words']) }}}}",
@@ -359,7 +358,7 @@ def test_the_key_is_the_widest_that_holds_for_all_rows() -> None:
         node("unique_combination", "model.b", None, columns=["s", "t", "u"]),
         node("unique_combination", "model.e", None, columns=["x"], latest={"days": 9}),
         node("unique", "model.c", None, column_name="id"),
-        node("accepted_range", "model.d", None, column_name="id"),
+        node("conditions_hold", "model.d", None, column_name="id"),
     ]
     keys = rendered(
         "dev",

@@ -1,11 +1,13 @@
 {{ config(materialized='table') }}
 
 with ratings as (
-    select * from {{ ref('int_ratings_summed_by_movie') }}
+    select * from {{ ref('int_ratings_changed') }}
+    where not is_removal
 ),
 
 tags as (
-    select * from {{ ref('fct_tags') }}
+    select * from {{ ref('int_tags_normalised') }}
+    where tag_normalised != ''
 ),
 
 movies as (

@@ -1,5 +1,5 @@
 with users as (
-    select * from {{ ref('int_users_ranked') }}
+    select * from {{ ref('dim_users') }}
 ),
 
 user_genres as (

@@ -1,5 +1,5 @@
 with users as (
-    select * from {{ ref('int_users_ranked') }}
+    select * from {{ ref('int_users_profiled') }}
 ),
 
 user_genres as (
@@ -8,6 +8,13 @@ user_genres as (
 
 active_users as (
     select * from {{ ref('dim_users') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ share_below('rating_count') }} as engagement_percentile
+    from users
 ),
 
 top_genres as (
@@ -21,22 +28,22 @@ top_genres as (
 
 final as (
     select
-        users.user_id,
+        ranked.user_id,
         active_users.tag_count,
-        users.first_rated_at,
-        users.last_rated_at,
-        users.engagement_percentile,
-        users.engagement_level,
+        ranked.first_rated_at,
+        ranked.last_rated_at,
+        ranked.engagement_percentile,
+        active_users.engagement_level,
         top_genres.top_genre,
-        cast(users.rating_count as bigint) as rating_count,
-        cast(users.active_days as bigint) as active_days,
+        cast(ranked.rating_count as bigint) as rating_count,
+        cast(ranked.active_days as bigint) as active_days,
         cast(coalesce(top_genres.top_genre_ratings, 0) as bigint)
             as top_genre_ratings,
-        {{ ratio('users.rating_tenths_sum', '10 * users.rating_count') }}
+        {{ ratio('ranked.rating_tenths_sum', '10 * ranked.rating_count') }}
             as average_rating
-    from users
-    inner join active_users on users.user_id = active_users.user_id
-    left join top_genres on users.user_id = top_genres.user_id
+    from ranked
+    inner join active_users on ranked.user_id = active_users.user_id
+    left join top_genres on ranked.user_id = top_genres.user_id
 )
 
 select * from final

@@ -1,5 +1,5 @@
-with user_days as (
-    select * from {{ ref('int_user_days_summed') }}
+with ratings as (
+    select * from {{ ref('fct_ratings') }}
 ),
 
 tags as (
@@ -14,7 +14,7 @@ active_days as (
     select
         min(rated_date) as first_day,
         max(rated_date) as last_day
-    from user_days
+    from ratings
     union all
     select
         min(cast(tagged_at as date)) as first_day,

@@ -1,53 +1,73 @@
-with ranked_users as (
-    select * from {{ ref('int_users_ranked') }}
+with ratings as (
+    select * from {{ ref('fct_ratings') }}
 ),
 
 tags as (
     select * from {{ ref('fct_tags') }}
 ),
 
-tagging_users as (
+levels as (
+    select * from {{ ref('engagement_levels') }}
+),
+
+activities as (
     select
         user_id,
-        count(*) as tag_count,
-        min(tagged_at) as first_tagged_at,
-        max(tagged_at) as last_tagged_at
+        rated_at as active_at,
+        1 as ratings,
+        0 as tags
+    from ratings
+    union all
+    select
+        user_id,
+        tagged_at as active_at,
+        0 as ratings,
+        1 as tags
     from tags
+),
+
+users as (
+    select
+        user_id,
+        cast(sum(ratings) as bigint) as rating_count,
+        cast(sum(tags) as bigint) as tag_count,
+        min(active_at) as first_active_at,
+        max(active_at) as last_active_at
+    from activities
     group by user_id
 ),
 
-joined as (
+ranked as (
     select
-        ranked_users.engagement_level,
-        coalesce(ranked_users.user_id, tagging_users.user_id) as user_id,
-        coalesce(ranked_users.rating_count, 0) as rating_count,
-        coalesce(tagging_users.tag_count, 0) as tag_count,
-        least(
-            coalesce(
-                ranked_users.first_rated_at, tagging_users.first_tagged_at
-            ),
-            coalesce(
-                tagging_users.first_tagged_at, ranked_users.first_rated_at
-            )
-        ) as first_active_at,
-        greatest(
-            coalesce(ranked_users.last_rated_at, tagging_users.last_tagged_at),
-            coalesce(tagging_users.last_tagged_at, ranked_users.last_rated_at)
-        ) as last_active_at
-    from ranked_users
-    full outer join tagging_users
-        on ranked_users.user_id = tagging_users.user_id
+        user_id,
+        {{ share_below('rating_count') }} as engagement_percentile
+    from users
+    where rating_count > 0
+),
+
+levelled as (
+    select
+        ranked.user_id,
+        levels.level as engagement_level
+    from ranked
+    left join levels
+        on ranked.engagement_percentile >= levels.min_percentile
+    {{ top_n(
+        1, ['levels.min_percentile desc', 'levels.level asc'],
+        ['ranked.user_id']
+    ) }}
 ),
 
 final as (
     select
-        user_id,
-        engagement_level,
-        first_active_at,
-        last_active_at,
-        cast(rating_count as bigint) as rating_count,
-        cast(tag_count as bigint) as tag_count
-    from joined
+        users.user_id,
+        users.rating_count,
+        users.tag_count,
+        users.first_active_at,
+        users.last_active_at,
+        levelled.engagement_level
+    from users
+    left join levelled on users.user_id = levelled.user_id
 )
 
 select * from final

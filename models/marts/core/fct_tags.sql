@@ -1,5 +1,5 @@
 with tags as (
-    select * from {{ ref('int_tags_deduplicated') }}
+    select * from {{ ref('int_tags_normalised') }}
 ),
 
 final as (
@@ -10,6 +10,12 @@ final as (
         tag,
         tagged_at
     from tags
+    where tag_normalised != ''
+    qualify
+        row_number() over (
+            partition by user_id, movie_id, tag_normalised
+            order by tagged_at desc, tag asc
+        ) = 1
 )
 
 select * from final

@@ -2,14 +2,32 @@ with files as (
     select * from {{ ref('int_files_reconciled') }}
 ),
 
-marts as (
-    select * from {{ ref('int_marts_reconciled') }}
+ratings as (
+    select * from {{ ref('int_ratings_reconciled') }}
+),
+
+movies as (
+    select * from {{ ref('int_movies_reconciled') }}
+),
+
+tags as (
+    select * from {{ ref('int_tags_reconciled') }}
+),
+
+genome as (
+    select * from {{ ref('int_genome_reconciled') }}
 ),
 
 counted as (
     select * from files
     union all
-    select * from marts
+    select * from ratings
+    union all
+    select * from movies
+    union all
+    select * from tags
+    union all
+    select * from genome
 ),
 
 layers as (
