@@ -91,6 +91,7 @@ def run(
     tell = progress or (lambda *_: None)
     watch = _Watch(report.seconds, on_step or (lambda _: None))
     tree = read_tree(settings)
+    watch.lap("parse")
     with (
         writing(settings.warehouse),
         engine_of(settings).attempt(settings, tree.lasting, rebuild) as attempt,

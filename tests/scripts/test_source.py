@@ -68,7 +68,8 @@ def test_what_may_be_written_again_at_the_same_time_is_read_again(
     settings: Settings, ago: float
 ) -> None:
     path, moment = ratings_of(settings), time.time() - ago
-    os.utime(path, (moment, moment))
+    for each in path.parent.iterdir():
+        os.utime(each, (moment, moment))
     loaded(settings)
     changed = csv("ratings", [RATINGS[0].replace("4.0", "2.0"), *RATINGS[1:]])
     assert len(changed) == path.stat().st_size

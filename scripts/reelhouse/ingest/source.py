@@ -140,6 +140,7 @@ class Folder:
             raise ReelhouseError(
                 f"{path} cannot be read ({error.strerror}): check its permissions."
             ) from error
+        to.unlink(missing_ok=True)
         to.symlink_to(path)
         return sink
 
