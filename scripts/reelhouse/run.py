@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reelhouse.engines.engine import Recovery, engine_of
+from reelhouse.engines.duckdb.backup import Recovery
+from reelhouse.engines.engine import engine_of
 from reelhouse.engines.publication import Publication
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.load import LoadReport, OnError, load

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from reelhouse.engines.duckdb.backup import Recovery
 from reelhouse.engines.publication import Build, Publication
 from reelhouse.engines.warehouse import Answering, Ask, Warehouse
 from reelhouse.settings import Settings
@@ -21,20 +22,11 @@ class Attempt(Protocol):
     could not be read.
     """
 
-    @property
-    def folder(self) -> Path: ...
-
-    @property
-    def lacks_history(self) -> bool: ...
-
-    @property
-    def former_source(self) -> str | None: ...
-
-    @property
-    def recovery(self) -> Recovery | None: ...
-
-    @property
-    def aside(self) -> Path | None: ...
+    folder: Path
+    lacks_history: bool
+    former_source: str | None
+    recovery: Recovery | None
+    aside: Path | None
 
     def open(self) -> AbstractContextManager[Warehouse]:
         """The raw tables, for a load."""
@@ -63,26 +55,6 @@ class Attempt(Protocol):
 
     def publish(self, build: Build) -> Publication:
         """Publish the build, and let the work stand."""
-
-
-class Recovery(Protocol):
-    """Where raw rows and history were taken from: file, backup, or None for nowhere.
-
-    `is_whole` tells whether the file gave both. `written_at` (UTC) is the moment of the
-    backup, None where there is none of the source.
-    """
-
-    @property
-    def raw(self) -> str | None: ...
-
-    @property
-    def history(self) -> str | None: ...
-
-    @property
-    def is_whole(self) -> bool: ...
-
-    @property
-    def written_at(self) -> str | None: ...
 
 
 class Engine(Protocol):

@@ -20,14 +20,6 @@ FORMER = {
     "load_key": "md5(cast(load_id as varchar) || ' ' || cast(loaded_at as varchar))"
 }
 
-# How many columns there are of two that tell of loads, beside the raw tables.
-OF_LOADS = (
-    "select count(*) from information_schema.columns "
-    "where lower(table_catalog) = lower(current_database()) "
-    "and lower(table_schema) = 'state' and lower(table_name) = 'nodes' "
-    "and lower(column_name) in ('load_id', 'loaded_at')"
-)
-
 
 def tables() -> list[Table]:
     """Every raw table, those of the ledger first."""
@@ -37,17 +29,6 @@ def tables() -> list[Table]:
 def definitions(table: Table, data_type: Callable[[Column], str]) -> str:
     """The columns of a table as `create table` takes them."""
     return ", ".join(f"{column.name} {data_type(column)}" for column in table.columns)
-
-
-def newest_load(columns: int) -> str:
-    """SQL for the greatest number and moment of a load that the tables know of.
-
-    `columns` is the answer to `OF_LOADS`.
-    """
-    known = "select load_id, loaded_at from raw.loads"
-    if columns == 2:
-        known += " union all select load_id, loaded_at from state.nodes"
-    return f"select coalesce(max(load_id), 0), max(loaded_at) from ({known}) as known"
 
 
 def check_values(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from reelhouse.contract import Entity
+from reelhouse.contract import Entity, entities
 from reelhouse.errors import ReelhouseError
 
 # A record that is longer, its line break left out, is no record.
@@ -23,6 +24,16 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 # The names of an answer's columns, in lower case from Snowflake, and its rows.
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 Answering = Callable[[str], Answer]
+
+
+OF_OBJECTS = "file, entity, etag, sha256, size_bytes, records, rows_rejected, load_id"
+# How many columns there are of two that tell of loads, beside the raw tables.
+OF_LOADS = (
+    "select count(*) from information_schema.columns "
+    "where lower(table_catalog) = lower(current_database()) "
+    "and lower(table_schema) = 'state' and lower(table_name) = 'nodes' "
+    "and lower(column_name) in ('load_id', 'loaded_at')"
+)
 
 
 class CannotAnswer(ReelhouseError):
@@ -109,42 +120,31 @@ class CsvFile:
     key: str | None = None
 
 
-class Warehouse(Protocol):
-    """The raw tables, open for a load, which is one transaction."""
+class Warehouse(ABC):
+    """The raw tables, open for a load, which is one transaction.
+
+    What the loader writes down of its own work is alike on every engine.
+    """
+
+    dialect: Dialect
 
     @property
-    def dialect(self) -> Dialect:
-        """How the engine writes the expressions that rules are made of."""
-
-    @property
+    @abstractmethod
     def reads_bucket(self) -> bool:
         """Whether it may read objects in the bucket, after they were checked here."""
 
+    @abstractmethod
     def make_tables(self) -> None:
         """Make the raw tables as they are declared, or bring them in line with that.
 
         Raises ReelhouseError where a value that is kept would not stay the same.
         """
 
+    @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
         """Commit at the end, or roll all of it back."""
 
-    def source(self) -> str | None:
-        """The source that the warehouse belongs to; None before the first load."""
-
-    def newest_load(self) -> tuple[int, datetime | None]:
-        """The greatest number and moment of a load, 0 and None before the first.
-
-        A load that only the state of dbt's nodes knows of counts, too: the raw tables
-        may have been put back to an earlier state.
-        """
-
-    def objects(self) -> dict[str, ObjectState]:
-        """Live objects by file."""
-
-    def live_rows(self, entity: Entity, file: str | None = None) -> int:
-        """Live rows of an entity, or of one of its objects."""
-
+    @abstractmethod
     def insert_new(
         self,
         entity: Entity,
@@ -155,9 +155,7 @@ class Warehouse(Protocol):
     ) -> int:
         """Insert the good records of an object that has no live rows; their number."""
 
-    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
-        """Take back what `insert_new` put in during this load."""
-
+    @abstractmethod
     def bad_records(
         self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
     ) -> list[Reject]:
@@ -166,9 +164,11 @@ class Warehouse(Protocol):
         The file is the one that was inserted or landed last.
         """
 
+    @abstractmethod
     def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
         """Put the good records of an object aside for a comparison; their number."""
 
+    @abstractmethod
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
         """Compare the landed records with the object's live rows: (new, removed).
 
@@ -177,15 +177,7 @@ class Warehouse(Protocol):
         the place among the records of the key belongs to a row's identity.
         """
 
-    def remove(self, entity: Entity, file: str, load_id: int) -> int:
-        """Mark all live rows of an object as removed; their number."""
-
-    def rejects(self, file: str) -> list[Reject]:
-        """The rejected records of an object, by number."""
-
-    def drop_rejects(self, file: str, load_id: int) -> None:
-        """Mark the rejected records of an object as removed."""
-
+    @abstractmethod
     def keep_rejects(
         self,
         entity: Entity,
@@ -196,16 +188,164 @@ class Warehouse(Protocol):
     ) -> None:
         """Keep rejected records, which may pass through the file `scratch`."""
 
+    @abstractmethod
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of an answer; each ? stands for a value."""
+
+    @abstractmethod
+    def _change(self, sql: str, *values: object) -> int:
+        """Run a statement that changes rows; their number."""
+
+    def _count(self, sql: str, *values: object) -> int:
+        """The one number that a question is answered with."""
+        ((count,),) = self._rows(sql, *values)
+        return int(count or 0)
+
+    def has_loads(self) -> bool:
+        """Whether there is a ledger with a load in it."""
+        is_there = self._count(
+            "select count(*) from information_schema.tables "
+            "where lower(table_catalog) = lower(current_database()) "
+            "and lower(table_schema) = 'raw' and lower(table_name) = 'loads'"
+        )
+        return bool(is_there and self._count("select count(*) from raw.loads"))
+
+    def source(self) -> str | None:
+        """The source that the warehouse belongs to; None before the first load."""
+        if not self.has_loads():
+            return None
+        rows = self._rows("select source from raw.loads order by load_id limit 1")
+        return str(rows[0][0])
+
+    def newest_load(self) -> tuple[int, datetime | None]:
+        """The greatest number and moment of a load, 0 and None before the first.
+
+        A load that only the state of dbt's nodes knows of counts, too: the raw tables
+        may have been put back to an earlier state.
+        """
+        # What the role may not read is not listed.
+        columns = self._count(OF_LOADS)
+        known = "select load_id, loaded_at from raw.loads"
+        if columns == 2:
+            known += " union all select load_id, loaded_at from state.nodes"
+        ((load_id, loaded_at),) = self._rows(
+            f"select coalesce(max(load_id), 0), max(loaded_at) from ({known}) as known"
+        )
+        return int(load_id), loaded_at
+
+    def load_ids(self) -> list[int]:
+        rows = self._rows("select load_id from raw.loads order by load_id")
+        return [int(load_id) for (load_id,) in rows]
+
+    def objects(self) -> dict[str, ObjectState]:
+        """Live objects by file."""
+        rows = self._rows(
+            "select file, entity, etag, sha256, refused_sha256, contract "
+            "from raw.objects"
+        )
+        return {row[0]: ObjectState(*row[1:]) for row in rows}
+
+    def live_rows(self, entity: Entity, file: str | None = None) -> int:
+        """Live rows of an entity, or of one of its objects."""
+        return self._count(
+            f"select count(*) from raw.{entity.name} where removed_load_id is null"
+            f"{'' if file is None else ' and file = ?'}",
+            *([] if file is None else [file]),
+        )
+
+    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
+        """Take back what `insert_new` put in during this load."""
+        self._change(
+            f"delete from raw.{entity.name} where file = ? and load_id = ?",
+            file,
+            load_id,
+        )
+
+    def remove(self, entity: Entity, file: str, load_id: int) -> int:
+        """Mark all live rows of an object as removed; their number."""
+        return self._mark_removed(entity.name, file, load_id)
+
+    def rejects(self, file: str) -> list[Reject]:
+        """The rejected records of an object, by number."""
+        rows = self._rows(
+            "select record_number, reason from raw.rejects "
+            "where file = ? and removed_load_id is null order by record_number",
+            file,
+        )
+        return [Reject(int(number), reason) for number, reason in rows]
+
+    def drop_rejects(self, file: str, load_id: int) -> None:
+        """Mark the rejected records of an object as removed."""
+        self._mark_removed("rejects", file, load_id)
+
+    def _mark_removed(self, table: str, file: str, load_id: int) -> int:
+        return self._change(
+            f"update raw.{table} set removed_load_id = ? "
+            f"where file = ? and removed_load_id is null",
+            load_id,
+            file,
+        )
+
     def record(self, entry: LedgerEntry) -> None:
         """Write what this load did to an object into the ledger."""
+        values = vars(entry)
+        marks = ", ".join("?" * len(values))
+        self._change(
+            f"insert into raw.load_objects ({', '.join(values)}) select {marks}",
+            *values.values(),
+        )
+        if entry.status == "refused":
+            self._record_refusal(entry)
+            return
+        self._change("delete from raw.objects where file = ?", entry.file)
+        if entry.status != "removed":
+            self._change(
+                f"insert into raw.objects ({OF_OBJECTS}, contract) "
+                f"select {OF_OBJECTS}, ? from raw.load_objects "
+                f"where load_id = ? and file = ?",
+                entities()[entry.entity].contract,
+                entry.load_id,
+                entry.file,
+            )
+
+    def _record_refusal(self, entry: LedgerEntry) -> None:
+        known = self._change(
+            "update raw.objects set refused_sha256 = ?, etag = ? where file = ?",
+            entry.sha256,
+            entry.etag,
+            entry.file,
+        )
+        if not known:
+            self._change(
+                "insert into raw.objects (file, entity, etag, size_bytes, records, "
+                "rows_rejected, refused_sha256, load_id, contract) "
+                "select ?, ?, ?, 0, 0, 0, ?, ?, ?",
+                *(entry.file, entry.entity, entry.etag, entry.sha256, entry.load_id),
+                entities()[entry.entity].contract,
+            )
 
     def record_load(
         self, load_id: int, load_key: str, source: str, loaded_at: datetime
     ) -> None:
         """Write down a load."""
+        self._change(
+            "insert into raw.loads (load_id, load_key, source, loaded_at) "
+            "select ?, ?, ?, cast(? as timestamp)",
+            *(load_id, load_key, source, loaded_at.isoformat(sep=" ")),
+        )
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:
         """Write down when the source was last listed, and how many objects it had."""
+        self._change("delete from raw.listings")
+        self._change(
+            "insert into raw.listings (listed_at, objects) "
+            "select cast(? as timestamp), ?",
+            *(listed_at.isoformat(sep=" "), objects),
+        )
 
     def note(self, file: str, etag: str, contract: str | None) -> None:
         """Remember that an object was looked at and is as it was."""
+        self._change(
+            "update raw.objects set etag = ?, contract = ? where file = ?",
+            *(etag, contract, file),
+        )

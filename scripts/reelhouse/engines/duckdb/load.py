@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from reelhouse.contract import Column, Entity, ledger_tables
-from reelhouse.engines import shape
+from reelhouse.engines import shape, warehouse
 from reelhouse.engines.duckdb.connection import (
     connect,
     identifier,
@@ -20,7 +20,6 @@ from reelhouse.engines.duckdb.connection import (
     path_literal,
     telling_damage,
 )
-from reelhouse.engines.ledger import Ledger
 from reelhouse.engines.warehouse import MAX_LINE_BYTES, CsvFile, Reject, Rule
 
 ELSEWHERE = "set REELHOUSE_WAREHOUSE to another folder"
@@ -43,7 +42,7 @@ class Dialect:
         return f"cast({value} as varchar)"
 
 
-class Warehouse(Ledger):
+class Warehouse(warehouse.Warehouse):
     """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
 
     dialect = Dialect()
@@ -53,10 +52,6 @@ class Warehouse(Ledger):
         self.connection = connection
 
     def make_tables(self) -> None:
-        """Make the raw tables as they are declared, or bring them in line with that.
-
-        Raises ReelhouseError where a value that is kept would not stay the same.
-        """
         self.connection.execute("create schema if not exists raw")
         found: dict[str, shape.Shape] = {}
         for table_name, name, data_type in self.connection.execute(
@@ -83,7 +78,6 @@ class Warehouse(Ledger):
         file: str,
         load_id: int,
     ) -> int:
-        """Insert the good records of an object that has no live rows; their number."""
         values = ", ".join(
             _typed(column) if column.header else _filled(column, file, load_id)
             for column in entity.columns
@@ -99,7 +93,6 @@ class Warehouse(Ledger):
     def bad_records(
         self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
     ) -> list[Reject]:
-        """The records that break a rule, by number, each with its first reason."""
         texts = replace(csv_file, is_exact=False)
         cases = " ".join(
             f"when ({rule.condition}) is not true then {literal(rule.reason)}"
@@ -114,7 +107,6 @@ class Warehouse(Ledger):
         return [Reject(*row) for row in rows]
 
     def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
-        """Put the good records of an object aside for a comparison; their number."""
         values = ", ".join(_typed(column) for column in entity.file_columns)
         number = ", record_number" if entity.has_column("record_number") else ""
         landed = self._change(
@@ -146,12 +138,6 @@ class Warehouse(Ledger):
         )
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
-        """Compare the landed records with the object's live rows: (new, removed).
-
-        Rows that are the same keep their load; rows that are gone are marked; new
-        ones are inserted. Where a later record overrules an earlier one of its key,
-        the place among the records of the key belongs to a row's identity.
-        """
         if not self._pair(entity, file, with_places=False):
             self._pair(entity, file, with_places=True)
         removed = self._change(
@@ -223,7 +209,6 @@ class Warehouse(Ledger):
         rejects: Iterable[tuple[Reject, str]],
         scratch: Path,
     ) -> None:
-        """Keep rejected records, which pass through the file `scratch`."""
         table = next(table for table in ledger_tables() if table.name == "rejects")
         own = {"file": file, "entity": entity.name, "load_id": load_id}
         with scratch.open("w", encoding="utf-8", newline="") as out:
@@ -262,7 +247,6 @@ class Warehouse(Ledger):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit at the end, or roll all of it back."""
         self.connection.begin()
         try:
             yield

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from reelhouse.contract import entities, ledger_tables
+from reelhouse.engines.duckdb.backup import Recovery
 from reelhouse.engines.publication import Build, Publication, standing
 from reelhouse.engines.snowflake.connection import (
     Account,
@@ -60,9 +62,9 @@ def _undo(undo: Undo, error: BaseException) -> None:
 class Attempt:
     """An `engines.engine.Attempt` in an account."""
 
-    former_source = None
-    recovery = None
-    aside = None
+    former_source: str | None = None
+    recovery: Recovery | None = None
+    aside: Path | None = None
 
     def __init__(
         self,

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reelhouse.contract import Column, Entity, entities
-from reelhouse.engines import shape
-from reelhouse.engines.ledger import Ledger
+from reelhouse.engines import shape, warehouse
 from reelhouse.engines.snowflake.connection import (
     Account,
     is_lost,
@@ -62,7 +61,7 @@ class Dialect:
         return f"cast({value} as varchar)"
 
 
-class Warehouse(Ledger):
+class Warehouse(warehouse.Warehouse):
     """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
 
     dialect = Dialect()
