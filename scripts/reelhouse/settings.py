@@ -108,9 +108,12 @@ def project(environ: Mapping[str, str] = os.environ) -> Path:
     """
     named = environ.get("REELHOUSE_PROJECT_DIR")
     checkout = Path(__file__).resolve().parents[2]
-    for folder in [Path(named)] if named else [Path.cwd(), checkout]:
-        if (folder / "models/_metrics.yml").is_file():
+    for folder in [Path(named)] if named else [Path.cwd()]:
+        if (folder / "dbt_project.yml").is_file():
             return folder.resolve()
+    # Where an app was deployed, there is no more than its own files.
+    if not named and (checkout / "models").is_dir():
+        return checkout
     where = named or Path.cwd()
     raise ReelhouseError(
         f"There is no Reelhouse project in {where}: start it in a checkout, or name "

@@ -101,7 +101,13 @@ def test_its_versions_are_versions_that_the_project_allows() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
     allowed = {
         requirement.name: requirement.specifier
-        for requirement in map(Requirement, project["dependencies"])
+        for requirement in map(
+            Requirement,
+            [
+                *project["dependencies"],
+                *project["optional-dependencies"]["dashboard"],
+            ],
+        )
     } | {"python": SpecifierSet(project["requires-python"])}
     for name, version in environment().items():
         assert name in allowed, name

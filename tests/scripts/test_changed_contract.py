@@ -231,7 +231,7 @@ def test_a_contract_that_changes_no_verdict_makes_no_load(
     assert desk.rows("select contract from raw.objects where entity = 'ratings'") == [
         (entities()["ratings"].contract,)
     ]
-    monkeypatch.setattr(load, "download", None)
+    monkeypatch.setattr(Bucket, "fetch", None)
     assert desk.load().load_id is None
 
 

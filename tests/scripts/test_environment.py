@@ -149,8 +149,7 @@ def test_the_type_of_the_adapter_decides(
     (tmp_path / "profiles.yml").write_text(
         "reelhouse: {outputs: {here: {type: duckdb}, uat: {type: snowflake}}}"
     )
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models/_metrics.yml").touch()
+    (tmp_path / "dbt_project.yml").touch()
     monkeypatch.setenv("REELHOUSE_PROJECT_DIR", str(tmp_path))
     assert not read_settings(target="here", environ={}).is_snowflake
     with pytest.raises(ReelhouseError, match="The target uat needs"):

@@ -234,6 +234,8 @@ class Compiled:
 
     def dbt(self, *command: str) -> Any:
         # dbt leaves marks in its manifest, so each command has a copy.
+        # dbt 1.12 cannot copy a manifest that has selectors.
+        self.manifest.selectors = {}
         copy = self.manifest.deepcopy()
         return invoke([*command], "prod", self.folder, self.folder, copy)
 
