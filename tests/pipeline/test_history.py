@@ -41,6 +41,9 @@ TAGS = [
     ["1,1,quiet,1100000009"],
     ["1,1,quiet,1100000009", "1,2,Loud,1100000000"],
 ]
+# The story of test_state.py goes a part of this way in `make test`.
+pytestmark = pytest.mark.long
+
 # The snapshots and all that they read, untested.
 SNAPSHOTS = (
     *("--select", "+resource_type:snapshot"),
@@ -219,7 +222,6 @@ def test_a_rule_that_changes_between_two_loads_makes_versions(
     copy.close()
 
 
-@pytest.mark.long
 def test_the_classic_order_works_from_the_first_load_on(
     told: Delivery, tmp_path: Path
 ) -> None:
@@ -261,7 +263,6 @@ def test_history_is_rebuilt_from_raw_as_it_was_recorded(
     copy.close()
 
 
-@pytest.mark.long
 def test_a_rebuild_publishes_the_same_history(told: Delivery, tmp_path: Path) -> None:
     copy = replace(told, warehouse=tmp_path / "copy", looking=None)
     told.close()

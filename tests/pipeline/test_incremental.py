@@ -17,6 +17,9 @@ from tests.faults import tally
 
 from reelhouse.s3 import S3Settings, upload
 
+# The story of test_state.py goes a part of this way in `make test`.
+pytestmark = pytest.mark.long
+
 INCREMENTAL = ("fct_ratings", "int_user_days_summed")
 SELECTED = (*UNTESTED, "--select", *(f"+{name}" for name in INCREMENTAL))
 TABLES = {
@@ -178,7 +181,6 @@ def test_incremental_equals_full_refresh(new: Callable[[], Delivery]) -> None:
 
 
 @pytest.mark.fault("13", "14")
-@pytest.mark.long
 @given(sequence=sequences)
 @settings(max_examples=25, deadline=None, database=None, print_blob=True)
 def test_incremental_equals_full_refresh_whatever_comes(

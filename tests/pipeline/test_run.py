@@ -27,7 +27,7 @@ from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.serving.publish import publish
 from reelhouse.settings import Settings
-from reelhouse.transform.build import manifest_of
+from reelhouse.transform.build import build, manifest_of
 from tools.diagram import PAGE
 
 MOVIES = [
@@ -159,25 +159,26 @@ def test_every_variable_is_looked_at() -> None:
     assert set(project["vars"]) == looked_at
 
 
-def test_the_unit_tests_pass(grown: Delivery) -> None:
-    report = grown.build("--select", "test_type:unit", command="test")
+def test_the_unit_tests_pass(sample: Settings, tmp_path: Path) -> None:
+    shutil.copy(sample.database, tmp_path)
+    units = ("--select", "test_type:unit")
+    report = build(sample, tmp_path, arguments=units, command="test")
     assert report.failures == []
     assert report.counts["unit_test"] > 80
 
 
-def test_the_published_file_names_the_key_of_every_table(grown: Delivery) -> None:
+def test_the_published_file_names_the_key_of_every_table(sample: Settings) -> None:
     drawn = PAGE.read_text(encoding="utf-8")
     keys = {
         name: {line.split()[1] for line in columns.splitlines() if " PK" in line}
         for name, columns in re.findall(r"^ {4}(\w+) \{\n(.+?)^ {4}\}", drawn, BOXES)
     }
-    named = query(
-        grown.settings.published, "select name, key_columns from published_tables"
-    )[1]
+    named = query(sample.published, "select name, key_columns from published_tables")[1]
     assert {name: set(str(key).split(", ")) for name, key in named} == keys
     assert all(keys.values())
 
 
+@pytest.mark.long
 def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
     assert ask(grown, "select count(*) from serving.fct_genome_scores") == 0
     before = grown.settings.published.read_bytes()
@@ -192,6 +193,7 @@ def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
     assert grown.settings.published.read_bytes() == before
 
 
+@pytest.mark.long
 @pytest.mark.fault("11", "12")
 def test_a_run_that_loads_nothing_changes_no_published_row(
     grown: Delivery, capsys: pytest.CaptureFixture[str]
@@ -215,6 +217,7 @@ def test_a_run_that_loads_nothing_changes_no_published_row(
     assert f"*{up_to_date}*" in page
 
 
+@pytest.mark.long
 def test_only_what_is_up_to_date_and_tested_is_published(grown: Delivery) -> None:
     def refusal() -> str:
         with pytest.raises(ReelhouseError) as caught:
@@ -253,6 +256,7 @@ def built(sample: Settings, desk: Desk, tmp_path: Path) -> Delivery:
     return delivery
 
 
+@pytest.mark.long
 @pytest.mark.fault("12a", "13", "14")
 def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) -> None:
     grown.put(BETWEEN)
@@ -299,6 +303,7 @@ def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) ->
     same(grown.state(), expected)
 
 
+@pytest.mark.long
 def test_the_last_listing_tells_how_fresh_the_source_is(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,6 +326,7 @@ def test_the_last_listing_tells_how_fresh_the_source_is(
     time.tzset()
 
 
+@pytest.mark.long
 @pytest.mark.fault("13", "17")
 def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> None:
     # A row that vanished without a trace: the reconciliation must not add up, which is

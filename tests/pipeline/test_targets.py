@@ -141,6 +141,7 @@ def test_views_read_the_schema_that_they_are_published_in() -> None:
         assert [name for name in named if "." in name] == []
 
 
+@pytest.mark.long
 def test_every_analysis_has_one_answer_on_the_published_tables(both: Both) -> None:
     answers = []
     for delivery in (both.dev, both.prod):
@@ -180,6 +181,7 @@ def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(int(v) if isinstance(v, Decimal) and not v % 1 else v for v in row)
 
 
+@pytest.mark.long
 def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
     generate(tmp_path, 2_000, 5, dirty=True)
     ratings = (SAMPLE / "ratings.csv").read_text().splitlines()[1:]

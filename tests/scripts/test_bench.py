@@ -38,6 +38,7 @@ COLUMNS = """
 """
 
 
+@pytest.mark.long
 def test_sql_by_hand_makes_the_tables_that_we_publish(
     sample: Settings, tmp_path: Path
 ) -> None:
