@@ -27,6 +27,9 @@ from tests.faults.proxy import (
 from reelhouse.errors import ReelhouseError
 from reelhouse.s3 import Patience, S3Settings
 
+# `make test` has the faults of S3 one by one, in test_s3.py.
+pytestmark = pytest.mark.long
+
 QUICK = Patience(
     connect_seconds=0.5, read_seconds=0.3, attempts=3, first_pause_seconds=0.01
 )
@@ -261,7 +264,6 @@ def test_a_run_that_cannot_read_leaves_everything_as_it_was(
 
 
 @pytest.mark.fault("6")
-@pytest.mark.long
 def test_a_run_without_an_endpoint_leaves_everything_as_it_was(desk: Desk) -> None:
     before = desk.prints()
     run = desk.start(variables=endpoint("http://127.0.0.1:9"))

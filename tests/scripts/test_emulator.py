@@ -34,6 +34,9 @@ from reelhouse.local.emulator import (
 )
 from reelhouse.s3 import S3Settings
 
+# `make test` has a whole run on the emulator.
+pytestmark = pytest.mark.long
+
 FORMAT = (
     "file_format = (type = csv skip_header = 1 field_optionally_enclosed_by = '\"' "
     "null_if = () empty_field_as_null = false escape_unenclosed_field = none "
