@@ -142,9 +142,9 @@ def test_views_read_the_schema_that_they_are_published_in() -> None:
 
 
 @pytest.mark.long
-def test_every_analysis_has_one_answer_on_the_published_tables(both: Both) -> None:
+def test_every_analysis_has_one_answer_on_the_published_tables(built: Both) -> None:
     answers = []
-    for delivery in (both.dev, both.prod):
+    for delivery in (built.dev, built.prod):
         compiled = compiled_analyses(delivery)
         assert len(compiled) == len(list((PROJECT / "analyses").glob("*.sql")))
         answers.append(
@@ -182,13 +182,13 @@ def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 @pytest.mark.long
-def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
+def test_a_later_run_gives_equal_tables(built: Both, tmp_path: Path) -> None:
     generate(tmp_path, 2_000, 5, dirty=True)
     ratings = (SAMPLE / "ratings.csv").read_text().splitlines()[1:]
     movies = (SAMPLE / "movies.csv").read_text(encoding="utf-8").splitlines()[1:]
     tags = (SAMPLE / "tags.csv").read_text(encoding="utf-8").splitlines()[1:]
     first, second, third = (line.split(",") for line in ratings[:3])
-    both.dev.put(
+    built.dev.put(
         {
             # Two are gone; late, tied, rated again, new; of a movie of no file.
             "ratings.csv": csv(
@@ -231,14 +231,14 @@ def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
             },
         }
     )
-    dev, prod = both.run()
+    dev, prod = built.run()
     assert counts(dev) == counts(prod)
     assert dev.loaded.reject_reasons == prod.loaded.reject_reasons
     assert len(dev.loaded.reject_reasons) > 5
-    assert_equal(both.compare())
+    assert_equal(built.compare())
     with open_account() as account:
         recorded = snapshots(account.ask)
-    assert recorded == snapshots(both.dev.rows)
+    assert recorded == snapshots(built.dev.rows)
     assert all(len(rows) > 100 for _, rows in recorded.values())
     # The story has something to tell.
     for relation in (
@@ -247,7 +247,7 @@ def test_a_later_run_gives_equal_tables(both: Both, tmp_path: Path) -> None:
         "dim_movies_history where previous_title is not null",
         "health_rejects",
     ):
-        assert ask(both.prod.settings, f"select 1 from {relation} limit 1")[1]
+        assert ask(built.prod.settings, f"select 1 from {relation} limit 1")[1]
 
 
 def test_a_run_that_finds_nothing_new_builds_nothing(built: Both) -> None:
@@ -266,14 +266,14 @@ def test_a_run_that_finds_nothing_new_builds_nothing(built: Both) -> None:
     assert left == []
 
 
-def test_a_planted_difference_is_found(both: Both, tmp_path: Path) -> None:
+def test_a_planted_difference_is_found(built: Both, tmp_path: Path) -> None:
     changed = tmp_path / "changed.duckdb"
-    changed.write_bytes(both.dev.settings.published.read_bytes())
+    changed.write_bytes(built.dev.settings.published.read_bytes())
     with duckdb.connect(str(changed)) as connection:
         connection.execute(
             "update serving.dim_movies set title = title || ' ' where movie_id = 5"
         )
-    fetched = both.folder / f"prod-{both.day}.duckdb"
+    fetched = built.folder / f"prod-{built.day}.duckdb"
     differing = [
         (table.name, table.only_left, table.only_right, table.changed_columns)
         for table in compare(changed, fetched).tables
