@@ -106,7 +106,8 @@ def run(
                 raise BuildFailed(failed, attempt.keep_failed(failed.messages))
             watch.lap("history")
         with open_source(settings, tell) as source:
-            watch.lap("upload")
+            if settings.is_sample:
+                watch.lap("upload")
             with attempt.open() as warehouse:
                 report.loaded = load(
                     settings,

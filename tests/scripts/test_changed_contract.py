@@ -49,7 +49,7 @@ JUDGES: tuple[Any, ...] = (
     *(snowflake.Dialect, snowflake._all_hold, snowflake._well_formed),
     *(snowflake.Warehouse.bad_records, snowflake.Warehouse._land_texts),
 )
-JUDGED_BY = (1, "62daec0ceba7bec51c1a635efa2516996ae3093cf380d752c98aec5f6c210309")
+JUDGED_BY = (1, "b14b2579ef21ca8df661b337e0603a5db02b3931bc165c0a5781c4d302f98211")
 
 Declare = Callable[..., None]
 

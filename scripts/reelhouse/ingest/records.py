@@ -1,9 +1,9 @@
-"""Records of a CSV file: taken apart before any engine sees them.
+"""Records of a CSV file: their form, the same for every engine.
 
-One record is one line. A line break inside quotes is not part of the contract, so
-an open quote can never swallow the lines after it. What is wrong with a record's
-form is found here, the same for every engine; what is wrong with its values is
-found by the engine (`rules.py`).
+A plain file is read by the engine as it is, and any other is taken apart here. One
+record is one line. A line break inside quotes is not part of the contract, so
+an open quote can never swallow the lines after it. What is wrong with a value is found
+by the engine (`rules.py`).
 """
 
 from __future__ import annotations
