@@ -12,8 +12,8 @@ from streamlit.util import calc_hash
 from tests.dashboard.conftest import Copy
 
 from reelhouse.dashboard.panels import TITLES
+from reelhouse.dashboard.published import Reading, Serving
 from reelhouse.dashboard.questions import TABLE, tables_read
-from reelhouse.dashboard.serving import Reading, Serving
 from reelhouse.dashboard.start import APP
 from reelhouse.serving.csv_export import to_csv
 from reelhouse.settings import Settings, environment

@@ -21,7 +21,7 @@ from reelhouse.contract import entities
 from reelhouse.dashboard.filters import Filters
 from reelhouse.engines.snowflake.connection import limits, literal, open_account
 from reelhouse.engines.snowflake.reading import fetch_serving
-from reelhouse.engines.views import Dialect, published_view
+from reelhouse.engines.view_sql import Dialect, published_view
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.emulator import environment as account_variables

@@ -20,7 +20,7 @@ from tests.project import PROJECT
 
 from reelhouse import contract
 from reelhouse.contract import entities
-from reelhouse.engines import shape
+from reelhouse.engines import raw_schema
 from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb import load as duckdb
 from reelhouse.engines.duckdb.attempt import other_source
@@ -527,10 +527,12 @@ def test_a_backup_of_another_declaration_comes_back_exactly(
 def test_snowflake_reads_what_brings_a_table_in_line() -> None:
     ratings = entities()["ratings"]
     found = {"load_id": "bigint", "rating": "bigint", "gone": "varchar"}
-    dialect = snowflake.Dialect()
+    dialect, typed = snowflake.Dialect(), snowflake._data_type
     statements = [
-        *shape.reshaping(ratings, found, dialect, snowflake._data_type, " copy grants"),
-        *shape.reshaping(shape.tables()[0], {}, dialect, snowflake._data_type),
+        *raw_schema.reshaping(ratings, found, dialect, typed, " copy grants"),
+        *raw_schema.reshaping(
+            raw_schema.tables()[0], {}, dialect, snowflake._data_type
+        ),
     ]
     linter = Linter(dialect="snowflake")
     for sql in statements:

@@ -23,8 +23,8 @@ from tests.project import PROJECT
 
 from reelhouse import settings
 from reelhouse.dashboard.filters import Filters
+from reelhouse.dashboard.published import Published, Serving
 from reelhouse.dashboard.questions import PAGES, Choice, asked
-from reelhouse.dashboard.serving import Published, Serving
 from reelhouse.dashboard.start import APP
 from reelhouse.engines.snowflake.connection import connector, open_account
 from reelhouse.engines.snowflake.load import open_warehouse

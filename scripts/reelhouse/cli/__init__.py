@@ -9,7 +9,7 @@ from io import TextIOWrapper
 
 import click
 
-from reelhouse.cli import build, compare, data, local, read
+from reelhouse.cli import build, compare, files, local, readers
 from reelhouse.cli.command import CONTEXT
 
 GROUPS = {
@@ -20,15 +20,15 @@ GROUPS = {
         build.publish,
     ),
     "For readers of the published tables": (
-        read.query,
-        read.dashboard,
-        read.report,
+        readers.query,
+        readers.dashboard,
+        readers.report,
         compare.compare,
-        read.export,
-        read.powerbi,
+        readers.export,
+        readers.powerbi,
     ),
-    "Buckets and accounts": (data.upload, local.bucket, local.emulator),
-    "Files to try it on": (data.generate, data.download),
+    "Buckets and accounts": (files.upload, local.bucket, local.emulator),
+    "Files to try it on": (files.generate, files.download),
 }
 
 

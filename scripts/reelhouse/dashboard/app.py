@@ -11,14 +11,14 @@ import streamlit as st
 from reelhouse.dashboard import questions, screen
 from reelhouse.dashboard.filters import MOST_RATINGS, Filters, whole
 from reelhouse.dashboard.panels import TITLES, minute
-from reelhouse.dashboard.screen import Screen
-from reelhouse.dashboard.serving import (
+from reelhouse.dashboard.published import (
     Place,
     Published,
     Reading,
     Serving,
     serving_of,
 )
+from reelhouse.dashboard.screen import Screen
 from reelhouse.dashboard.theme import ICON, STYLE
 from reelhouse.dashboard.views import PAGES
 from reelhouse.errors import ReelhouseError

@@ -14,8 +14,8 @@ import pandas as pd
 from reelhouse.dashboard import charts
 from reelhouse.dashboard.charts import RATINGS, STARS, Chart
 from reelhouse.dashboard.filters import Filters
+from reelhouse.dashboard.published import Reading
 from reelhouse.dashboard.questions import COHORT_MONTHS, LISTED_MOVIES
-from reelhouse.dashboard.serving import Reading
 from reelhouse.serving.metrics import metrics
 
 LEVELS = ["Low", "Medium", "High", "Super-High"]

@@ -14,8 +14,8 @@ import pandas as pd
 from reelhouse.dashboard import charts, markup, panels
 from reelhouse.dashboard.filters import Filters
 from reelhouse.dashboard.panels import FIGURES, PANELS, TITLES, Panel
+from reelhouse.dashboard.published import Published, Reading, Serving
 from reelhouse.dashboard.questions import asked
-from reelhouse.dashboard.serving import Published, Reading, Serving
 from reelhouse.dashboard.theme import DARK, ICON, LIGHT, STYLE, chart_config
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings

@@ -12,8 +12,8 @@ from reelhouse.dashboard import markup
 from reelhouse.dashboard.charts import themed
 from reelhouse.dashboard.filters import Filters
 from reelhouse.dashboard.panels import Panel
+from reelhouse.dashboard.published import Reading, Serving
 from reelhouse.dashboard.questions import Choice, asked, offered
-from reelhouse.dashboard.serving import Reading, Serving
 from reelhouse.dashboard.theme import DARK, LIGHT
 from reelhouse.serving.csv_export import to_csv
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from typing import Any
 
-from reelhouse.engines.views import Dialect, View, published_view
+from reelhouse.engines.view_sql import Dialect, View, published_view
 from reelhouse.engines.warehouse import Ask
 
 # Columns of `published_tables`, which tell a later publish what is there.

@@ -127,6 +127,8 @@ class Warehouse(ABC):
     """
 
     dialect: Dialect
+    # How one gets another warehouse.
+    elsewhere: str
 
     @property
     @abstractmethod

@@ -218,18 +218,9 @@ class _Load:
     def _check_source(self) -> None:
         source = self.warehouse.source()
         if source and source != self.settings.source_name:
-            if self.settings.is_snowflake:
-                where = "The account's database"
-                advice = "set SNOWFLAKE_DATABASE to another one"
-            else:
-                where = f"The warehouse in {self.settings.warehouse}"
-                advice = (
-                    "use `reelhouse run`, which starts a fresh one, or set "
-                    "REELHOUSE_WAREHOUSE to another folder"
-                )
             raise ReelhouseError(
-                f"{where} belongs to {source}, not to {self.settings.source_name}: "
-                f"{advice}."
+                f"The warehouse belongs to {source}, not to "
+                f"{self.settings.source_name}: {self.warehouse.elsewhere}."
             )
 
     def _live_rows(self) -> dict[str, int]:

@@ -9,6 +9,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
 
 from reelhouse.dashboard.app import show
-from reelhouse.dashboard.serving import InSnowflake
+from reelhouse.dashboard.published import InSnowflake
 
 show(InSnowflake())

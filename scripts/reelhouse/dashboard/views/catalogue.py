@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from reelhouse.dashboard import markup, panels
+from reelhouse.dashboard.published import Reading
 from reelhouse.dashboard.questions import LISTED_MOVIES, movie
 from reelhouse.dashboard.screen import (
     WHOLE,
@@ -17,7 +18,6 @@ from reelhouse.dashboard.screen import (
     side_by_side,
     table,
 )
-from reelhouse.dashboard.serving import Reading
 
 
 def show(screen: Screen) -> None:

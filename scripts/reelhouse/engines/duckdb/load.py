@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from reelhouse.contract import Column, Entity, ledger_tables
-from reelhouse.engines import shape, warehouse
+from reelhouse.engines import raw_schema, warehouse
 from reelhouse.engines.duckdb.connection import (
     connect,
     identifier,
@@ -21,8 +21,6 @@ from reelhouse.engines.duckdb.connection import (
     telling_damage,
 )
 from reelhouse.engines.warehouse import MAX_LINE_BYTES, CsvFile, Reject, Rule
-
-ELSEWHERE = "set REELHOUSE_WAREHOUSE to another folder"
 
 BUFFER_BYTES = 32 << 20
 # What a record number, its comma and a line end add to a line of a numbered file.
@@ -46,6 +44,7 @@ class Warehouse(warehouse.Warehouse):
     """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
 
     dialect = Dialect()
+    elsewhere = "set REELHOUSE_WAREHOUSE to another folder"
     reads_bucket = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -53,21 +52,23 @@ class Warehouse(warehouse.Warehouse):
 
     def make_tables(self) -> None:
         self.connection.execute("create schema if not exists raw")
-        found: dict[str, shape.Shape] = {}
+        found: dict[str, raw_schema.Shape] = {}
         for table_name, name, data_type in self.connection.execute(
             "select table_name, column_name, lower(data_type) from duckdb_columns() "
             "where schema_name = 'raw' and database_name = current_database() "
             "order by table_name, column_index"
         ).fetchall():
             found.setdefault(table_name, {})[name] = data_type
-        for table in shape.tables():
+        for table in raw_schema.tables():
             former = found.get(table.name)
             if former is None:
-                columns = shape.definitions(table, _declared)
+                columns = raw_schema.definitions(table, _declared)
                 self.connection.execute(f"create table raw.{table.name} ({columns})")
             elif list(former.items()) != [(c.name, c.data_type) for c in table.columns]:
-                shape.check_values(table, former, self.dialect, self._count, ELSEWHERE)
-                for sql in shape.reshaping(table, former, self.dialect, _declared):
+                raw_schema.check_values(
+                    table, former, self.dialect, self._count, self.elsewhere
+                )
+                for sql in raw_schema.reshaping(table, former, self.dialect, _declared):
                     self.connection.execute(sql)
 
     def insert_new(

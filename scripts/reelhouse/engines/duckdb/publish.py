@@ -30,7 +30,7 @@ from reelhouse.engines.publication import (
     shapes,
     staying,
 )
-from reelhouse.engines.views import View, refusal
+from reelhouse.engines.view_sql import View, refusal
 from reelhouse.errors import ReelhouseError
 
 # Readers as old as DuckDB 1.1 open a file of this version.

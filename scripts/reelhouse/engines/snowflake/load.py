@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reelhouse.contract import Column, Entity, entities
-from reelhouse.engines import shape, warehouse
+from reelhouse.engines import raw_schema, warehouse
 from reelhouse.engines.snowflake.connection import (
     Account,
     is_lost,
@@ -37,7 +37,6 @@ FILE_FORMAT = (
 )
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 
-ELSEWHERE = "set SNOWFLAKE_DATABASE to another one"
 # How a declaration has the types that the information schema names.
 DECLARED = {"TEXT": "varchar", "FLOAT": "double", "TIMESTAMP_NTZ": "timestamp"}
 
@@ -65,6 +64,7 @@ class Warehouse(warehouse.Warehouse):
     """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
 
     dialect = Dialect()
+    elsewhere = "set SNOWFLAKE_DATABASE to another one"
 
     def __init__(
         self, account: Account, bucket: str | None = None, source: str = ""
@@ -104,19 +104,19 @@ class Warehouse(warehouse.Warehouse):
             self._run(f"create stage {STAGE}")
         found = self._shapes()
         differing = []
-        for table in shape.tables():
+        for table in raw_schema.tables():
             declared = [(c.name, _known_type(c.data_type)) for c in table.columns]
             if former := found.get(table.name):
                 if list(former.items()) != declared:
-                    shape.check_values(
-                        table, former, self.dialect, self._count, ELSEWHERE
+                    raw_schema.check_values(
+                        table, former, self.dialect, self._count, self.elsewhere
                     )
                     differing.append(table)
             else:
-                columns = shape.definitions(table, _data_type)
+                columns = raw_schema.definitions(table, _data_type)
                 self._run(f"create table if not exists raw.{table.name} ({columns})")
         for table in differing:
-            for sql in shape.reshaping(
+            for sql in raw_schema.reshaping(
                 table, found[table.name], self.dialect, _data_type, " copy grants"
             ):
                 self._run(sql)
@@ -145,9 +145,9 @@ class Warehouse(warehouse.Warehouse):
                 f"({changes})"
             )
 
-    def _shapes(self) -> dict[str, shape.Shape]:
+    def _shapes(self) -> dict[str, raw_schema.Shape]:
         """What the tables in raw are, each type as a declaration has it."""
-        found: dict[str, shape.Shape] = {}
+        found: dict[str, raw_schema.Shape] = {}
         for table, name, data_type, precision, scale in self._rows(
             "select lower(table_name), lower(column_name), data_type, "
             "numeric_precision, numeric_scale from information_schema.columns "

@@ -15,7 +15,7 @@ from reelhouse.engines.publication import (
     staying,
 )
 from reelhouse.engines.snowflake.connection import Account, first_line, literal
-from reelhouse.engines.views import refusal
+from reelhouse.engines.view_sql import refusal
 
 READERS = "serving_read"
 # Snowflake's word for what is not there, or not for this role.

@@ -41,7 +41,7 @@ def query(question: str, target: str | None) -> None:
 @command
 def dashboard(port: int | None, target: str | None) -> None:
     """Serve the dashboards on this machine, until Ctrl-C."""
-    from reelhouse.dashboard.serving import Published, serving_of
+    from reelhouse.dashboard.published import Published, serving_of
     from reelhouse.dashboard.start import HOST, free_port, start
 
     settings = read_settings(None, target)

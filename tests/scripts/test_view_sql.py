@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reelhouse.engines.views import Dialect, published_view
+from reelhouse.engines.view_sql import Dialect, published_view
 from reelhouse.errors import ReelhouseError
 
 # What each engine may have for the text of a view, and what is to come of it.

@@ -16,8 +16,8 @@ from tests.dashboard.conftest import Copy
 from tests.delivery import unbuilt
 
 from reelhouse.dashboard.filters import Filters
+from reelhouse.dashboard.published import Ask, Published, Serving, to_frame
 from reelhouse.dashboard.questions import PAGES, asked
-from reelhouse.dashboard.serving import Ask, Published, Serving, to_frame
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.metrics import metrics
 from reelhouse.settings import Settings
