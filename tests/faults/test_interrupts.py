@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,12 @@ MESSAGE = "reelhouse: Stopped. What was there before is untouched; run it again.
 
 def children(process: int) -> set[int]:
     """Processes that a process has started."""
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return {
-        int(each) for task in tasks for each in (task / "children").read_text().split()
-    }
+    found: set[int] = set()
+    for task in Path(f"/proc/{process}/task").iterdir():
+        # A thread may have ended since.
+        with suppress(OSError):
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 @pytest.mark.long

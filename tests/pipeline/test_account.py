@@ -351,13 +351,13 @@ def test_a_publish_that_is_killed_leaves_nothing_that_the_next_one_trusts(
     for step in ("_make", "_rows"):
         mark(account, "dim_movies", "fct_ratings")
         with pytest.MonkeyPatch.context() as patch:
-            done = getattr(Account, step)
+            done = getattr(Publisher, step)
 
             def then_fail(*arguments: Any, done: Any = done, **named: Any) -> Any:
                 done(*arguments, **named)
                 raise KeyboardInterrupt
 
-            patch.setattr(Account, step, then_fail)
+            patch.setattr(Publisher, step, then_fail)
             with pytest.raises(KeyboardInterrupt):
                 Publisher(account).publish(built("one", "two"))
         # Read, but not yet changed.
