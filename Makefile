@@ -140,7 +140,7 @@ audit: secrets ## Look for secrets, and for known weaknesses (needs a network)
 # One resolution for every Python and system; versions that are locked stay as they
 # are unless ARGS=--upgrade. The run lock takes its versions from the test lock.
 RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --extra dashboard --extra powerbi --extra snowflake \
+	--no-header --no-annotate --extra dashboard --extra snowflake \
 	--extra local --extra checkout $(ARGS)
 
 lock: ## Resolve the lock files anew, with uv

@@ -21,7 +21,6 @@ EXTRAS = {
     **dict.fromkeys(
         ("altair", "pandas", "PIL", "streamlit", "vl_convert"), "dashboard"
     ),
-    **dict.fromkeys(("jsonschema", "referencing"), "powerbi"),
     **dict.fromkeys(("cryptography", "snowflake"), "snowflake"),
     **dict.fromkeys(("fakesnow", "moto"), "local"),
 }
