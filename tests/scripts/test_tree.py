@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.project import PROJECT
-
 from reelhouse.transform.build import PARSED_WITH
 
+PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS = ("models", "tests/data_tests", "snapshots", "analyses", "seeds")
 # The texts of the tree by their path below the project; macros are apart.
 TREE = {
