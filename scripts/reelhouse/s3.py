@@ -332,9 +332,12 @@ def _connect(settings: S3Settings) -> Iterator[Any]:
     import s3fs
     from botocore.exceptions import BotoCoreError
     from fsspec.asyn import sync
+    from fsspec.config import conf
 
     patience = settings.patience
     has_no_tls = (settings.endpoint_url or "").startswith("http:")
+    # What other programs are told in ~/.config/fsspec is none of its business.
+    conf.clear()
     s3 = s3fs.S3FileSystem(
         endpoint_url=settings.endpoint_url,
         key=settings.key,

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec.config
 import pytest
 from click.testing import CliRunner
 from tests.delivery import unbuilt
@@ -23,7 +24,7 @@ from reelhouse.engines.duckdb.publish import put_in_place
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.child import listens
 from reelhouse.run import RunReport
-from reelhouse.s3 import S3Settings
+from reelhouse.s3 import S3Settings, list_objects, upload
 from reelhouse.serving.folders import written_whole
 from reelhouse.settings import read_settings
 from reelhouse.transform.build import describe
@@ -55,6 +56,14 @@ def test_settings_of_other_programs_for_snowflake_are_not_read(tmp_path: Path) -
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (0, "default\n"), ran.stderr
+
+
+def test_settings_of_other_programs_for_s3_are_not_read(
+    s3_server: S3Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"max_concurrency": 0})
+    upload(s3_server, [], "s3://of-this-test")
+    assert list_objects(s3_server, "s3://of-this-test") == []
 
 
 @pytest.mark.parametrize(
