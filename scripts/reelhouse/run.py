@@ -78,7 +78,7 @@ def run(
     progress: Progress | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> RunReport:
-    """Upload (a folder), load, build and publish; all of it, or nothing.
+    """Load, build and publish; all of it, or nothing.
 
     What is out of date is built and tested, or `everything`; with `unit_tests` also the
     unit tests of models whose own rules changed. With `rebuild`, or where the local
@@ -91,11 +91,11 @@ def run(
     report = RunReport()
     tell = progress or (lambda *_: None)
     watch = _Watch(report.seconds, on_step or (lambda _: None))
-    tree = read_tree(settings)
-    watch.lap("parse")
     with (
         writing(settings.warehouse),
-        engine_of(settings).attempt(settings, tree.lasting, rebuild) as attempt,
+        engine_of(settings).attempt(
+            settings, lambda: read_tree(settings).lasting, rebuild
+        ) as attempt,
     ):
         report.former_source = attempt.former_source
         report.recovery = attempt.recovery
@@ -120,6 +120,8 @@ def run(
                     ),
                 )
             watch.lap("load")
+        tree = read_tree(settings)
+        watch.lap("parse")
         with attempt.asking() as ask:
             state = report.state = compare(tree, ask)
         selected = _selected(state, everything or rebuild)

@@ -150,7 +150,7 @@ class ObjectChanged(ReelhouseError):
 
     def __init__(self, address: str, is_removed: bool) -> None:
         self.is_removed = is_removed
-        what = "removed from the bucket" if is_removed else "replaced"
+        what = "removed" if is_removed else "replaced"
         super().__init__(
             f"{_shown(address)} was {what} while it was being read: "
             f"run the command again once the delivery is complete."

@@ -31,6 +31,8 @@ LOGIN_FORMS = {
         "OIDC, AWS, AZURE or GCP",
     ),
 }
+# Where the Snowflake connector looks for settings of other programs; none are here.
+NO_SETTINGS = {"SNOWFLAKE_HOME": str(Path(__file__).parent)}
 TOKEN_LOGINS = ("oauth", "jwt", "programmatic_access_token")
 
 

@@ -227,4 +227,6 @@ def test_a_folder_needs_no_extra_of_the_package(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert call("query", "select * from dim_genres").returncode == 0
     lacking = call("report")
-    assert "not installed: pip install 'reelhouse[dashboard]'." in lacking.stderr
+    assert (
+        "not installed: install reelhouse with its extra 'dashboard'." in lacking.stderr
+    )

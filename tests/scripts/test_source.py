@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.delivery import MOVIES, RATINGS, csv, unbuilt
@@ -15,7 +15,7 @@ from reelhouse.ingest import load as loading
 from reelhouse.ingest import source as module
 from reelhouse.ingest.load import LoadReport, load
 from reelhouse.ingest.source import open_source
-from reelhouse.s3 import ObjectChanged
+from reelhouse.s3 import ObjectChanged, S3Object
 from reelhouse.settings import Settings
 
 LONG_AGO = 1_700_000_000
@@ -55,27 +55,43 @@ def test_files_are_read_where_they_lie(settings: Settings) -> None:
     assert {entry.file for entry in report.entries} == {"movies.csv", "ratings.csv"}
 
 
-def test_what_was_written_long_ago_is_known_by_size_and_time(
+def test_a_file_that_stays_is_known_by_size_and_times(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 0)
     loaded(settings)
     monkeypatch.delattr(module.Folder, "fetch")
     assert loaded(settings).unchanged == 2
 
 
-@pytest.mark.parametrize("ago", [0.5, 3600])
-def test_what_may_be_written_again_at_the_same_time_is_read_again(
-    settings: Settings, ago: float
+def test_a_file_that_may_be_written_again_at_the_same_time_is_read_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, moment = ratings_of(settings), time.time() - ago
-    for each in path.parent.iterdir():
-        os.utime(each, (moment, moment))
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 3600)
     loaded(settings)
+    fetched = []
+    fetch = module.Folder.fetch
+
+    def listen(self: module.Folder, listed: S3Object, *rest: Any) -> Any:
+        fetched.append(listed.key)
+        return fetch(self, listed, *rest)
+
+    monkeypatch.setattr(module.Folder, "fetch", listen)
+    assert loaded(settings).unchanged == 2
+    assert sorted(fetched) == ["movies.csv", "ratings.csv"]
+
+
+def test_a_change_that_keeps_size_and_time_of_writing_is_seen(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 0)
+    loaded(settings)
+    path = ratings_of(settings)
     changed = csv("ratings", [RATINGS[0].replace("4.0", "2.0"), *RATINGS[1:]])
     assert len(changed) == path.stat().st_size
     path.write_bytes(changed)
-    os.utime(path, (moment, moment))
-    assert bool(loaded(settings).entries) == (ago < 1)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    assert [entry.file for entry in loaded(settings).entries] == ["ratings.csv"]
 
 
 def test_a_file_that_changes_under_way_is_read_again(

@@ -29,7 +29,10 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any]:
-    """Add --debug, and turn errors into one sentence and the exit status `failure`."""
+    """Add --project-dir and --debug; turn errors into a sentence and a status.
+
+    The status is `failure`, but for Ctrl-C.
+    """
 
     def told(message: object, debug: bool, status: int = failure) -> SystemExit:
         if debug:
@@ -58,13 +61,6 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
             raise told(error, debug) from error
         except KeyboardInterrupt as error:
             raise told(STOPPED, debug, 130) from error
-        except ModuleNotFoundError as error:
-            extra = EXTRAS.get(f"{error.name}".partition(".")[0], "test")
-            why = (
-                f"This needs {error.name}, which is not installed: "
-                f"pip install 'reelhouse[{extra}]'."
-            )
-            raise told(why, debug) from error
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             why = f"{error.strerror or error}{where}: --debug shows more."
@@ -73,6 +69,13 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
             # What DuckDB makes of Ctrl-C.
             if str(error) == "Query interrupted":
                 raise told(STOPPED, debug, 130) from error
+            missing = f"{getattr(error, 'name', None)}".partition(".")[0]
+            if isinstance(error, ModuleNotFoundError) and missing in EXTRAS:
+                why = (
+                    f"This needs {missing}, which is not installed: install reelhouse "
+                    f"with its extra '{EXTRAS[missing]}'."
+                )
+                raise told(why, debug) from error
             first = (str(error).strip().splitlines() or ["no message"])[0]
             why = (
                 f"Something went wrong that should not ({type(error).__name__}: "

@@ -79,7 +79,8 @@ def _serve(
         _show_serving(variables, what)
         # As Ctrl-C does, so that the server has ended when this process has.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        signal.pause()
+        while True:
+            signal.pause()
     with environment(variables):
         try:
             process = subprocess.Popen(command)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from reelhouse.engines.duckdb.backup import Recovery
 from reelhouse.engines.publication import Build, Publication
-from reelhouse.engines.warehouse import Answering, Ask, Warehouse
+from reelhouse.engines.warehouse import Answering, Ask, Lasting, Warehouse
 from reelhouse.settings import Settings
 
 
@@ -72,11 +71,11 @@ class Engine(Protocol):
         """A way to ask what is built; ReelhouseError where there is no warehouse."""
 
     def attempt(
-        self, settings: Settings, lasting: Mapping[str, str], rebuild: bool
+        self, settings: Settings, lasting: Lasting, rebuild: bool
     ) -> AbstractContextManager[Attempt]:
         """An attempt at a run; what is left of it at the end of the block is undone.
 
-        `lasting` names the tables, as schema.table, that builds add to, by unique id.
+        `lasting` tells the tables, as schema.table, that builds add to, by unique id.
         """
 
     def publish(self, settings: Settings, build: Build) -> Publication:

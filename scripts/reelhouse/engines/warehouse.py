@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ ONE_SELECT = "Ask one question at a time: write one select."
 
 # The rows of an answer.
 Ask = Callable[[str], list[tuple[Any, ...]]]
+Lasting = Callable[[], Mapping[str, str]]
 # The names of an answer's columns, in lower case from Snowflake, and its rows.
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 Answering = Callable[[str], Answer]
@@ -48,9 +49,6 @@ class Dialect(Protocol):
 
     def try_cast(self, text: str, data_type: str) -> str:
         """The text as a value of the type, null where it is none."""
-
-    def as_text(self, value: str) -> str:
-        """A whole number as text, digits alone."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +234,7 @@ class Warehouse(ABC):
         return int(load_id), loaded_at
 
     def load_ids(self) -> list[int]:
+        """The numbers of all loads, in their order."""
         rows = self._rows("select load_id from raw.loads order by load_id")
         return [int(load_id) for (load_id,) in rows]
 

@@ -79,7 +79,7 @@ def _type_rules(
     column: Column, text: str, value: str, dialect: Dialect
 ) -> list[tuple[str, str]]:
     if column.data_type == "bigint":
-        exact = f"{dialect.as_text(value)} = {text}"
+        exact = f"cast({value} as varchar) = {text}"
         return [(exact, f"{column.header}: not a whole number")]
     number = dialect.whole_text(text, NUMBER)
     rules = [(number, f"{column.header}: not a number")]

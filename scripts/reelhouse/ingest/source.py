@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from reelhouse.contract import Listing, entities, sort_out
 from reelhouse.errors import ReelhouseError
@@ -67,9 +67,9 @@ class Source(Protocol):
 class Bucket:
     """The objects under an S3 address."""
 
+    is_in_place: ClassVar[bool] = False
     s3: S3Settings
     url: str
-    is_in_place: bool = False
 
     def opened(self) -> AbstractContextManager[None]:
         return one_client(self.s3)
@@ -94,12 +94,13 @@ class Bucket:
 class Folder:
     """The files of a folder, read where they lie.
 
-    An ETag is made of a file's size and time of writing. With that of a file which may
-    be written again at the same time stands when it was looked at.
+    An ETag is made of a file's size and of the times when it was written and changed,
+    of which the second cannot be set. With that of a file which may be written again
+    at the same time stands when it was looked at.
     """
 
+    is_in_place: ClassVar[bool] = True
     path: Path
-    is_in_place: bool = True
     looked_at: float = field(default_factory=time.time)
 
     def opened(self) -> AbstractContextManager[None]:
@@ -109,9 +110,12 @@ class Folder:
         now = datetime.now(UTC)
         found = {}
         for name in _files_of(self.path):
-            file = (self.path / name).stat()
-            etag = f"{file.st_size:x}-{file.st_mtime_ns:x}"
-            if self.looked_at - file.st_mtime < SETTLED_SECONDS:
+            try:
+                file = (self.path / name).stat()
+            except FileNotFoundError:
+                continue
+            etag = f"{file.st_size:x}-{file.st_mtime_ns:x}-{file.st_ctime_ns:x}"
+            if self.looked_at - file.st_ctime < SETTLED_SECONDS:
                 etag += f"-{self.looked_at:f}"
             # Whatever is in it was there when it was listed.
             found[name] = S3Object(name, etag, file.st_size, now)

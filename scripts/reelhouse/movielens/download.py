@@ -19,6 +19,7 @@ import requests
 
 from reelhouse.contract import entities
 from reelhouse.errors import ReelhouseError
+from reelhouse.progress import Progress
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
 LICENCE = "MOVIELENS-LICENCE.txt"
@@ -50,8 +51,6 @@ The full terms: {url}/{name}-README.html
 """
 SAME_TERMS = "allowed under the same terms"
 WITH_PERMISSION = "not without their permission"
-
-Progress = Callable[[str, int, int], None]
 
 
 class DownloadError(ReelhouseError):

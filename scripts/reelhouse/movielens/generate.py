@@ -5,7 +5,7 @@ The parts are in `reelhouse.movielens.generator`; data/README.md describes the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,7 @@ from reelhouse.movielens.generator.shape import (
 from reelhouse.movielens.generator.tagging import Tagging
 from reelhouse.movielens.generator.vocabulary import Genome, make_genome, make_typed
 from reelhouse.movielens.generator.words import NO_GENRES
-
-Progress = Callable[[str, int, int], None]
+from reelhouse.progress import Progress
 
 HEADERS = {
     "movies.csv": "movieId,title,genres",

@@ -16,7 +16,7 @@ from dbt_common.events.event_manager import EventManager
 from dbt_common.events.event_manager_client import ctx_set_event_manager
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import environment, project
+from reelhouse.settings import NO_SETTINGS, environment, project
 
 # What a listener is told; most events of a node are for a log.
 HEARD = {
@@ -58,7 +58,8 @@ def invoke(
     ctx_set_event_manager(_Events())
     try:
         # Each flag of dbt is a variable, too.
-        with _less_search_for_garbage(), environment({}, without=("DBT_",)):
+        clean = environment(NO_SETTINGS, without=("DBT_",))
+        with _less_search_for_garbage(), clean:
             outcome = dbtRunner(manifest, [listen] if listen else None).invoke(
                 [
                     # Artifacts that nobody reads take as long as a small build.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from reelhouse.engines.duckdb.connection import (
 from reelhouse.engines.duckdb.load import Warehouse, open_warehouse
 from reelhouse.engines.duckdb.publish import prepare, put_in_place
 from reelhouse.engines.publication import Build, Publication, standing
-from reelhouse.engines.warehouse import Ask
+from reelhouse.engines.warehouse import Ask, Lasting
 from reelhouse.locking import full_disk, is_of_full_disk
 from reelhouse.settings import Settings
 
@@ -27,7 +27,7 @@ from reelhouse.settings import Settings
 @contextmanager
 def attempt(
     settings: Settings,
-    lasting: Mapping[str, str],  # noqa: ARG001
+    lasting: Lasting,  # noqa: ARG001
     rebuild: bool,
 ) -> Iterator[Attempt]:
     """An attempt in a copy, which is gone at the end if it has not taken its place."""

@@ -36,9 +36,6 @@ class Dialect:
     def try_cast(self, text: str, data_type: str) -> str:
         return f"try_cast({text} as {data_type})"
 
-    def as_text(self, value: str) -> str:
-        return f"cast({value} as varchar)"
-
 
 class Warehouse(warehouse.Warehouse):
     """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""

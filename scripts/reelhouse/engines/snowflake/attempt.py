@@ -18,7 +18,7 @@ from reelhouse.engines.snowflake.connection import (
 )
 from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
 from reelhouse.engines.snowflake.publish import Publisher
-from reelhouse.engines.warehouse import Ask
+from reelhouse.engines.warehouse import Ask, Lasting
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
@@ -27,15 +27,13 @@ LEDGER = "state.nodes"
 
 
 @contextmanager
-def attempt(
-    settings: Settings, lasting: Mapping[str, str], rebuild: bool
-) -> Iterator[Attempt]:
+def attempt(settings: Settings, lasting: Lasting, rebuild: bool) -> Iterator[Attempt]:
     """An attempt in an account, which is undone unless it comes to its end.
 
-    A killed one is undone by the next. `lasting` are the tables that builds add to.
+    A killed one is undone by the next. `lasting` tells the tables that builds add to.
     """
     with open_warehouse(settings) as warehouse:
-        attempted = Attempt(settings, warehouse, lasting, rebuild)
+        attempted = Attempt(settings, warehouse, lasting(), rebuild)
         try:
             yield attempted
         except BaseException as error:
@@ -54,8 +52,8 @@ def _undo(undo: Undo, error: BaseException) -> None:
     why = "the connection was lost" if is_lost(error) else first_line(error)
     raise ReelhouseError(
         f"What this run loaded and built in the account is not undone yet ({why}): "
-        f"the next `reelhouse run --target prod` undoes it before all else, and "
-        f"readers keep what was published before."
+        f"the next `reelhouse run --target {undo.account.target}` undoes it before all "
+        f"else, and readers keep what was published before."
     ) from error
 
 

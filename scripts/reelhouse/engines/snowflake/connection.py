@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import environment, project, variables
+from reelhouse.settings import NO_SETTINGS, environment, project, variables
 
 # Seconds after which a login, an account that does not answer, and a statement are
 # given up; while a statement runs, an account says so at least every minute.
@@ -32,8 +31,9 @@ NO_ANSWER = 250_003
 class Account:
     """The database of an account, as an open connection sees it."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, target: str) -> None:
         self.connection = connection
+        self.target = target
 
     def run(self, sql: str, *values: object) -> Any:
         """Run a statement in which each ? stands for a value; its cursor."""
@@ -93,7 +93,7 @@ class Account:
         if "published_tables" not in names:
             raise ReelhouseError(
                 "The account has no published tables yet: run `reelhouse run --target "
-                "prod` first."
+                f"{self.target}` first."
             )
         return names
 
@@ -106,7 +106,7 @@ def open_account(target: str = "prod") -> Iterator[Account]:
     """
     connection = connect(target)
     try:
-        yield Account(connection)
+        yield Account(connection, target)
     except connector().errors.Error as error:
         if is_lost(error):
             raise ReelhouseError(
@@ -201,9 +201,7 @@ def connector() -> Any:
     raises as well.
     """
     logging.getLogger("snowflake.connector").addHandler(logging.NullHandler())
-    # It reads the user's own settings of other programs, and there are none here.
-    home = environment({"SNOWFLAKE_HOME": str(Path(__file__).parent)})
-    with warnings.catch_warnings(), home:
+    with warnings.catch_warnings(), environment(NO_SETTINGS):
         warnings.simplefilter("ignore")
         import snowflake.connector
         import snowflake.connector.util_text

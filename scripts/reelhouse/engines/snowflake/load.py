@@ -56,9 +56,6 @@ class Dialect:
         inside = f"{value} between {SMALLEST} and {LARGEST}"
         return f"case when {inside} then {value} end"
 
-    def as_text(self, value: str) -> str:
-        return f"cast({value} as varchar)"
-
 
 class Warehouse(warehouse.Warehouse):
     """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
