@@ -64,7 +64,8 @@ def build_of(state: State) -> Build:
         if node.published
     ]
     relations.sort(key=lambda each: each.kind)
-    models = sum(nodes[each].kind == "model" for each in read)
+    built = [nodes[each] for each in read if nodes[each].materialized != "ephemeral"]
+    models = sum(node.kind == "model" for node in built)
     return Build(state.load_id, len(tests), models, relations)
 
 

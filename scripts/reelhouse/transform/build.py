@@ -213,7 +213,9 @@ def _add(report: BuildReport, result: Any) -> None:
     status = str(result.status)
     kind = str(result.node.resource_type)
     if status in {"error", "fail", "runtime error"}:
-        message = " ".join((result.message or status).split())
+        # Which macros dbt went through tells a reader nothing.
+        message = (result.message or status).partition("> in macro ")[0]
+        message = " ".join(message.split())
         report.failures.append(Failure(result.node.name, kind, message))
     elif status == "skipped":
         report.skipped += 1
