@@ -195,8 +195,11 @@ def test_raw_tables_are_equal(
     left = {each.key for each in list_objects(s3_server, delivery.url)}
     assert left == FIRST.keys() - {"genome-scores.csv"}
     delivery.close()
-    # What differs in values and columns alone is one form.
-    forms = {re.sub(r"'[^']*'|[0-9]+", "", sql): sql for sql in said}
+    # What differs in values and columns alone is one form. The linter knows no bound
+    # values.
+    forms = {
+        re.sub(r"'[^']*'|[0-9]+", "", sql): sql.replace("?", "null") for sql in said
+    }
     assert len(forms) > 50
     linter = Linter(dialect="snowflake")
     unread = {
