@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full test-snowflake mutants faults budget fuzz check
+.PHONY: help run test test-full test-snowflake nightly faults budget fuzz check
 .PHONY: base build-changed difference docs
 .PHONY: secrets audit lock clean
 .PHONY: check-types check-dev check-prod check-sql
@@ -31,19 +31,19 @@ run: ## Install what a run needs, then run the whole way on the sample
 	@$(BIN)/reelhouse run --report $(ARGS)
 
 test: check ## Install what tests need, then run every check and test
-	@$(BIN)/python -m pytest -m 'not long and not trial' --durations=15 $(ARGS)
+	@$(BIN)/python -m pytest -m 'not long and not nightly' --durations=15 $(ARGS)
 
 test-full: ## Run the tests that take longer
 	@sh scripts/install.sh test
-	@$(BIN)/python -m pytest -n2 -m 'long and not trial' --durations=15 $(ARGS)
+	@$(BIN)/python -m pytest -n2 -m 'long and not nightly' --durations=15 $(ARGS)
 
 test-snowflake: ## Test a real account: see docs/snowflake.md
 	@sh scripts/install.sh test
 	@REELHOUSE_TEST_ACCOUNT=1 $(BIN)/python -m pytest -m long -n0 -q -s tests/snowflake $(ARGS)
 
-mutants: ## Break the models' rules one by one, to see that their tests notice
+nightly: ## Break each rule to see that a test notices; the longest tests
 	@sh scripts/install.sh test
-	@$(BIN)/python -m pytest -m long -n0 -q -s tests/mutants $(ARGS)
+	@$(BIN)/python -m pytest -m 'nightly and not fault' --durations=15 $(ARGS)
 
 faults: ## Try every fault of docs/faults.md for real, and write its table
 	@sh scripts/install.sh test

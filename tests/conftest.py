@@ -53,7 +53,9 @@ FIRST = (
     "test_real_account.py",
     "test_readme.py",
     "test_recipes.py",
+    "test_ledger.py",
     "test_mutants.py",
+    "test_own_data.py",
     "test_bench.py",
 )
 

@@ -85,14 +85,14 @@ def fail(disk: Disk, *command: str) -> str:
     return run.step()
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 def test_a_full_disk_stops_a_load_and_a_run(disk: Disk) -> None:
     disk.leave(0)
     assert fail(disk, "load") == "load"
     assert fail(disk, "run") == "start"
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 def test_a_run_works_again_when_there_is_room(disk: Disk, desks: Desks) -> None:
     """Whatever the disk has room for, from the copy to all but the last table."""
     database, published = (len(content) for content in disk.desk.prints())

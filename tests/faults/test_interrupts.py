@@ -30,7 +30,7 @@ def children(process: int) -> set[int]:
     return found
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_a_run_and_its_server_stop(desk: Desk) -> None:
     """As in a terminal, where Ctrl-C reaches every process in the foreground."""
     before = desk.prints()
@@ -65,7 +65,7 @@ def test_a_run_and_its_server_stop(desk: Desk) -> None:
 MOMENTS = [("load", 0.0), ("build", 0.0), ("build", 0.3), ("publish", 0.0)]
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.parametrize(("step", "share"), MOMENTS)
 def test_the_next_run_is_right(
     desk: Desk, desks: Desks, step: str, share: float

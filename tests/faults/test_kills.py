@@ -44,7 +44,7 @@ def kill(desk: Desk, desks: Desks, seconds: float, step: str | None = None) -> s
     return run.step()
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_three_kills_in_a_row_leave_no_trace(desks: Desks, desk: Desk) -> None:
     """One in each step, and none of the runs between comes to its end."""
     shares = {"load": 0.0, "build": 0.3, "publish": 0.0}
@@ -62,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("part", range(1, parts + 1))
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 def test_kills_at_random_moments_leave_no_trace(
     part: int, desks: Desks, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

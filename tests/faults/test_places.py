@@ -12,7 +12,7 @@ from tests.faults.conftest import Desk, Desks
 ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8"}
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("21")
 def test_a_run_elsewhere_publishes_the_same(desk: Desk, desks: Desks) -> None:
     run = desk.start(variables=ELSEWHERE)
@@ -20,7 +20,7 @@ def test_a_run_elsewhere_publishes_the_same(desk: Desk, desks: Desks) -> None:
     desks.check_desk(desk)
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("21")
 @pytest.mark.parametrize("zone", ["America/St_Johns", "Asia/Kathmandu"])
 def test_a_machine_without_any_utf8_publishes_the_same(

@@ -40,7 +40,7 @@ READ = "^GET .*/ratings.csv"
 
 def failing(*numbers: str, quick: bool = False, **answers: Answer) -> list[Any]:
     """Cases of some faults; all but the quick ones are left to the long tests."""
-    marks = [pytest.mark.fault(*numbers), *([] if quick else [pytest.mark.trial])]
+    marks = [pytest.mark.fault(*numbers), *([] if quick else [pytest.mark.nightly])]
     return [
         pytest.param(answer, marks=marks, id=name.replace("_", " "))
         for name, answer in answers.items()
@@ -114,7 +114,7 @@ def check(expected: list[tuple[Any, ...]], found: list[tuple[Any, ...]]) -> None
 
 @pytest.mark.parametrize(
     "on",
-    [pytest.param(LIST, id="listing", marks=pytest.mark.trial), READ],
+    [pytest.param(LIST, id="listing", marks=pytest.mark.nightly), READ],
     ids=lambda _: "reading",
 )
 @pytest.mark.parametrize("fault", FAULTS)
@@ -166,7 +166,7 @@ def test_a_lasting_fault_names_the_object_and_changes_nothing(
     ("on", "fault", "message"),
     [
         pytest.param(
-            *each, id=name, marks=[pytest.mark.trial] * (name != "may not read")
+            *each, id=name, marks=[pytest.mark.nightly] * (name != "may not read")
         )
         for name, each in REFUSALS.items()
     ],
@@ -247,7 +247,7 @@ RUNS = {
         pytest.param(
             *each,
             id=name,
-            marks=pytest.mark.long if name == "no permission" else pytest.mark.trial,
+            marks=pytest.mark.long if name == "no permission" else pytest.mark.nightly,
         )
         for name, each in RUNS.items()
     ],

@@ -67,7 +67,7 @@ def readers(published: Path, count: int = 2) -> Iterator[list[int]]:
         reads += map(int, said.split())
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.fault("15", "16")
 def test_a_run_keeps_other_writers_out_and_readers_in(desk: Desk, desks: Desks) -> None:
     """The others meet a run that is stopped in its build, and then goes on."""
@@ -92,7 +92,7 @@ def test_a_run_keeps_other_writers_out_and_readers_in(desk: Desk, desks: Desks) 
     desks.check_desk(desk)
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("15")
 @pytest.mark.parametrize(
     "commands", [("run", "run"), ("load", "load"), ("load", "run")], ids="-".join
@@ -135,7 +135,7 @@ def holds(process: int, file: Path) -> bool:
     return any(handle.exists() and handle.samefile(file) for handle in handles)
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("15")
 def test_a_run_waits_for_no_dbt_that_builds(
     desk: Desk, desks: Desks, dbt: subprocess.Popen[str]
@@ -148,7 +148,7 @@ def test_a_run_waits_for_no_dbt_that_builds(
     desks.check_desk(desk)
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("15")
 def test_two_dbt_builds_are_one_after_the_other(
     desk: Desk, desks: Desks, dbt: subprocess.Popen[str], tmp_path: Path
@@ -173,7 +173,7 @@ def test_two_dbt_builds_are_one_after_the_other(
     desks.check_desk(desk)
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("16")
 def test_readers_see_one_of_two_versions_during_a_hundred_publishes(
     desk: Desk, desks: Desks, tmp_path: Path

@@ -261,7 +261,7 @@ def break_rule(story: Story, mutant: Mutant, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(each, name, broken[name])
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_the_ledger_passes_each_check(
     begun: Story, check: Callable[[Story], None]
@@ -269,7 +269,7 @@ def test_the_ledger_passes_each_check(
     check(begun)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
 def test_a_check_notices_each_mutant(
     begun: Story, mutant: Mutant, monkeypatch: pytest.MonkeyPatch

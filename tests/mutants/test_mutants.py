@@ -229,7 +229,7 @@ def verdicts(
     return [found[mutant] for mutant in mutants]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_every_mutant_is_caught(
     verdicts: list[Verdict], request: pytest.FixtureRequest
 ) -> None:
@@ -239,7 +239,7 @@ def test_every_mutant_is_caught(
     assert [each for each in tried if each.result != "caught"] == []
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("name", "result", "by"),
     [

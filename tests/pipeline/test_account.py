@@ -58,7 +58,7 @@ def may(account: Account, *what: str) -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.usefixtures("emulator")
 def test_readers_may_read_what_is_published_and_nothing_else(
     delivery: Delivery,
@@ -143,7 +143,7 @@ main(["run", "--target", "prod"])
 
 
 @pytest.mark.fault("23")
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("step", ["load ratings.csv", "build", "publish"])
 def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
@@ -500,7 +500,7 @@ UNDER_WAY = {
 }
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("1", "23")
 @pytest.mark.usefixtures("emulator")
 def test_kills_leave_no_trace_in_the_account(tmp_path: Path) -> None:
@@ -549,7 +549,7 @@ REFUSALS = {
 }
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("23")
 @pytest.mark.usefixtures("emulator")
 def test_refusals_leave_no_trace_in_the_account(tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_history_survives_a_full_refresh(told: Delivery) -> None:
     assert snapshots(told) == recorded
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("20")
 @pytest.mark.fault("20")
 def test_an_unreadable_warehouse_is_put_aside_and_made_anew(
@@ -295,7 +295,7 @@ def test_an_unreadable_warehouse_is_put_aside_and_made_anew(
     assert history(copy, 4) == history(told, 4)
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("20")
 def test_a_lost_warehouse_comes_back_from_its_backup(
     told: Delivery, tmp_path: Path
@@ -330,7 +330,7 @@ def test_a_lost_warehouse_comes_back_from_its_backup(
             report = copy.run()
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("20")
 def test_a_backup_of_another_warehouse_is_put_aside(
     told: Delivery, tmp_path: Path

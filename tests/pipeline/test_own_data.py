@@ -23,7 +23,7 @@ def cells(line: str, separator: str) -> list[str]:
     return [cell for cell in re.split(separator, line.strip()) if cell]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_a_bookshop_takes_the_place_of_movielens(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     printed: list[list[str]] = []

@@ -108,7 +108,7 @@ def tables() -> dict[str, str]:
         return {name: str(account.ask(f"select * from {name}")) for (name,) in names}
 
 
-@pytest.mark.trial
+@pytest.mark.nightly
 @pytest.mark.fault("22")
 def test_no_secret_is_written_down(
     secrets: Secrets, delivery: Delivery, tmp_path: Path

@@ -125,7 +125,7 @@ STEPS: dict[str, Callable[[Story], object]] = {
 STEPS |= {f"edit of {kind}": partial(Story.toggle, kind=kind) for kind in EDITS}
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @settings(
     max_examples=3,
     deadline=None,

@@ -155,7 +155,7 @@ def test_the_page_keeps_its_text_and_holds_every_figure() -> None:
         assert f"{line}\n" in text
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_bench_measures_every_contender(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
