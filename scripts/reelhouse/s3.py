@@ -124,7 +124,7 @@ class S3Settings:
     """
 
     endpoint_url: str | None = None
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
     region: str | None = None
     is_local: bool = False

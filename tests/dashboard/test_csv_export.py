@@ -12,13 +12,27 @@ from reelhouse.serving.csv_export import neutralised, to_csv
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1", '=HYPERLINK("//x")', "-"],
+    [
+        *("=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1", '=HYPERLINK("//x")', "-"),
+        *("＝1+1", "＋1", "－1", "＠sum(a1)", "\ttab", "\r", "\n=1"),
+        *(
+            " =1",
+            "   @sum(a1)",
+            "\u3000＝1",
+            "\xa0=1",
+            "\ufeff=1",
+            "\u200b-1",
+            "\x01+1",
+        ),
+    ],
 )
 def test_a_formula_becomes_text(text: str) -> None:
     assert neutralised(text) == "'" + text
 
 
-@pytest.mark.parametrize("value", ["a=1", " =1", "", "'=1", "1", -1, -1.5, None, True])
+@pytest.mark.parametrize(
+    "value", ["a=1", " 1", "", "'=1", "–1", "—", " ", "1", -1, -1.5, None, True]
+)
 def test_anything_else_stays_as_it_is(value: object) -> None:
     assert neutralised(value) is value
 

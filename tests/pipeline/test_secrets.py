@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 from tests.delivery import Delivery
 from tests.project import PROJECT
 
 from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.local.bucket import environment as aws_variables
+from reelhouse.local.emulator import EmulatorSettings, serve_emulator
 from reelhouse.local.emulator import environment as account_variables
-from reelhouse.local.emulator import serve_emulator
 from reelhouse.settings import environment as variables
 
 pytestmark = pytest.mark.long
@@ -32,7 +32,7 @@ FAIL = """
 from reelhouse import run
 from reelhouse.cli import main
 
-run.UNIT_TESTS_LEFT_OUT += ("--vars", "{min_rated_at: '2010-01-01'}")
+run.NO_UNIT_TESTS += ("--vars", "{min_rated_at: '2010-01-01'}")
 main()
 """
 
@@ -40,7 +40,7 @@ main()
 class Secrets:
     """Values that must not be seen, as environment variables, and their parts."""
 
-    def __init__(self) -> None:
+    def __init__(self, emulator: EmulatorSettings) -> None:
         self.variables = {
             name: f"canary{uuid.uuid4().hex}"
             for name in (
@@ -51,7 +51,7 @@ class Secrets:
             )
         }
         self.parts = list(self.variables.values())
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        key = load_der_private_key(base64.b64decode(emulator.private_key), None)
         passphrase = self.variables["SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"].encode()
         for encryption in (
             serialization.NoEncryption(),
@@ -76,11 +76,12 @@ class Secrets:
 @pytest.fixture
 def secrets(delivery: Delivery) -> Iterator[Secrets]:
     """Secrets in the environment, with which an account and a bucket let us in."""
-    secrets = Secrets()
     with (
         serve_emulator() as emulator,
         variables(
-            aws_variables(delivery.s3) | account_variables(emulator) | secrets.variables
+            aws_variables(delivery.s3)
+            | account_variables(emulator)
+            | (secrets := Secrets(emulator)).variables
         ),
     ):
         yield secrets

@@ -845,6 +845,45 @@ def test_d22_a_login_fails_as_told(
     Client(settings, database, user="REFUSED").connection.close()
 
 
+@pytest.mark.fault("25")
+def test_d23_no_statement_opens_a_file(sql: Client, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.csv"
+    kept.write_text("a\nsecret\n")
+    for statements in (
+        (f"select content from read_text('{kept}')",),
+        (f"select * from '{kept}'",),
+        (f"create table public.t1 as select * from read_csv('{kept}')",),
+        (f"attach '{tmp_path}/new.duckdb' as other",),
+        (f"copy (select 1) to '{tmp_path}/out.csv'",),
+        ("set enable_external_access = true", f"select * from read_text('{kept}')"),
+    ):
+        with pytest.raises(DatabaseError):
+            sql(*statements)
+    sql("create or replace table public.t (a varchar)", "create stage public.s")
+    sql(f"put 'file://{kept}' @public.s auto_compress = false")
+
+    def copy(stage: str, name: str) -> None:
+        sql(
+            f"copy into public.t (a) from (select $1 from '@{stage}/') "
+            f"files = ('{name}') force = true file_format = (type = csv "
+            "field_optionally_enclosed_by = '\"' escape_unenclosed_field = none "
+            "null_if = () skip_header = 1 empty_field_as_null = false "
+            "error_on_column_count_mismatch = false)"
+        )
+
+    copy("public.s", "kept.csv")
+    for number, url in enumerate((f"file://{tmp_path}/", f"{tmp_path}/")):
+        sql(f"create stage public.f{number} url = '{url}'")
+        with pytest.raises(DatabaseError):
+            copy(f"public.f{number}", "kept.csv")
+    up = "../" * 12 + str(kept).lstrip("/")
+    for name in (str(kept), up):
+        with pytest.raises(DatabaseError, match="was not found"):
+            copy("public.s", name)
+    assert sql("select a from public.t") == [("secret",)]
+    assert {path.name for path in tmp_path.iterdir()} == {"kept.csv"}
+
+
 def test_every_deviation_is_listed_and_tested() -> None:
     from reelhouse.local.emulator.deviations import DEVIATIONS
     from reelhouse.local.emulator.session import Account  # noqa: F401

@@ -125,7 +125,19 @@ def test_a_path_that_no_engine_takes_is_named(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "shown"),
-    [("a [b] c", "a [b] c"), ("red\x1b[31m", "red\\x1b[31m"), ("two\rlines", "two\\r")],
+    [
+        ("a [b] c", "a [b] c"),
+        ("red\x1b[31m", "red\\x1b[31m"),
+        ("two\rlines", "two\\rlines"),
+        ("two\nlines", "two\\nlines"),
+        ("left\u202eright", "left\\u202eright"),
+        # What a forge would obey.
+        ("::error::gone", ":\\x3aerror::gone"),
+        ("a\n  ::set-env name=a::b", "a\\n  :\\x3aset-env name=a::b"),
+        ("a ##[group]b", "a ##\\x5bgroup]b"),
+        ("1::1193::5::978300760", "1:\\x3a1193:\\x3a5::978300760"),
+        ("a::b", "a::b"),
+    ],
 )
 def test_a_path_is_shown_as_it_is(
     path: str, shown: str, capsys: pytest.CaptureFixture[str]

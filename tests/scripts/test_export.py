@@ -114,6 +114,8 @@ def test_csv_holds_numbers_as_they_are_and_runs_no_text(
         ["6", "two\nlines", "3.5", "0.00", "", "", "true"],
     ]
     assert records(folder / "titles.csv")[1] == ["'=1+1"]
+    call(tmp_path / "as is", "--format", "csv", "--as-is")
+    assert records(tmp_path / "as is" / "titles.csv")[1] == ["=1+1"]
     assert records(folder / "none.csv") == [["film_id", "title"]]
     with duckdb.connect() as connection:
         back = connection.execute(
@@ -131,7 +133,7 @@ def test_csv_holds_numbers_as_they_are_and_runs_no_text(
     texts=st.lists(
         st.builds(
             str.__add__,
-            st.sampled_from(["", "=", "+", "-", "@", "\t", "\r", "\n", " =", "'", "é"]),
+            st.sampled_from(["", *"=+-@\t\r\n'é＝＠", " =", "\u3000＋", "\ufeff-"]),
             st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=4),
         )
     )

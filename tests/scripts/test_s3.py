@@ -624,7 +624,7 @@ def test_the_ordinary_aws_variables_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _put(s3_server, f"s3://{bucket}", "ratings.csv", BODY, tmp_path)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.key or "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint_url or "")
     assert _keys(S3Settings(), f"s3://{bucket}") == ["ratings.csv"]

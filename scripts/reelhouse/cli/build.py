@@ -252,7 +252,7 @@ def _show_failures(report: BuildReport, failed: Path | None) -> None:
         kind = failure.kind.replace("_", " ")
         show.err.print(
             f"  [red]✗[/] {kind} {show.safe(failure.name)}\n"
-            f"      {show.safe(failure.message)}",
+            f"      {show.safe(failure.message, may_break=True)}",
             soft_wrap=True,
         )
     if report.skipped:

@@ -36,7 +36,7 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
 
     def told(message: object, debug: bool, status: int = failure) -> SystemExit:
         if debug:
-            traceback.print_exc()
+            show.err.print(show.safe(traceback.format_exc(), True), soft_wrap=True)
         else:
             show.error(message)
         return SystemExit(status)

@@ -93,7 +93,7 @@ def as_text(comparison: Comparison, show_all: bool = False) -> None:
             lines = "\n".join(f"  {line}" for line in differences(each))
             show.out.print(
                 f"\n[bold]{show.safe(each.name)}[/]{show.safe(_matched(each))}\n"
-                f"{show.safe(lines)}",
+                f"{show.safe(lines, may_break=True)}",
                 soft_wrap=True,
             )
     if shown:
@@ -139,7 +139,9 @@ def as_json(comparison: Comparison, left: str, right: str) -> None:
         "is_equal": comparison.is_equal,
         "tables": tables,
     }
-    click.echo(json.dumps(_as_json(whole), indent=2, allow_nan=False))
+    text = json.dumps(_as_json(whole), indent=2, allow_nan=False)
+    # What a forge would obey in a log is another way to write the same text.
+    click.echo(text.replace("##[", r"##\u005b"))
 
 
 def differences(table: TableComparison) -> list[str]:

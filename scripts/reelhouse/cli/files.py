@@ -112,14 +112,16 @@ def _show_generated(report: GenerateReport) -> None:
     show.out.print(grid)
     if report.manifest:
         show.out.print(
-            f"{show.count(report.planted, 'fault')} planted: {report.manifest}"
+            f"{show.count(report.planted, 'fault')} planted: "
+            f"{show.place(report.manifest)}",
+            soft_wrap=True,
         )
     show.out.print(f"\nreelhouse run --source {show.argument(report.out)}")
 
 
 def _show_terms(text: str) -> None:
     """The terms of a data set, where a person sees them and a pipe does not."""
-    show.err.print(show.safe(text), soft_wrap=True)
+    show.err.print(show.safe(text, may_break=True), soft_wrap=True)
 
 
 def _show_downloaded(report: DownloadReport) -> None:

@@ -91,20 +91,25 @@ def report(target: str | None, out: Path | None, pictures: Path | None) -> None:
     show_default=True,
     help="Parquet keeps types; CSV opens anywhere.",
 )
+@click.option(
+    "--as-is",
+    is_flag=True,
+    help="Leave text in CSV as it is, for programs: a spreadsheet may run it.",
+)
 @target_option
 @command
-def export(folder: Path, form: Any, target: str | None) -> None:
+def export(folder: Path, form: Any, as_is: bool, target: str | None) -> None:
     """Write the published tables into DIR, a file each.
 
     An earlier export there is replaced as a whole; anything else is left alone, and
     refused. In CSV, text that a spreadsheet would run as a formula has an apostrophe
-    before it.
+    before it, such as '@home; --as-is leaves it out.
     """
     from reelhouse.serving.export import export as export_tables
 
     settings = read_settings(None, target)
     with show.steps() as progress:
-        made = export_tables(settings, folder, form, progress)
+        made = export_tables(settings, folder, form, progress, as_is)
     _show_exported(made)
 
 

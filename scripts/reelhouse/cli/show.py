@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,10 @@ from rich.progress import (
 from rich.table import Table
 
 from reelhouse.settings import project
+
+# What a forge obeys where it stands in a log, as ::error::text and ##[group].
+COMMANDS = re.compile(r"::(?=.*::)|##\[")
+CHANGED = {"::": r":\x3a", "##[": r"##\x5b"}
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -126,10 +131,15 @@ def argument(path: Path) -> str:
     return safe(quote(short(path)))
 
 
-def safe(text: object) -> str:
-    """A text for a console, in which nothing acts as markup or on the terminal."""
-    shown = (
-        char if char.isprintable() or char == "\n" else ascii(char)[1:-1]
+def safe(text: object, may_break: bool = False) -> str:
+    """A text for a console, in which nothing acts as markup, on a terminal or on CI.
+
+    It stays on one line unless it `may_break`.
+    """
+    shown = "".join(
+        char
+        if char.isprintable() or (may_break and char == "\n")
+        else ascii(char)[1:-1]
         for char in str(text)
     )
-    return escape("".join(shown))
+    return escape(COMMANDS.sub(lambda found: CHANGED[found[0]], shown))

@@ -14,13 +14,16 @@ USUAL_PORT = 8501
 APP = Path(__file__).with_name("app.py")
 
 # Streamlit reads options of the user and of the folder too; these outrank them.
-OPTIONS = {
+OPTIONS: dict[str, str | tuple[str, ...]] = {
     # Nothing is asked of other machines, and nobody else is let in.
     "server.address": HOST,
     "browser.serverAddress": HOST,
     "browser.gatherUsageStats": "false",
     "server.showEmailPrompt": "false",
     "server.headless": "true",
+    # A web page whose name leads here is no reader.
+    "server.allowedHosts": (HOST, "localhost"),
+    "server.enableCORS": "true",
     "server.baseUrlPath": "",
     "server.sslCertFile": "",
     "server.sslKeyFile": "",
@@ -61,7 +64,11 @@ def start(settings: Settings, port: int) -> None:
     from streamlit.web import cli as streamlit
 
     options = OPTIONS | app_options() | {"server.port": str(port)}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments = [
+        f"--{name}={each}"
+        for name, value in options.items()
+        for each in ((value,) if isinstance(value, str) else value)
+    ]
     variables = {
         "DBT_TARGET": settings.target,
         "REELHOUSE_WAREHOUSE": str(settings.warehouse),

@@ -18,6 +18,8 @@ MAX_LINE_BYTES = 65_536
 
 # What is said of a question that is not one select.
 ONE_SELECT = "Ask one question at a time: write one select."
+# The most that a question may take: rows of its answer, and seconds.
+MOST_ROWS, MOST_SECONDS = 200_000, 120
 
 # The rows of an answer.
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -39,6 +41,13 @@ OF_LOADS = (
 
 class CannotAnswer(ReelhouseError):
     """A question that an engine refuses; the message is the engine's first line."""
+
+
+def bounded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of an answer; CannotAnswer where there are more than may be."""
+    if len(rows) > MOST_ROWS:
+        raise CannotAnswer(f"it has more than {MOST_ROWS:,} rows, so add a limit")
+    return rows
 
 
 class Dialect(Protocol):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
+from secrets import compare_digest
 from typing import Any
 
 from moto.moto_server import werkzeug_app
 from moto.moto_server.utilities import RegexConverter
+from werkzeug.wrappers import Request, Response
 
+from reelhouse.local.bucket import KEY_ID
 from reelhouse.local.child import run_server
+
+# How a request names its key id.
+NAMED = re.compile(r"^AWS4-HMAC-SHA256 Credential=([^/]+)/")
+REFUSAL = (
+    "<Error><Code>InvalidAccessKeyId</Code><Message>The AWS access key id is not that "
+    "of this server.</Message></Error>"
+)
 
 
 class _AnyCharacter(RegexConverter):
@@ -34,9 +46,24 @@ class _Handler(werkzeug_app.MotoRequestHandler):
         super().handle_one_request()
 
 
+def _checked(app: Any, key: str) -> Any:
+    """Let in who names the key id that was made for this server; moto asks nobody."""
+
+    def answer(environ: Any, start_response: Any) -> Any:
+        request = Request(environ)
+        named = NAMED.match(request.headers.get("Authorization", ""))
+        if not (named and compare_digest(named[1].encode(), key.encode())):
+            refusal = Response(REFUSAL, 403, mimetype="application/xml")
+            return refusal(environ, start_response)
+        return app(environ, start_response)
+
+    return answer
+
+
 def main() -> None:
     vars(werkzeug_app)["RegexConverter"] = _AnyCharacter
-    run_server(werkzeug_app.create_backend_app("s3"), _Handler)
+    app = werkzeug_app.create_backend_app("s3")
+    run_server(_checked(app, os.environ[KEY_ID]), _Handler)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -10,24 +11,28 @@ from reelhouse.local.child import LOOPBACK_ONLY, START_SECONDS, serve
 from reelhouse.s3 import S3Settings
 
 REGION = "us-east-1"
+# The child reads from it which key id is let in.
+KEY_ID = "REELHOUSE_LOCAL_KEY_ID"
 
 
 @contextmanager
 def serve_bucket(start_seconds: float = START_SECONDS) -> Iterator[S3Settings]:
     """Serve an empty S3 on a free loopback port until the block ends.
 
-    The server is a child process that also stops when this process dies in any
-    way. What is uploaded lives in it alone and is gone with it. Raises
-    ReelhouseError when it does not answer within `start_seconds`.
+    Its key id is made anew, and whoever does not name it is refused. The server is a
+    child process that also stops when this process dies in any way. What is uploaded
+    lives in it alone and is gone with it. Raises ReelhouseError when it does not
+    answer within `start_seconds`.
     """
-    environ = _child_environment(os.environ)
+    key = secrets.token_hex(16)
+    environ = _child_environment(os.environ) | {KEY_ID: key}
     with serve(
         "reelhouse.local._moto_server", "bucket", environ, start_seconds
     ) as port:
         yield S3Settings(
             endpoint_url=f"http://127.0.0.1:{port}",
-            key="local",
-            secret="local",
+            key=key,
+            secret=key,
             region=REGION,
             is_local=True,
         )

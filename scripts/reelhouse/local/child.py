@@ -17,11 +17,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from reelhouse.errors import ReelhouseError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
+
+# How a server on this machine is called by its clients; a web page whose name leads
+# here, too, would call it by that name.
+HOSTS = ("127.0.0.1", "localhost", "::1")
 
 # What keeps the way to a server on this machine clear of a proxy.
 LOOPBACK_ONLY = {
@@ -131,13 +136,27 @@ def run_server(
     server = make_server(
         "127.0.0.1",
         0,
-        app,
+        _for_programs(app),
         threaded=True,
         request_handler=handler,
         fd=listener.fileno(),
     )
     print(server.port, flush=True)
     server.serve_forever()
+
+
+def _for_programs(app: Any) -> Any:
+    """Refuse what a browser sends on behalf of a web page, wherever that is from."""
+    from werkzeug.wrappers import Request, Response
+
+    def answer(environ: Any, start_response: Any) -> Any:
+        headers = Request(environ).headers
+        host = urlsplit(f"//{headers.get('Host', '')}").hostname
+        if host not in HOSTS or headers.get("Origin"):
+            return Response("No web page is answered.", 403)(environ, start_response)
+        return app(environ, start_response)
+
+    return answer
 
 
 def _die_with_parent(tidy_up: Callable[[], object]) -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
-# What a cell may begin with to be run by Excel, LibreOffice or Google Sheets.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What a cell begins with that Excel, LibreOffice or Google Sheets may run, in a pattern
+# of Python's and DuckDB's: a sign, also the full-width one of East Asian keyboards,
+# behind whatever is not seen; or a tab or line end, which some of them leave out.
+UNSEEN = (
+    "\x01-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u3000\ufeff"
+)
+FORMULA = f"^(?:[{UNSEEN}]*[=+@＝＋－＠-]|[\t\r\n])"
 
 
 def neutralised(value: object) -> object:
@@ -15,7 +22,7 @@ def neutralised(value: object) -> object:
 
     A leading apostrophe says that the rest is text.
     """
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+    if isinstance(value, str) and re.match(FORMULA, value):
         return "'" + value
     return value
 

@@ -17,7 +17,7 @@ from reelhouse.engines.duckdb.reading import attach_published
 from reelhouse.engines.engine import engine_of
 from reelhouse.errors import ReelhouseError
 from reelhouse.progress import Progress
-from reelhouse.serving.csv_export import FORMULA_STARTS
+from reelhouse.serving.csv_export import FORMULA
 from reelhouse.serving.folders import former_contents, written_whole
 from reelhouse.settings import Settings
 
@@ -59,11 +59,12 @@ def export(
     folder: Path,
     form: Format = "parquet",
     progress: Progress = lambda *_: None,
+    as_is: bool = False,
 ) -> Export:
     """Write every published table of a target into a folder, a file each.
 
     The folder is there whole or not at all; only an earlier export is replaced. In CSV,
-    text that a spreadsheet would run has an apostrophe before it.
+    text that a spreadsheet would run has an apostrophe before it, unless `as_is`.
     Raises ReelhouseError where nothing is published, or where the folder holds
     anything else.
     """
@@ -74,7 +75,9 @@ def export(
             TemporaryDirectory(dir=files.parent) as work,
             _one_version(settings, Path(work)) as connection,
         ):
-            version, published_at, tables = _write(connection, files, form, progress)
+            version, published_at, tables = _write(
+                connection, files, form, progress, is_neutral=not as_is
+            )
             made = Export(folder, version, published_at, tables, replaces)
             _describe(made, files)
     except duckdb.IOException as error:
@@ -99,6 +102,7 @@ def _write(
     files: Path,
     form: Format,
     progress: Progress,
+    is_neutral: bool,
 ) -> tuple[str, str, tuple[ExportedTable, ...]]:
     """Version, its moment, and the tables that were written."""
     ((version, published_at),) = connection.execute(
@@ -112,7 +116,9 @@ def _write(
     for name, columns in found.items():
         progress("export", len(tables), len(found))
         selected = ", ".join(
-            _neutralised(column) if form == "csv" and kind == "VARCHAR" else column
+            _neutralised(column)
+            if form == "csv" and is_neutral and kind == "VARCHAR"
+            else column
             for column, kind in columns
         )
         file = f"{name}.{form}"
@@ -140,10 +146,9 @@ def _columns(
 
 def _neutralised(column: str) -> str:
     """The SQL of `csv_export.neutralised`, for a text column."""
-    starts = ", ".join(f"chr({ord(start)})" for start in FORMULA_STARTS)
     return (
-        f"case when left({column}, 1) in ({starts}) then chr(39) || {column} "
-        f"else {column} end as {column}"
+        f"case when regexp_matches({column}, {literal(FORMULA)}) "
+        f"then chr(39) || {column} else {column} end as {column}"
     )
 
 

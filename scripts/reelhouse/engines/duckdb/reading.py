@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,26 +15,55 @@ from reelhouse.engines.duckdb.connection import (
     is_damage,
     telling_damage,
 )
-from reelhouse.engines.warehouse import ONE_SELECT, Answer, Answering, CannotAnswer
+from reelhouse.engines.warehouse import (
+    MOST_ROWS,
+    MOST_SECONDS,
+    ONE_SELECT,
+    Answer,
+    Answering,
+    CannotAnswer,
+    bounded,
+)
 from reelhouse.errors import ReelhouseError
+from reelhouse.settings import memory_limit
+
+# Where REELHOUSE_MEMORY_LIMIT says nothing: no question takes all of the machine.
+MEMORY = "50%"
 
 
 @contextmanager
 def reading(published: Path) -> Iterator[Answering]:
-    """A way to ask a published file, shut off from everything else."""
+    """A way to ask a published file, shut off from everything else.
+
+    A question has limits of rows, memory and time, and no disk to go to.
+    """
     with attach_published(published) as connection:
+        if not memory_limit():
+            connection.execute(f"set memory_limit = '{MEMORY}'")
+        # The folder for what memory does not hold could be read and written, too.
+        connection.execute("set temp_directory = ''")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
 
         def answer(question: str) -> Answer:
+            timer = threading.Timer(MOST_SECONDS, connection.interrupt)
+            timer.daemon = True
+            timer.start()
             try:
                 cursor = connection.execute(question)
                 names = [column[0] for column in cursor.description or []]
-                return names, cursor.fetchall()
+                return names, bounded(cursor.fetchmany(MOST_ROWS + 1))
+            except duckdb.InterruptException as error:
+                if not timer.finished.is_set():  # Ctrl-C
+                    raise
+                why = f"it took longer than {MOST_SECONDS} seconds"
+                raise CannotAnswer(why) from error
             except duckdb.Error as error:
                 if is_damage(str(error)):
                     raise
                 raise CannotAnswer(str(error).strip().splitlines()[0]) from error
+            finally:
+                timer.cancel()
 
         yield answer
 
@@ -66,6 +96,5 @@ def check_question(question: str) -> None:
     except duckdb.Error:
         # It is refused with the engine's words when it is asked.
         return
-    reads = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-    if len(statements) != 1 or statements[0].type not in reads:
+    if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
         raise ReelhouseError(ONE_SELECT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -16,8 +17,19 @@ from reelhouse.engines.snowflake.connection import (
     literal,
     open_account,
 )
-from reelhouse.engines.warehouse import ONE_SELECT, Answer, Answering, CannotAnswer
+from reelhouse.engines.warehouse import (
+    MOST_ROWS,
+    MOST_SECONDS,
+    ONE_SELECT,
+    Answer,
+    Answering,
+    CannotAnswer,
+    bounded,
+)
 from reelhouse.errors import ReelhouseError
+
+# What a question may read; the first is serving, too, or a part of the question.
+SCHEMAS = ("", "serving", "information_schema")
 
 LOCAL_TYPES = {
     "TEXT": "varchar",
@@ -37,18 +49,23 @@ def reading(target: str = "prod") -> Iterator[Answering]:
 
         def answer(question: str) -> Answer:
             try:
-                cursor = account.run(question)
+                cursor = account.connection.cursor()
+                cursor.execute(question, timeout=MOST_SECONDS)
             except connector().errors.ProgrammingError as error:
                 raise CannotAnswer(first_line(error)) from error
             names = [column.name.lower() for column in cursor.description]
-            return names, cursor.fetchall()
+            return names, bounded(cursor.fetchmany(MOST_ROWS + 1))
 
         yield answer
 
 
 def check_question(question: str) -> None:
-    """Raise ReelhouseError for what is not one select; the role may do more."""
+    """Raise ReelhouseError for what is not one select on published tables.
+
+    The role may do more: files of stages, other schemas, functions that do something.
+    """
     import sqlglot
+    from sqlglot import exp
 
     try:
         statements = sqlglot.parse(question, dialect="snowflake")
@@ -57,8 +74,31 @@ def check_question(question: str) -> None:
             f"The question is not SQL that can be read ({first_line(error)}): write "
             f"one select."
         ) from error
-    if len(statements) != 1 or not isinstance(statements[0], sqlglot.exp.Query):
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise ReelhouseError(ONE_SELECT)
+    outside = [each for each in statements[0].walk() if _reaches_outside(each)]
+    if outside:
+        raise ReelhouseError(
+            f"A question reads the published tables alone, and not "
+            f"{outside[0].sql('snowflake')}: name tables of serving."
+        )
+
+
+def _reaches_outside(node: Any) -> bool:
+    """Whether a part of a question writes, or reads what is not published."""
+    from sqlglot import exp
+
+    if isinstance(node, exp.Table):
+        is_named = isinstance(node.this, exp.Identifier)
+        return not is_named or node.db.lower() not in SCHEMAS
+    if isinstance(node, exp.TableFromRows):
+        # Those that sqlglot knows make rows of values.
+        return isinstance(node.this, exp.Anonymous | exp.Literal)
+    if isinstance(node, exp.Parameter):  # a stage, and $1 a column
+        return not isinstance(node.this, exp.Literal)
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower().startswith("system$")
+    return isinstance(node, exp.Into | exp.DML | exp.DDL)
 
 
 def fetch_serving(to: Path, target: str = "prod") -> None:

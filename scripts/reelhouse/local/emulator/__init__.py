@@ -16,13 +16,15 @@ from reelhouse.local.child import LOOPBACK_ONLY, START_SECONDS, serve
 # The server lets no statement run for as long as the second of them.
 LOGIN_SECONDS = 60
 NETWORK_SECONDS = 330
+# The child reads from it whose key is let in.
+PUBLIC_KEY = "REELHOUSE_EMULATOR_PUBLIC_KEY"
 
 
 @dataclass(frozen=True)
 class EmulatorSettings:
-    """Where the emulator is, and a key of no worth (PKCS 8, base64) to log in with.
+    """Where the emulator is, and the private key (PKCS 8, base64) that it lets in.
 
-    Names are as good as any, for the emulator asks nobody who they are.
+    Names are as good as any, for the emulator asks for nothing but the key.
     """
 
     port: int
@@ -41,15 +43,16 @@ def serve_emulator(
 ) -> Iterator[EmulatorSettings]:
     """Serve an empty account on a free loopback port until the block ends.
 
-    The server is a child process that also stops when this process dies in any way;
-    what is in its tables is gone with it. Stages reach the S3 that AWS_ENDPOINT_URL
-    in `environ` names, and none without it. Raises ReelhouseError when it does not
-    answer within `start_seconds`.
+    Its key is made anew, and no other is let in. The server is a child process that
+    also stops when this process dies in any way; what is in its tables is gone with it.
+    Stages reach the S3 that AWS_ENDPOINT_URL in `environ` names, and none without it.
+    Raises ReelhouseError when it does not answer within `start_seconds`.
     """
-    child_environ = _child_environment(environ)
+    private_key, public_key = _new_keys()
+    child_environ = _child_environment(environ) | {PUBLIC_KEY: public_key}
     module = "reelhouse.local.emulator.server"
     with serve(module, "emulator", child_environ, start_seconds) as port:
-        yield EmulatorSettings(port, _new_private_key())
+        yield EmulatorSettings(port, private_key)
 
 
 def environment(settings: EmulatorSettings) -> dict[str, str]:
@@ -116,7 +119,8 @@ def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {k: value for k, value in environ.items() if not k.startswith("AWS_")}
 
 
-def _new_private_key() -> str:
+def _new_keys() -> tuple[str, str]:
+    """A private key, and the public one that belongs to it."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -126,4 +130,7 @@ def _new_private_key() -> str:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return base64.b64encode(encoded).decode()
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return base64.b64encode(encoded).decode(), public.decode()

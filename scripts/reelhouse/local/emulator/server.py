@@ -18,13 +18,17 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+import jwt
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
 from reelhouse.local.child import run_server
+from reelhouse.local.emulator import PUBLIC_KEY
 from reelhouse.s3 import S3Settings
 
 STATEMENT_SECONDS = 300.0
+# Snowflake's number for a login with a key that it does not know.
+INVALID_JWT = 390_144
 
 
 class _Handler(WSGIRequestHandler):
@@ -35,8 +39,9 @@ class _Handler(WSGIRequestHandler):
 class Service:
     """Sessions by token, and the statements that run."""
 
-    def __init__(self, account: Any) -> None:
+    def __init__(self, account: Any, public_key: str) -> None:
         self.account = account
+        self.public_key = public_key
         self.sessions: dict[str, Any] = {}
         self.running: dict[str, Any] = {}
         self.lock = threading.Lock()
@@ -60,10 +65,14 @@ class Service:
         return response(environ, start_response)
 
     def log_in(self, request: Request) -> dict[str, Any]:
-        """Any user with any key gets a session, unless a fault is told."""
+        """Any user with the key gets a session, unless a fault is told."""
         from reelhouse.local.emulator.session import fail_as_told
 
         asked = _body(request)["data"]
+        try:
+            jwt.decode(asked.get("TOKEN") or "", self.public_key, algorithms=["RS256"])
+        except jwt.InvalidTokenError as error:
+            return _failure(f"JWT token is invalid. [{error}]", INVALID_JWT, "08001")
         fail_as_told(self.account, f"login {asked.get('LOGIN_NAME')}")
         parameters = {
             name.upper(): value
@@ -228,7 +237,8 @@ def main() -> None:
 
     s3 = S3Settings() if os.environ.get("AWS_ENDPOINT_URL") else None
     account = Account(scratch, s3, STATEMENT_SECONDS)
-    run_server(Service(account), _Handler, lambda: shutil.rmtree(scratch))
+    service = Service(account, os.environ[PUBLIC_KEY])
+    run_server(service, _Handler, lambda: shutil.rmtree(scratch))
 
 
 if __name__ == "__main__":

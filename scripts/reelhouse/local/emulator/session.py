@@ -61,6 +61,7 @@ class Account(FakeSnow):
         self.has_faults = False
         self.duck_conn.execute(f"set global temp_directory = {literal(scratch)}")
         look_up_no_python_variable(self.duck_conn)
+        open_no_file(self.duck_conn)
         self.duck_conn.execute(account.TABLES + tables.KINDS)
         _patch_fakesnow()
 
@@ -388,6 +389,17 @@ def look_up_no_python_variable(duck: duckdb.DuckDBPyConnection) -> None:
     one. Snowflake says that the table does not exist. So do we.
     """
     duck.execute("set global python_enable_replacements = false")
+
+
+@deviation("D23")
+def open_no_file(duck: duckdb.DuckDBPyConnection) -> None:
+    """No statement opens a file of this machine, but what a client has put on a stage.
+
+    Stock fakesnow runs DuckDB's functions, read_text of any file of its user among
+    them, and opens a stage whose address is a folder. Snowflake has no such file. So
+    it is here: what is staged lies in a folder of the emulator's own.
+    """
+    duck.execute("set global enable_external_access = false")
 
 
 @deviation("D20")

@@ -208,9 +208,10 @@ def _files(session: Session, folder: str, names: Sequence[str]) -> list[StagedFi
     """The files of a folder that are named, in their order."""
     listed: dict[str, StagedFile] = {}
     if stage.is_internal(folder):
+        bucket = Path(stage.LOCAL_BUCKET_PATH).resolve()
         for name in names:
-            path = Path(folder, name)
-            if path.is_file():
+            path = Path(folder, name).resolve()
+            if path.is_file() and path.is_relative_to(bucket):
                 listed[name] = StagedFile(stage.internal_file_name(str(path)), path)
     elif settings := session.account.s3:
         for each in list_objects(settings, folder):
