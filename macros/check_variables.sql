@@ -3,6 +3,7 @@
         'bayesian_prior_count': 0,
         'min_genre_ratings': 0,
         'min_link_ratings': 0,
+        'min_momentum_ratings': 1,
         'min_movie_ratings': 0,
         'min_tagged_movies': 0,
         'neighbour_likes': 1,
@@ -20,7 +21,7 @@
             {%- do wanted.update({name: 'a whole number from ' ~ least}) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- for name in ['momentum_fading_factor', 'momentum_rising_factor'] -%}
+    {%- for name in ['momentum_falling_factor', 'momentum_rising_factor'] -%}
         {%- set value = var(name) -%}
         {%- if value is not number or value is boolean or value <= 0 -%}
             {%- do wanted.update({name: 'a number above 0'}) -%}

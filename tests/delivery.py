@@ -34,7 +34,10 @@ from reelhouse.transform.build import BuildReport, build
 from reelhouse.transform.state import read_tree
 
 # Tables that tell the sequence of loads and not the state of the bucket.
-HISTORY = {"health_loads", "dim_movies_history"}
+HISTORY = {
+    *("health_loads", "dim_movies_history", "fct_tags_history"),
+    "mart_recommendation_history",
+}
 # Every mart is published.
 PUBLISHED = sorted(path.stem for path in (PROJECT / "models/marts").rglob("*.sql"))
 

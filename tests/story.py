@@ -172,8 +172,9 @@ class Story:
 def movies(desk: Delivery) -> list[tuple[Any, ...]]:
     with connect(desk.settings.published, read_only=True) as connection:
         return connection.execute(
-            "select * exclude (previous_title) from serving.dim_movies "
-            "where not is_deleted and not is_inferred order by all"
+            "select * exclude (previous_title, first_loaded_at) "
+            "from serving.dim_movies where not is_deleted and not is_inferred "
+            "order by all"
         ).fetchall()
 
 

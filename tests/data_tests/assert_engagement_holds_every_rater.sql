@@ -14,6 +14,15 @@ user_genres as (
     select * from {{ ref('int_user_genres_summed') }}
 ),
 
+user_totals as (
+    select
+        user_id,
+        genre,
+        sum(rating_count) as rating_count
+    from user_genres
+    group by user_id, genre
+),
+
 days as (
     select
         user_id,
@@ -26,13 +35,13 @@ days as (
 better_genres as (
     select engagement.user_id
     from engagement
-    inner join user_genres on engagement.user_id = user_genres.user_id
+    inner join user_totals on engagement.user_id = user_totals.user_id
     where
         engagement.top_genre is null
-        or user_genres.rating_count > engagement.top_genre_ratings
+        or user_totals.rating_count > engagement.top_genre_ratings
         or (
-            user_genres.rating_count = engagement.top_genre_ratings
-            and user_genres.genre < engagement.top_genre
+            user_totals.rating_count = engagement.top_genre_ratings
+            and user_totals.genre < engagement.top_genre
         )
     group by engagement.user_id
 ),
@@ -44,10 +53,10 @@ wrong as (
     from users
     full outer join engagement on users.user_id = engagement.user_id
     left join days on engagement.user_id = days.user_id
-    left join user_genres
+    left join user_totals
         on
-            engagement.user_id = user_genres.user_id
-            and engagement.top_genre = user_genres.genre
+            engagement.user_id = user_totals.user_id
+            and engagement.top_genre = user_totals.genre
     left join better_genres on engagement.user_id = better_genres.user_id
     where
         users.user_id is null
@@ -58,7 +67,7 @@ wrong as (
         or engagement.engagement_percentile < 0
         or engagement.engagement_percentile > 1
         or days.active_days is distinct from engagement.active_days
-        or coalesce(user_genres.rating_count, 0)
+        or coalesce(user_totals.rating_count, 0)
         != engagement.top_genre_ratings
         or better_genres.user_id is not null
 )

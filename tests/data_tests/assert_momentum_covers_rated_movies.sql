@@ -41,18 +41,25 @@ wrong as (
         or momentum.movie_id is null
         or coalesce(counted.rating_count, 0)
         != momentum.recent_rating_count + momentum.previous_rating_count
-        or (momentum.momentum = 'new') != (
-            {{ dbt.datediff(
-                'cast(performance.first_rated_at as date)',
-                'last_day.last_date', 'day'
-            ) }} < 365
+        or (momentum.momentum = 'dormant') != (
+            coalesce(counted.rating_count, 0)
+            < {{ var('min_momentum_ratings') }}
+        )
+        or (
+            momentum.momentum != 'dormant'
+            and (momentum.momentum = 'new') != (
+                {{ dbt.datediff(
+                    'cast(performance.first_rated_at as date)',
+                    'last_day.last_date', 'day'
+                ) }} < 365
+            )
         )
         or (
             momentum.momentum = 'rising'
             and momentum.recent_rating_count <= momentum.previous_rating_count
         )
         or (
-            momentum.momentum = 'fading'
+            momentum.momentum = 'falling'
             and momentum.recent_rating_count >= momentum.previous_rating_count
         )
 )

@@ -1,5 +1,5 @@
 with versions as (
-    select * from {{ ref('snap_tags') }}
+    select * from {{ ref('fct_tags_history') }}
 ),
 
 tags as (
@@ -9,7 +9,7 @@ tags as (
 last_versions as (
     select *
     from versions
-    where dbt_valid_to is null
+    where is_current
 ),
 
 differing as (
@@ -26,26 +26,9 @@ differing as (
             and last_versions.tag_normalised = tags.tag_normalised
     where
         last_versions.user_id is null
-        or (last_versions.dbt_is_deleted = 'True') != (tags.user_id is null)
+        or last_versions.is_deleted != (tags.user_id is null)
         or last_versions.tag != tags.tag
         or last_versions.tagged_at != tags.tagged_at
-),
-
--- A tag that is gone has a last version too, which says so.
-unended as (
-    select
-        user_id,
-        movie_id,
-        tag_normalised
-    from versions
-    group by user_id, movie_id, tag_normalised
-    having count(case when dbt_valid_to is null then 1 end) != 1
-),
-
-wrong as (
-    select * from differing
-    union all
-    select * from unended
 )
 
-select * from wrong
+select * from differing

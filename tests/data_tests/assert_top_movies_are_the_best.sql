@@ -29,7 +29,9 @@ eligible as (
     from performance
     inner join movie_genres on performance.movie_id = movie_genres.movie_id
     cross join bases
-    where performance.rating_count >= {{ var('min_genre_ratings') }}
+    where
+        bases.basis = 'count'
+        or performance.rating_count >= {{ var('min_genre_ratings') }}
 ),
 
 -- The first and the last place that the basis alone allows, ties being open.

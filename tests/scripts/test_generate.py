@@ -390,12 +390,13 @@ MOMENTUM = """
         from ratings, last_day group by movie_id
     )
     select case
+            when recent + previous < 10 then 'dormant'
             when is_new then 'new'
             when recent >= 1.25 * previous then 'rising'
-            when recent <= 0.8 * previous then 'fading'
+            when recent <= 0.8 * previous then 'falling'
             else 'steady'
         end as momentum, count(*)
-    from counts where recent + previous > 0 group by 1
+    from counts group by 1
 """
 ENGAGEMENT = """
     with ranks as (
@@ -416,7 +417,10 @@ ENGAGEMENT = """
             CATEGORIES,
             {"evergreen": 12, "rising_star": 12, "fading": 8, "unclassified": 100},
         ),
-        (MOMENTUM, {"new": 10, "rising": 100, "fading": 100, "steady": 100}),
+        (
+            MOMENTUM,
+            {"new": 1, "rising": 50, "falling": 50, "steady": 50, "dormant": 100},
+        ),
         (ENGAGEMENT, {"Super-High": 15, "High": 80, "Medium": 80, "Low": 80}),
         (
             "select rating::varchar, count(*) from ratings group by 1",

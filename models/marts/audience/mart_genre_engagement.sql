@@ -10,7 +10,7 @@ final as (
     select
         users.engagement_level,
         user_genres.genre,
-        count(*) as users,
+        count(distinct user_genres.user_id) as users,
         cast(sum(user_genres.rating_count) as bigint) as rating_count,
         {{ weighted_avg(
             'user_genres.rating_tenths_sum', 'user_genres.rating_count',

@@ -17,12 +17,21 @@ ranked as (
     from users
 ),
 
+user_totals as (
+    select
+        user_id,
+        genre,
+        sum(rating_count) as rating_count
+    from user_genres
+    group by user_id, genre
+),
+
 top_genres as (
     select
         user_id,
         genre as top_genre,
         rating_count as top_genre_ratings
-    from user_genres
+    from user_totals
     {{ top_n(1, ['rating_count desc', 'genre asc'], ['user_id']) }}
 ),
 

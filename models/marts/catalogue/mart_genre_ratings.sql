@@ -17,7 +17,7 @@ user_genres as (
 genre_raters as (
     select
         genre,
-        count(*) as raters
+        count(distinct user_id) as raters
     from user_genres
     group by genre
 ),

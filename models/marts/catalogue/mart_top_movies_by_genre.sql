@@ -29,7 +29,7 @@ measured as (
         *,
         'count' as basis,
         cast(rating_count as double) as measure
-    from rated_enough
+    from performance
 ),
 
 ranked as (

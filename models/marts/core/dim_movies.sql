@@ -67,6 +67,7 @@ described as (
     select
         all_movies.*,
         last_versions.previous_title,
+        last_versions.first_loaded_at,
         links.imdb_id,
         links.tmdb_id,
         'https://www.imdb.com/title/tt' || links.imdb_id || '/' as imdb_url,
@@ -86,6 +87,7 @@ final as (
         genres,
         genre_count,
         previous_title,
+        first_loaded_at,
         imdb_id,
         tmdb_id,
         imdb_url,

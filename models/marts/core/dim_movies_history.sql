@@ -1,24 +1,11 @@
 {{ config(materialized='view') }}
 
-with versions as (
+with recorded as (
     select * from {{ ref('snap_movies') }}
 ),
 
-numbered as (
-    select
-        movie_id,
-        title,
-        genres,
-        dbt_valid_from,
-        dbt_valid_to as valid_to,
-        cast(row_number() over (
-            partition by movie_id
-            order by dbt_valid_from
-        ) as bigint) as version_number,
-        dbt_valid_to is null as is_current,
-        dbt_is_deleted = 'True' as is_deleted,
-        min(dbt_valid_from) over () as first_recorded_at
-    from versions
+versions as (
+    {{ dated_versions('recorded', ['movie_id']) }}
 ),
 
 compared as (
@@ -28,7 +15,7 @@ compared as (
             partition by movie_id
             order by version_number
         ) as title_before
-    from numbered
+    from versions
 ),
 
 -- A title lasts from the version that changed it to the next such version.
@@ -46,11 +33,7 @@ titled as (
 compared_with_current as (
     select
         *,
-        case
-            when dbt_valid_from = first_recorded_at
-                then cast('1900-01-01' as timestamp)
-            else dbt_valid_from
-        end as valid_from,
+        min(dbt_valid_from) over (partition by movie_id) as first_loaded_at,
         max(case when is_current then title end) over (
             partition by movie_id
         ) as current_title,
@@ -75,7 +58,8 @@ final as (
         is_deleted,
         current_title,
         current_genres,
-        previous_title
+        previous_title,
+        first_loaded_at
     from compared_with_current
 )
 

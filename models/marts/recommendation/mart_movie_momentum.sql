@@ -74,16 +74,19 @@ final as (
         {{ ratio('previous_sum', '10 * previous_count') }}
             as previous_average_rating,
         case
+            when
+                recent_count + previous_count
+                < {{ var('min_momentum_ratings') }}
+                then 'dormant'
             when is_new then 'new'
-            when recent_count = 0 and previous_count = 0 then 'steady'
             when
                 recent_count
                 >= {{ var('momentum_rising_factor') }} * previous_count
                 then 'rising'
             when
                 recent_count
-                <= {{ var('momentum_fading_factor') }} * previous_count
-                then 'fading'
+                <= {{ var('momentum_falling_factor') }} * previous_count
+                then 'falling'
             else 'steady'
         end as momentum
     from compared

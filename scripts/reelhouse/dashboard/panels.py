@@ -19,7 +19,7 @@ from reelhouse.dashboard.questions import COHORT_MONTHS, LISTED_MOVIES
 from reelhouse.serving.metrics import metrics
 
 LEVELS = ["Low", "Medium", "High", "Super-High"]
-MOMENTA = ["new", "rising", "steady", "fading"]
+MOMENTA = ["new", "rising", "steady", "falling", "dormant"]
 NO_MOVIE = "No movie fits these filters."
 ALL_MOVIES = "Of all movies: no filter acts here."
 MOVIE_TIPS = [

@@ -547,7 +547,7 @@ def recommendation(filters: Filters, choice: Choice) -> dict[str, str]:
                 movie_id, title, momentum, recent_rating_count,
                 previous_rating_count, recent_average_rating, previous_average_rating
             from serving.mart_movie_momentum
-            where momentum in ('rising', 'fading') and {filters.condition()}
+            where momentum in ('rising', 'falling') and {filters.condition()}
             order by
                 recent_rating_count + previous_rating_count desc, title, movie_id
             limit {LISTED}

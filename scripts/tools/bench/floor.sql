@@ -267,11 +267,14 @@ create table work.user_genres as
 select
     user_id,
     genre,
+    cast(year(rated_date) as integer) as rating_year,
     count(*) as ratings,
-    sum(cast(rating * 10 as bigint)) as tenths
+    sum(cast(rating * 10 as bigint)) as tenths,
+    sum(232792560 // genre_count) as weights,
+    sum(cast(rating * 10 as bigint) * (232792560 // genre_count)) as weighted_tenths
 from serving.fct_ratings
 inner join work.genres using (movie_id)
-group by user_id, genre;
+group by user_id, genre, rating_year;
 
 create table work.users as
 with summed as (
@@ -391,7 +394,7 @@ create table serving.mart_genre_ratings as
 with raters as (
     select
         genre,
-        count(*) as raters
+        count(distinct user_id) as raters
     from work.user_genres
     group by genre
 ),
@@ -429,6 +432,38 @@ from serving.dim_genres
 left join summed using (genre)
 left join raters using (genre);
 
+create table serving.mart_genre_trends as
+with summed as (
+    select
+        genre,
+        rating_year,
+        cast(sum(ratings) as bigint) as ratings,
+        count(*) as users,
+        sum(tenths) / (10 * sum(ratings)) as average,
+        sum(weighted_tenths) / (10 * sum(weights)) as weighted_average
+    from work.user_genres
+    group by genre, rating_year
+),
+
+years as (
+    select cast(unnest(range(min(year(rated_date)), max(year(rated_date)) + 1))
+        as integer) as rating_year
+    from work.user_days
+)
+
+select
+    genre,
+    rating_year,
+    coalesce(ratings, 0) as rating_count,
+    average as average_rating,
+    weighted_average as weighted_average_rating,
+    average - lag(average) over (partition by genre order by rating_year)
+        as average_change,
+    coalesce(users, 0) as active_users
+from (select distinct genre from summed) as genres
+cross join years
+left join summed using (genre, rating_year);
+
 create table serving.mart_top_movies_by_genre as
 with measured as (
     select
@@ -436,7 +471,7 @@ with measured as (
         unnest(['average', 'bayesian', 'count']) as basis,
         unnest([average_rating, bayesian_rating, rating_count]) as measure
     from serving.mart_movie_performance
-    where rating_count >= 20
+    qualify basis = 'count' or rating_count >= 20
 )
 
 select
@@ -608,6 +643,29 @@ select
 from serving.fct_tags
 group by tag_normalised;
 
+create table serving.mart_movie_user_tags as
+with taggers as (
+    select
+        movie_id,
+        count(distinct user_id) as taggers
+    from serving.fct_tags
+    group by movie_id
+)
+
+select
+    movie_id,
+    tag_normalised,
+    count(*) as users,
+    count(*) / any_value(taggers) as share,
+    row_number() over (
+        partition by movie_id
+        order by users desc, tag_normalised asc
+    ) as rank
+from serving.fct_tags
+inner join taggers using (movie_id)
+semi join work.movies using (movie_id)
+group by movie_id, tag_normalised;
+
 -- Recommendation -------------------------------------------------------------------
 
 create table serving.mart_movie_recommendations as
@@ -664,10 +722,10 @@ select
     recent_tenths / (10 * recent) as recent_average_rating,
     previous_tenths / (10 * previous) as previous_average_rating,
     case
+        when coalesce(recent, 0) + coalesce(previous, 0) < 10 then 'dormant'
         when cast(first_rated_at as date) > day - 365 then 'new'
-        when coalesce(recent, 0) = 0 and coalesce(previous, 0) = 0 then 'steady'
         when recent >= 1.25 * previous then 'rising'
-        when recent <= 0.8 * previous then 'fading'
+        when recent <= 0.8 * previous then 'falling'
         else 'steady'
     end as momentum
 from work.movies
@@ -754,11 +812,20 @@ qualify rank <= 10;
 -- Audience -------------------------------------------------------------------------
 
 create table serving.mart_user_engagement as
-with top_genres as (
+with totals as (
+    select
+        user_id,
+        genre,
+        cast(sum(ratings) as bigint) as ratings
+    from work.user_genres
+    group by user_id, genre
+),
+
+top_genres as (
     select
         user_id,
         arg_min((genre, ratings), (-ratings, genre)) as top
-    from work.user_genres
+    from totals
     group by user_id
 )
 
@@ -782,7 +849,7 @@ create table serving.mart_genre_engagement as
 select
     engagement_level,
     genre,
-    count(*) as users,
+    count(distinct user_id) as users,
     cast(sum(user_genres.ratings) as bigint) as rating_count,
     sum(user_genres.tenths) / (10 * sum(user_genres.ratings)) as average_rating
 from work.user_genres

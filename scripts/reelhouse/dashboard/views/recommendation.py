@@ -40,7 +40,7 @@ def show(screen: Screen) -> None:
         "No movie that fits these filters is in a category to recommend.",
         height=420,
     )
-    html(markup.titled("Rising and fading movies"))
+    html(markup.titled("Rising and falling movies"))
     table(
         reading["moving"],
         {
@@ -52,5 +52,5 @@ def show(screen: Screen) -> None:
             "previous_average_rating": ("Average, before", "%.2f"),
         },
         "momentum",
-        "No movie is rising or fading under these filters.",
+        "No movie is rising or falling under these filters.",
     )
