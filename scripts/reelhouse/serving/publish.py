@@ -90,6 +90,6 @@ def _refusal(state: State, wanted: set[str], read: set[str]) -> str:
         else "reelhouse run"
     )
     return (
-        f"Nothing is published, since what would be is not up to date or not tested: "
+        f"Nothing is published, because not everything is up to date and tested: "
         f"{told}. Run `{command}`, then publish again; `reelhouse status` lists all."
     )

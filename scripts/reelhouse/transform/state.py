@@ -50,7 +50,7 @@ REASONS = {
     "docs": "its description changed",
 }
 NOT_BUILT = "not built yet"
-UNFINISHED = "its last build did not come to its end, or was one of a part"
+UNFINISHED = "its last build did not finish, or was partial"
 UNLIKE = "its table is gone, or is not as it was built"
 OTHER_LEDGER = "the ledger is that of another version of Reelhouse"
 OTHER_RULES = "its rules changed"
