@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test test-full test-snowflake nightly faults budget fuzz check
-.PHONY: base build-changed difference docs
+.PHONY: base build-changed difference docs check-v2 check-dagster
 .PHONY: secrets audit lock clean
 .PHONY: check-types check-dev check-prod check-sql
 
@@ -98,6 +98,37 @@ target/lint/passed: $(LINTED)
 	@$(call quietly,REELHOUSE_WAREHOUSE=target/lint $(BIN)/sqlfluff lint $(SQL))
 	@: >$@
 
+V2 := target/v2/bin/dbt-core-experimental-parser
+
+# The newest version whose wheel holds the engine; those after it download it.
+$(V2):
+	@$(BIN)/python -m venv target/v2
+	@target/v2/bin/pip install --quiet --no-deps --only-binary :all: \
+		dbt-core-experimental-parser==2.0.0a4
+
+check-v2: $(V2) ## Parse with the engine of dbt v2 (needs a package index)
+	@for target in dev prod; do $(DUMMY) $(V2) parse --target $$target \
+		--project-dir . --profiles-dir . --target-path target/v2/parsed || exit 1; done
+
+DAGSTER := target/dagster/bin
+
+$(DAGSTER)/dagster:
+	@$(BIN)/python -m venv target/dagster
+	@target/dagster/bin/pip install --quiet uv
+	@echo "dbt-core-experimental-parser ; python_version < '3'" >target/dagster/left-out
+	@grep -E '^(dbt-|duckdb|sqlglot)' locks/run.txt | cut -d' ' -f1 >target/dagster/same
+	@$(DAGSTER)/uv pip install --quiet --python $(DAGSTER)/python --editable '.[local]' \
+		--override target/dagster/left-out --constraint target/dagster/same \
+		'dagster-dbt>=0.29'
+
+check-dagster: $(DAGSTER)/dagster ## Try the example for Dagster (needs a package index)
+	@rm -rf target/dagster/warehouse && mkdir -p target/dagster/home
+	@$(DAGSTER)/dbt --quiet parse --target dev --target-path target --log-path logs
+	@for assets in '*' 'marts/fct_tags' 'published'; do \
+		PATH="$$PWD/$(DAGSTER):$$PATH" DAGSTER_HOME="$$PWD/target/dagster/home" \
+		REELHOUSE_WAREHOUSE=target/dagster/warehouse $(DAGSTER)/dagster asset materialize --select "$$assets" \
+		-f examples/dagster_reelhouse.py || exit 1; done
+
 # The tree to compare with: a commit, with the files of this tree's sample.
 BASE ?= origin/main
 
@@ -150,6 +181,6 @@ lock: ## Resolve the lock files anew, with uv
 	@$(RESOLVE) --constraint locks/test.txt pyproject.toml --output-file locks/run.txt
 
 clean: ## Remove .venv and what is made by building and testing; data stays
-	@rm -rf .venv target logs build dist .mypy_cache .pytest_cache .ruff_cache \
-		.hypothesis scripts/*.egg-info
+	@rm -rf .venv target logs build dist dbt_internal_packages .mypy_cache \
+		.pytest_cache .ruff_cache .hypothesis scripts/*.egg-info
 	@find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
