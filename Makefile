@@ -126,8 +126,8 @@ check-dagster: $(DAGSTER)/dagster ## Try the example for Dagster (needs a packag
 	@$(DAGSTER)/dbt --quiet parse --target dev --target-path target --log-path logs
 	@for assets in '*' 'marts/fct_tags' 'published'; do \
 		PATH="$$PWD/$(DAGSTER):$$PATH" DAGSTER_HOME="$$PWD/target/dagster/home" \
-		REELHOUSE_WAREHOUSE=target/dagster/warehouse $(DAGSTER)/dagster asset materialize --select "$$assets" \
-		-f examples/dagster_reelhouse.py || exit 1; done
+		REELHOUSE_WAREHOUSE=target/dagster/warehouse $(DAGSTER)/dagster asset \
+		materialize --select "$$assets" -f examples/dagster_reelhouse.py || exit 1; done
 
 # The tree to compare with: a commit, with the files of this tree's sample.
 BASE ?= origin/main
