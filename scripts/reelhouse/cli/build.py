@@ -212,7 +212,7 @@ def _show_load(report: LoadReport, is_trial: bool = False) -> None:
 def _objects(report: LoadReport) -> None:
     names = ("file", "", "records", "rows", "new", "rejected", "removed")
     grid = show.grid(names, labels=2)
-    for entry in report.entries:
+    for entry in sorted(report.entries, key=lambda entry: entry.file):
         counts = (
             entry.records,
             entry.rows_loaded,
@@ -403,8 +403,7 @@ def _why(state: State, verb: str) -> None:
     told = "; ".join(causes[:SHOWN_CAUSES]) + (f"; and {more} more" * (more > 0))
     show.out.print(
         f"[bold]{len(state.stale):,} of {show.count(state.total, 'node')}[/] {verb} "
-        f"out of date: {show.safe(told)}.",
-        soft_wrap=True,
+        f"out of date: {show.safe(told)}."
     )
 
 

@@ -19,7 +19,7 @@ STOPPED = "Stopped. What was there before is untouched; run it again."
 # Which extra of the package brings a module.
 EXTRAS = {
     **dict.fromkeys(
-        ("altair", "pandas", "PIL", "streamlit", "vl_convert"), "dashboard"
+        ("altair", "pandas", "PIL", "pyarrow", "streamlit", "vl_convert"), "dashboard"
     ),
     **dict.fromkeys(("cryptography", "snowflake"), "snowflake"),
     **dict.fromkeys(("fakesnow", "moto"), "local"),

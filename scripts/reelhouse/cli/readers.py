@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from reelhouse.cli import show
 from reelhouse.cli.command import command, target_option
+from reelhouse.errors import ReelhouseError
 from reelhouse.settings import powerbi_schemas, read_settings
 
 if TYPE_CHECKING:
@@ -17,18 +19,45 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("question")
+@click.argument("question", required=False)
+@click.option(
+    "--file",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="Read the question from a file; - is the standard input.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    default="table",
+    show_default=True,
+    help="A table fits the terminal and is rounded; the others hold every digit.",
+)
 @target_option
 @command
-def query(question: str, target: str | None) -> None:
+def query(
+    question: str | None, file: TextIO | None, form: Any, target: str | None
+) -> None:
     """Ask the published tables one QUESTION, in SQL.
 
     Example: reelhouse query 'select * from serving.dim_genres'
     """
-    from reelhouse.serving.query import ask
+    from reelhouse.serving.query import ask, write
 
-    names, rows = ask(read_settings(None, target), question)
-    show.table(names, rows)
+    if (question is None) == (file is None):
+        raise ReelhouseError("Write one question, or name its file with --file.")
+    if form == "parquet" and sys.stdout.isatty():
+        raise ReelhouseError(
+            "Parquet is no text: send it to a file, as in `> x.parquet`."
+        )
+    names, rows = ask(
+        read_settings(None, target), file.read() if file else question or ""
+    )
+    if form == "table":
+        show.table(names, rows)
+    else:
+        write(names, rows, form, sys.stdout.buffer)
 
 
 @click.command()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
+from numbers import Number
 from pathlib import Path
 from shlex import quote
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -27,6 +27,9 @@ from reelhouse.settings import project
 # What a forge obeys where it stands in a log, as ::error::text and ##[group].
 COMMANDS = re.compile(r"::(?=.*::)|##\[")
 CHANGED = {"::": r":\x3a", "##[": r"##\x5b"}
+
+# What a column of texts keeps of a table that is too wide.
+LEAST_TEXT = 12
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -67,21 +70,36 @@ def note(message: str) -> None:
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows as a table or, where that is too wide for the terminal, row by row."""
-    grid = Table(box=None, header_style="bold", pad_edge=False)
-    for index, name in enumerate(names):
-        values = [row[index] for row in rows]
-        is_number = all(isinstance(value, int | float | Decimal) for value in values)
-        grid.add_column(safe(name), justify="right" if is_number else "left")
-    for row in rows:
-        grid.add_row(*(safe(_text(value)) for value in row))
-    wide = Console(width=1_000_000, highlight=False, file=sys.stdout)
-    width = max(wide.measure(grid).maximum, 1)
-    if width <= out.width:
-        out.print(grid)
-    elif not out.is_terminal:
-        wide.width = width
-        wide.print(grid)
+    """Rows as a table that fits, its numbers rounded.
+
+    Where it is too wide, names and then texts go on over several lines; where that is
+    not enough, each row is written below the one before.
+    """
+    stacked = [name.replace("_", "_\n") for name in names]
+    for heads, gap in ((names, 2), (stacked, 1)):
+        made = Table(
+            box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0)
+        )
+        widest = least = gap * (len(names) - 1)
+        for index, head in enumerate(heads):
+            values = [row[index] for row in rows]
+            is_number = all(isinstance(each, Number | None) for each in values)
+            lines = [*head.splitlines(), *map(_text, values)]
+            width = max(map(cell_len, lines))
+            widest += width
+            least += width if is_number else min(width, LEAST_TEXT)
+            made.add_column(
+                safe(head, may_break=True),
+                justify="right" if is_number else "left",
+                overflow="fold",
+                no_wrap=is_number,
+            )
+        if widest <= out.width:
+            break
+    if least <= out.width:
+        for row in rows:
+            made.add_row(*(safe(_text(value)) for value in row))
+        out.print(made)
     else:
         longest = max(map(len, names))
         for row in rows:
@@ -112,6 +130,9 @@ def count(number: int, noun: str) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, float):
+        # No digit that says nothing, and no small number that becomes none.
+        return f"{value:.3f}" if not value or abs(value) >= 0.0005 else f"{value:.1e}"
     return "" if value is None else str(value)
 
 

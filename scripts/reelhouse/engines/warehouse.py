@@ -40,7 +40,7 @@ OF_LOADS = (
 
 
 class CannotAnswer(ReelhouseError):
-    """A question that an engine refuses; the message is the engine's first line."""
+    """A question that an engine refuses; the message is in the engine's words."""
 
 
 def bounded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, BinaryIO, Literal
+
 from reelhouse.engines.engine import engine_of
 from reelhouse.engines.warehouse import Answer, CannotAnswer
 from reelhouse.errors import ReelhouseError
@@ -23,3 +30,48 @@ def ask(settings: Settings, question: str) -> Answer:
                 f"The question cannot be answered ({error}): the tables are those of "
                 f"`reelhouse query 'select * from published_tables'`."
             ) from error
+
+
+def write(
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    form: Literal["csv", "json", "parquet"],
+    out: BinaryIO,
+) -> None:
+    """Write an answer with every digit: CSV, a JSON list of objects, or Parquet.
+
+    CSV and JSON are UTF-8; a null is an empty field in CSV. Raises ReelhouseError where
+    two columns have one name, which JSON and Parquet cannot hold.
+    """
+    if form != "csv" and len(set(names)) != len(names):
+        raise ReelhouseError(
+            f"Two columns of the answer have one name, which {form} cannot hold: give "
+            f"each a name of its own, with `as`."
+        )
+    if form == "parquet":
+        import pyarrow as pa  # type: ignore[import-untyped]
+        from pyarrow import parquet
+
+        columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+        # At once, since a pipe cannot be written to from two places.
+        with pa.BufferOutputStream() as buffer:
+            parquet.write_table(pa.table(columns), buffer)
+            out.write(buffer.getvalue())
+        return
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    try:
+        if form == "csv":
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(names)
+            writer.writerows(rows)
+        else:
+            objects = [dict(zip(names, row, strict=True)) for row in rows]
+            json.dump(objects, text, ensure_ascii=False, indent=1, default=_plain)
+            text.write("\n")
+    finally:
+        text.detach()
+
+
+def _plain(value: object) -> object:
+    """A value that JSON does not know: a number as one, all else as its text."""
+    return float(value) if isinstance(value, Decimal) else str(value)

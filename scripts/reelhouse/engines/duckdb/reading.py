@@ -61,11 +61,17 @@ def reading(published: Path) -> Iterator[Answering]:
             except duckdb.Error as error:
                 if is_damage(str(error)):
                     raise
-                raise CannotAnswer(str(error).strip().splitlines()[0]) from error
+                raise CannotAnswer(_said(str(error))) from error
             finally:
                 timer.cancel()
 
         yield answer
+
+
+def _said(message: str) -> str:
+    """What DuckDB says of a question, its hints too, without the place in the text."""
+    before = message.partition("\n\nLINE ")[0]
+    return " ".join(before.split())
 
 
 @contextmanager

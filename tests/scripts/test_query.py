@@ -1,0 +1,111 @@
+"""Query: answers that people read in a terminal, and that programs read."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+from tests.delivery import PUBLISHED
+
+from reelhouse.cli import main, show
+from reelhouse.errors import ReelhouseError
+from reelhouse.serving.query import write
+from reelhouse.settings import Settings
+
+NAMES = ["title", "rating", "seen_at", "share"]
+ROWS: list[tuple[Any, ...]] = [
+    ("Harbour, The", Decimal("4.5"), datetime(2001, 2, 3, 4, 5, 6), 1 / 3),
+    ('Ünder "x"', None, None, 0.0),
+]
+
+
+@pytest.fixture
+def ask(sample: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def asked(*arguments: str) -> Result:
+        monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(sample.warehouse))
+        return CliRunner().invoke(main, ["query", *arguments])
+
+    return asked
+
+
+@pytest.mark.parametrize("table", PUBLISHED)
+def test_every_table_fits_eighty_columns(ask: Any, table: str) -> None:
+    result = ask(f"select * from {table} limit 20")
+    assert result.exit_code == 0
+    # A row that is written below the one before has addresses whole.
+    lines = [line for line in result.stdout.splitlines() if "https://" not in line]
+    assert max(map(len, lines)) <= 80
+
+
+def test_genres_are_a_table_of_rounded_numbers(ask: Any) -> None:
+    result = ask("select * from mart_genre_ratings order by genre")
+    assert len(result.stdout.splitlines()) < 30
+    assert " 3.521 " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1 / 3, "0.333"), (0.0, "0.000"), (-0.0001234, "-1.2e-04"), (None, ""), (7, "7")],
+)
+def test_a_number_is_rounded_and_never_to_nothing(
+    value: object, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.table(["x"], [(value,)])
+    assert capsys.readouterr().out.split("\n")[1].strip() == text
+
+
+def test_the_engine_s_hint_is_kept(ask: Any) -> None:
+    said = ask("select ratng from mart_genre_ratings").stderr
+    assert "Candidate bindings" in said
+    assert '"rating_count"' in said
+    assert "LINE 1" not in said
+    assert 'Did you mean "mart_genre_ratings"?' in ask("from mart_genre_rating").stderr
+
+
+def test_a_question_comes_from_a_file_or_is_given_and_not_both(
+    ask: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "q.sql"
+    file.write_text("select 42 as answer", encoding="utf-8")
+    assert ask("--file", str(file), "--format", "csv").stdout == "answer\n42\n"
+    for wrong in ([], ["select 1", "--file", str(file)]):
+        assert "one question, or name its file" in ask(*wrong).stderr
+
+
+def test_programs_get_every_digit(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    write(NAMES, ROWS, "csv", out)
+    assert out.getvalue().decode() == (
+        "title,rating,seen_at,share\n"
+        '"Harbour, The",4.5,2001-02-03 04:05:06,0.3333333333333333\n'
+        '"Ünder ""x""",,,0.0\n'
+    )
+    out = io.BytesIO()
+    write(NAMES, ROWS, "json", out)
+    assert json.loads(out.getvalue()) == [
+        {
+            "title": "Harbour, The",
+            "rating": 4.5,
+            "seen_at": "2001-02-03 04:05:06",
+            "share": 1 / 3,
+        },
+        {"title": 'Ünder "x"', "rating": None, "seen_at": None, "share": 0.0},
+    ]
+    file = tmp_path / "answer.parquet"
+    with file.open("wb") as parquet:
+        write(NAMES, ROWS, "parquet", parquet)
+    assert duckdb.sql(f"from '{file}'").fetchall() == ROWS
+
+
+def test_two_columns_of_one_name_are_refused_where_one_would_be_lost() -> None:
+    write(["x", "x"], [(1, 2)], "csv", io.BytesIO())
+    for form in ("json", "parquet"):
+        with pytest.raises(ReelhouseError, match="one name"):
+            write(["x", "x"], [(1, 2)], form, io.BytesIO())  # type: ignore[arg-type]
