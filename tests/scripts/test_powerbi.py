@@ -15,17 +15,20 @@ from tests.delivery import query
 from tests.project import PROJECT
 
 from reelhouse.cli import main
+from reelhouse.dashboard.panels import TITLES
 from reelhouse.errors import ReelhouseError
 from reelhouse.powerbi import CONTENTS, project_files, published_columns, write_project
-from reelhouse.powerbi.check import check_fields, check_schemas, names_in
+from reelhouse.powerbi.check import check_fields, check_schemas, fields_of, names_in
 from reelhouse.powerbi.documents import SCHEMAS
 from reelhouse.powerbi.model import MEASURES, TYPES, Model, dax, model_of
+from reelhouse.powerbi.report import report_pages
 from reelhouse.serving.metrics import metrics
 from reelhouse.settings import Settings, powerbi_schemas
 from reelhouse.transform.build import manifest_of
 
 TABLES = "Reelhouse.SemanticModel/definition/tables"
-VISUALS = "Reelhouse.Report/definition/pages/overview/visuals"
+PAGES = "Reelhouse.Report/definition/pages"
+VISUALS = f"{PAGES}/overview/visuals"
 Files = dict[str, str]
 
 
@@ -116,23 +119,67 @@ def test_relationships_are_the_tested_relations_of_published_tables(
     assert sorted(tested) == sorted(made)
 
 
+def filtered(model: Model, table: str) -> list[str]:
+    """What a filter on a table acts on, as often as there are ways to it."""
+    ways = [
+        pair
+        for each in model.relationships
+        if each.is_active
+        for pair in (
+            (each.parent, each.child),
+            *([(each.child, each.parent)] if each.is_both else []),
+        )
+    ]
+
+    def reached(at: str, path: tuple[str, ...]) -> Iterator[str]:
+        for start, end in ways:
+            if start == at and end not in path:
+                yield end
+                yield from reached(end, (*path, end))
+
+    return list(reached(table, (table,)))
+
+
 def test_a_filter_finds_one_way_at_most(model: Model) -> None:
     """Power BI refuses a model in which it finds two ways between two tables."""
-    active = [each for each in model.relationships if each.is_active]
-    children: dict[str, list[str]] = {}
-    for each in active:
-        children.setdefault(each.parent, []).append(each.child)
-
-    def reached(table: str) -> Iterator[str]:
-        for child in children.get(table, []):
-            yield child
-            yield from reached(child)
-
-    for table in children:
-        ways = Counter(reached(table))
+    for table in model.tables:
+        ways = Counter(filtered(model, table.name))
         assert not [name for name, count in ways.items() if count > 1]
-    (inactive,) = set(model.relationships) - set(active)
-    assert inactive.child_column == "neighbour_movie_id"
+    inactive = [each for each in model.relationships if not each.is_active]
+    assert {(each.child, each.child_column) for each in inactive} == {
+        ("mart_movie_neighbours", "neighbour_movie_id"),
+        # By its genre it is filtered already.
+        ("mart_top_movies_by_genre", "movie_id"),
+    }
+
+
+def test_a_genre_filters_ratings_over_the_bridge(model: Model, files: Files) -> None:
+    assert {"fct_ratings", "fct_tags", "dim_movies"} <= set(
+        filtered(model, "dim_genres")
+    )
+    assert [each.child for each in model.relationships if each.is_both] == [
+        "bridge_movies_genres"
+    ]
+    text = files["Reelhouse.SemanticModel/definition/relationships.tmdl"]
+    (both,) = [each for each in text.split("\n\n") if "bothDirections" in each]
+    assert "fromColumn: bridge_movies_genres.movie_id\n" in both
+
+
+def test_a_slicer_acts_on_every_visual_of_its_page(model: Model) -> None:
+    measures = {each.label: each.table for each in metrics().values()}
+    pages = report_pages()
+    assert list(pages) == list(TITLES)
+    for page in pages.values():
+        for table, _ in page.slicers:
+            acts_on = {table, *filtered(model, table)}
+            for name, visual in page.visuals.items():
+                held = {
+                    where if kind == "Column" else measures[field]
+                    for kind, where, field in fields_of(visual)
+                }
+                # A visual shows what its measure counts; its columns only part it.
+                counted = held & set(measures.values()) or held
+                assert counted <= acts_on, (page.title, table, name)
 
 
 def test_measures_are_the_metrics(files: Files) -> None:
@@ -216,17 +263,21 @@ def test_tmdl_is_indented_by_tabs_one_level_at_a_time(files: Files) -> None:
                 depth, before = tabs, line
 
 
-def test_every_visual_lies_on_the_page_and_none_on_another(files: Files) -> None:
-    page = json.loads(files[VISUALS.replace("visuals", "page.json")])
+@pytest.mark.parametrize("page", TITLES)
+def test_every_visual_lies_on_the_page_and_none_on_another(
+    files: Files, page: str
+) -> None:
+    folder = f"{PAGES}/{page}"
+    size = json.loads(files[f"{folder}/page.json"])
     boxes = [
         json.loads(text)["position"]
         for path, text in files.items()
-        if path.endswith("visual.json")
+        if path.startswith(f"{folder}/visuals/")
     ]
-    assert len(boxes) > 8
+    assert len(boxes) > 2
     for number, one in enumerate(boxes):
-        assert 0 <= one["x"] <= page["width"] - one["width"]
-        assert 0 <= one["y"] <= page["height"] - one["height"]
+        assert 0 <= one["x"] <= size["width"] - one["width"]
+        assert 0 <= one["y"] <= size["height"] - one["height"]
         for other in boxes[:number]:
             assert (
                 one["x"] + one["width"] <= other["x"]
@@ -234,6 +285,16 @@ def test_every_visual_lies_on_the_page_and_none_on_another(files: Files) -> None
                 or one["y"] + one["height"] <= other["y"]
                 or other["y"] + other["height"] <= one["y"]
             )
+
+
+def test_the_theme_is_where_the_report_looks_for_it(files: Files) -> None:
+    report = json.loads(files["Reelhouse.Report/definition/report.json"])
+    (package,) = report["resourcePackages"]
+    (item,) = package["items"]
+    theme = report["themeCollection"]["customTheme"]
+    assert (theme["name"], theme["type"]) == (item["name"], package["name"])
+    path = f"Reelhouse.Report/StaticResources/{package['name']}/{item['path']}"
+    assert json.loads(files[path])["dataColors"]
 
 
 # --- what is refused
@@ -343,7 +404,7 @@ def test_every_file_holds_to_the_published_schemas(files: Files) -> None:
     schemas = powerbi_schemas()
     if not schemas:
         pytest.skip("REELHOUSE_POWERBI_SCHEMAS names no copy of Microsoft's schemas")
-    documents = [path for path in files if not path.endswith(".tmdl")]
+    documents = [path for path, text in files.items() if '"$schema"' in text]
     assert check_schemas(files, schemas) == len(documents)
     path = f"{VISUALS}/card_ratings/visual.json"
     for old, new, words in (
@@ -362,7 +423,7 @@ def test_schemas_refer_to_each_other_and_are_all_needed(
 ) -> None:
     """With a folder of the same form, which this test makes."""
     for text in files.values():
-        if text.startswith("{"):
+        if '"$schema"' in text:
             address = json.loads(text)["$schema"]
             path = tmp_path / address.removeprefix(SCHEMAS)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -101,11 +101,11 @@ def test_programs_get_every_digit(tmp_path: Path) -> None:
     file = tmp_path / "answer.parquet"
     with file.open("wb") as parquet:
         write(NAMES, ROWS, "parquet", parquet)
-    assert duckdb.sql(f"from '{file}'").fetchall() == ROWS
+    assert duckdb.execute(f"from '{file}'").fetchall() == ROWS
 
 
 def test_two_columns_of_one_name_are_refused_where_one_would_be_lost() -> None:
     write(["x", "x"], [(1, 2)], "csv", io.BytesIO())
     for form in ("json", "parquet"):
         with pytest.raises(ReelhouseError, match="one name"):
-            write(["x", "x"], [(1, 2)], form, io.BytesIO())  # type: ignore[arg-type]
+            write(["x", "x"], [(1, 2)], form, io.BytesIO())

@@ -75,9 +75,7 @@ def check_schemas(files: dict[str, str], schemas: Path) -> int:
 
     registry: Any = Registry(retrieve=retrieved)  # type: ignore[call-arg]
     documents = {
-        name: json.loads(text)
-        for name, text in files.items()
-        if not name.endswith(".tmdl")
+        name: json.loads(text) for name, text in files.items() if '"$schema"' in text
     }
     for name, document in documents.items():
         schema = retrieved(document["$schema"]).contents
@@ -113,7 +111,7 @@ def _faults(files: dict[str, str]) -> Iterator[str]:
                 if column not in names.columns.get(table, ()):
                     yield f"{table}[{column}] in {path}"
         elif path.endswith("/visual.json"):
-            for kind, table, name in _fields(json.loads(text)):
+            for kind, table, name in fields_of(json.loads(text)):
                 there = names.columns if kind == "Column" else names.measures
                 if name not in there.get(table, ()):
                     yield f"{kind} {table}[{name}] in {path}"
@@ -135,17 +133,17 @@ def _faults(files: dict[str, str]) -> Iterator[str]:
             yield f"two things named {name} in {table}"
 
 
-def _fields(part: Any) -> Iterator[tuple[str, str, str]]:
+def fields_of(part: Any) -> Iterator[tuple[str, str, str]]:
     """Kind, table and name of every field in a visual, wherever it stands."""
     if isinstance(part, list):
         for each in part:
-            yield from _fields(each)
+            yield from fields_of(each)
     elif isinstance(part, dict):
         for key, value in part.items():
             if key in {"Column", "Measure"}:
                 table = value["Expression"]["SourceRef"]["Entity"]
                 yield key, table, value["Property"]
-            yield from _fields(value)
+            yield from fields_of(value)
 
 
 def _found(pattern: re.Pattern[str], text: str) -> list[str]:

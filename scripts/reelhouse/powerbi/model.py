@@ -40,6 +40,8 @@ PARAMETERS = {
     "Database": ("MOVIELENS", "Database whose schema SERVING is read."),
 }
 DATES = "dim_dates"
+# A movie has several genres: the relationship that a filter on genres goes on by.
+FILTERED_THROUGH = ("bridge_movies_genres", "dim_movies")
 MEASURES = "Metrics"
 
 
@@ -69,7 +71,9 @@ class Table:
 class Relationship:
     """Many rows of `child` belong to one of `parent`, by these columns.
 
-    Two tables have one active relationship; another waits for a measure to use it.
+    A filter on the parent acts on the child, and where it `is_both`, on the other side
+    as well. Between two tables a filter has one way at most; a relationship that would
+    give it another is not active, and waits for a measure to use it.
     """
 
     child: str
@@ -77,6 +81,7 @@ class Relationship:
     parent: str
     parent_column: str
     is_active: bool
+    is_both: bool
 
 
 @dataclass(frozen=True)
@@ -104,24 +109,51 @@ def model_of(manifest: dict[str, Any], metrics: Iterable[Metric]) -> Model:
         if not _is_published_as_view(manifest, node)
     ]
     names = {table.name for table in tables}
+    # To which tables a filter on each goes on.
+    ways: dict[str, set[str]] = {name: set() for name in names}
     relationships: list[Relationship] = []
     for table in tables_of(manifest):
         for relation in relations_of(manifest, table):
+            child, parent = relation.child, relation.parent
             # Seeds are not published.
-            if {relation.child, relation.parent} <= names:
-                is_active = (relation.child, relation.parent) not in {
-                    (each.child, each.parent) for each in relationships
-                }
-                relationships.append(
-                    Relationship(
-                        relation.child,
-                        relation.column,
-                        relation.parent,
-                        relation.field,
-                        is_active,
-                    )
+            if not {child, parent} <= names:
+                continue
+            # Else a filter on genres would end at the bridge.
+            is_both = (child, parent) == FILTERED_THROUGH
+            new = {(parent, child)} | ({(child, parent)} if is_both else set())
+            is_active = _at_most_one_way(ways, new)
+            if is_active:
+                for start, end in new:
+                    ways[start].add(end)
+            relationships.append(
+                Relationship(
+                    child, relation.column, parent, relation.field, is_active, is_both
                 )
+            )
     return Model(tuple(tables), tuple(relationships), tuple(metrics))
+
+
+def _at_most_one_way(ways: dict[str, set[str]], new: set[tuple[str, str]]) -> bool:
+    """Whether a filter has one way at most between any two tables, with new ones, too.
+
+    Power BI refuses a model in which it finds two.
+    """
+    if any(end in ways[start] for start, end in new):
+        return False
+    longer = {start: {*ends} for start, ends in ways.items()}
+    for start, end in new:
+        longer[start].add(end)
+    for start in longer:
+        met: set[str] = {start}
+        queue = [(start, "")]
+        for table, before in queue:
+            # Back over the same relationship is no other way.
+            for end in longer[table] - {before}:
+                if end in met:
+                    return False
+                met.add(end)
+                queue.append((end, table))
+    return True
 
 
 def _is_published_as_view(manifest: dict[str, Any], node: dict[str, Any]) -> bool:
@@ -238,9 +270,11 @@ def _relationships_text(model: Model) -> str:
         child = f"{each.child}.{each.child_column}"
         parent = f"{each.parent}.{each.parent_column}"
         inactive = "" if each.is_active else "\tisActive: false\n"
+        both = "\tcrossFilteringBehavior: bothDirections\n" if each.is_both else ""
         texts.append(
             f"relationship {_tag('relationship', child, parent)}\n"
             f"{inactive}"
+            f"{both}"
             f"\tfromColumn: {child}\n"
             f"\ttoColumn: {parent}\n"
         )
