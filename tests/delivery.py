@@ -105,6 +105,7 @@ class Delivery:
     warehouse: Path
     folder: str = "source"
     max_shrink: float = 1.0
+    max_rejects: float = 1.0
     moment: datetime | None = None
     target: str = "dev"
     looking: duckdb.DuckDBPyConnection | None = None
@@ -125,6 +126,7 @@ class Delivery:
             target=self.target,
             moment=self.moment,
             max_shrink=self.max_shrink,
+            max_rejects=self.max_rejects,
             s3_endpoint=self.s3.endpoint_url,
         )
 

@@ -26,7 +26,7 @@ STAGING = "models/staging"
 LEDGER = "reelhouse/_reelhouse__sources.yml"
 DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 # Raised when records are judged in another way, so that all are judged again.
-INGEST_VERSION = 1
+INGEST_VERSION = 2
 # Digits that a number may have: a bigint, and either part of a double.
 BIGINT_DIGITS, DOUBLE_DIGITS = 18, 30
 

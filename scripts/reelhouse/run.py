@@ -71,6 +71,7 @@ def run(
     *,
     on_error: OnError = "continue",
     accept_shrink: bool = False,
+    accept_rejects: bool = False,
     rebuild: bool = False,
     everything: bool = False,
     unit_tests: bool = False,
@@ -115,6 +116,7 @@ def run(
                     warehouse,
                     on_error=on_error,
                     accept_shrink=accept_shrink,
+                    accept_rejects=accept_rejects,
                     progress=lambda name, done, total: tell(
                         f"load {name}", done, total
                     ),

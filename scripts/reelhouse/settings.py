@@ -16,6 +16,7 @@ import yaml
 from reelhouse.errors import ReelhouseError
 
 DEFAULT_MAX_SHRINK = 0.1
+DEFAULT_MAX_REJECTS = 0.1
 
 # Names are not quoted in SQL.
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
@@ -43,7 +44,8 @@ class Settings:
     `source` is a folder or an S3 address; `warehouse` is the folder of the local
     files; `moment` stands for now in what a load records (UTC, without zone) and
     is None outside tests and rebuilds; `max_shrink` is the share of an entity's
-    rows that a load may take away unasked; `s3_endpoint` is None for AWS itself;
+    rows that a load may take away unasked, `max_rejects` that of a file's records
+    which it may keep aside unasked; `s3_endpoint` is None for AWS itself;
     `stage` is an external stage of the account that shows the source's bucket.
     """
 
@@ -54,6 +56,7 @@ class Settings:
     max_shrink: float
     s3_endpoint: str | None
     stage: str | None = None
+    max_rejects: float = DEFAULT_MAX_REJECTS
 
     @property
     def is_remote(self) -> bool:
@@ -159,7 +162,8 @@ def read_settings(
         warehouse=_warehouse(environ),
         target=target,
         moment=_moment(environ.get("REELHOUSE_MOMENT")),
-        max_shrink=_share(environ.get("REELHOUSE_MAX_SHRINK")),
+        max_shrink=_share(environ, "REELHOUSE_MAX_SHRINK", DEFAULT_MAX_SHRINK),
+        max_rejects=_share(environ, "REELHOUSE_MAX_REJECTS", DEFAULT_MAX_REJECTS),
         s3_endpoint=environ.get("AWS_ENDPOINT_URL_S3")
         or environ.get("AWS_ENDPOINT_URL"),
         stage=_stage(environ.get("REELHOUSE_STAGE")),
@@ -317,13 +321,12 @@ def _moment(text: str | None) -> datetime | None:
     return moment
 
 
-def _share(text: str | None) -> float:
+def _share(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
     try:
-        share = float(text) if text else DEFAULT_MAX_SHRINK
+        share = float(text) if text else default
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise ReelhouseError(
-            f"REELHOUSE_MAX_SHRINK is '{text}': write a share from 0 to 1."
-        )
+        raise ReelhouseError(f"{name} is '{text}': write a share from 0 to 1.")
     return share

@@ -90,6 +90,7 @@ class Desk:
         own = {
             "REELHOUSE_MOMENT": f"2026-01-{day:02}",
             "REELHOUSE_MAX_SHRINK": "1",
+            "REELHOUSE_MAX_REJECTS": "1",
             "REELHOUSE_WAREHOUSE": str(self.warehouse),
             "REELHOUSE_SOURCE": f"s3://{self.bucket}/source",
         }

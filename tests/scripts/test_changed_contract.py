@@ -20,7 +20,7 @@ from tests.project import PROJECT
 
 from reelhouse import contract
 from reelhouse.contract import entities
-from reelhouse.engines import raw_schema
+from reelhouse.engines import raw_schema, warehouse
 from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb import load as duckdb
 from reelhouse.engines.duckdb.attempt import other_source
@@ -44,12 +44,13 @@ JUDGES: tuple[Any, ...] = (
     records,
     rules,
     exactness,
-    *(duckdb.Dialect, duckdb._select, duckdb._filter, duckdb._reading, duckdb._typed),
-    *(duckdb.Warehouse.bad_records, duckdb.Warehouse._records),
-    *(snowflake.Dialect, snowflake._all_hold, snowflake._well_formed),
-    *(snowflake.Warehouse.bad_records, snowflake.Warehouse._land_texts),
+    *(warehouse.Warehouse.insert_new, warehouse.Warehouse.insert_rejects),
+    *(duckdb.Dialect, duckdb._select),
+    *(duckdb.Warehouse.read, duckdb.Warehouse.read_again, duckdb.Warehouse.land),
+    *(snowflake.Dialect, snowflake._well_formed, snowflake.Warehouse.read),
+    *(snowflake.Warehouse.read_again, snowflake.Warehouse.land),
 )
-JUDGED_BY = (1, "02a32445e7fc792842e16666e405c0e89db25f885accf800650f8f81e531e7f9")
+JUDGED_BY = (2, "26a19bca60a92ba8b17b01fdcebf7204b894e484f94840d83db06b96c2d9d29a")
 
 Declare = Callable[..., None]
 
@@ -211,7 +212,7 @@ def test_a_shrinkage_by_other_rules_is_told(desk: Desk, declare: Declare) -> Non
     with pytest.raises(ReelhouseError) as raised:
         desk.load()
     assert str(raised.value) == (
-        "ratings would shrink from 4 to 1 rows now that other rules judge its records, "
+        "ratings would lose 3 of its 4 rows now that other rules judge its records, "
         "more than the 10% that may go unasked: check the delivery and what "
         "models/staging declares, then load with --accept-shrink (or set "
         "REELHOUSE_MAX_SHRINK)."
@@ -266,6 +267,33 @@ def test_a_column_more_and_a_column_less(desk: Desk, declare: Declare) -> None:
     # The row that is in both files stays.
     assert (FOUR, 2, None) in desk.ratings()
     assert len(desk.ratings()) == 8
+
+
+def test_rejects_of_an_older_version_are_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(contract, "INGEST_VERSION", 1)
+        entities.cache_clear()
+        desk.put(ratings=[*RATINGS, "7,1,x,1", "7,1,4.0,99999999999"])
+        desk.load()
+        desk.rows(
+            "alter table raw.rejects drop column future_epoch",
+            "update raw.rejects set reason = 'timestamp: more than a day later than "
+            "the object itself' where record_number = 6",
+        )
+    entities.cache_clear()
+    assert desk.load().load_id == 2
+    assert desk.rows(
+        "select record_number, load_id, removed_load_id, future_epoch "
+        "from raw.rejects order by 1, 2"
+    ) == [
+        (5, 1, 2, None),
+        (5, 2, None, None),
+        (6, 1, 2, None),
+        (6, 2, None, 99999999999),
+    ]
+    assert {row[1:] for row in desk.ratings()} == {(1, None)}
 
 
 def test_columns_take_another_order(desk: Desk, declare: Declare) -> None:

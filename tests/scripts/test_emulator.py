@@ -32,6 +32,7 @@ from reelhouse.local.emulator import (
     refuse_real_account,
     serve_emulator,
 )
+from reelhouse.local.emulator.server import BOUND_VALUES
 from reelhouse.s3 import S3Settings
 
 # `make test` has a whole run on the emulator.
@@ -618,12 +619,17 @@ def test_d10_the_next_user_of_the_connection_is_not_harmed(sql: Client) -> None:
         "comment on table t is 'x'",
         "grant select on table t to role r",
         "create stage s",
+        # For many bound values.
+        "create or replace temporary stage SYSTEMBIND file_format=(type=csv)",
     ],
 )
-def test_d11_ddl_commits(sql: Client, ddl: str) -> None:
-    sql("create table t (a int)", "begin")
-    sql("insert into t values (1)", ddl, "rollback")
-    assert sql("select a from t") == [(1,)]
+def test_d11_ddl_in_a_transaction_is_refused(sql: Client, ddl: str) -> None:
+    sql("create table t (a int)", "begin", "insert into t values (1)")
+    with sql.refuses("Not emulated: DDL in an open transaction"):
+        sql(ddl)
+    with sql.refuses("was rolled back"):
+        sql("commit")
+    assert sql(ddl, "begin", "commit", "select a from t") == []
 
 
 def test_d11_a_second_begin_is_nothing(sql: Client, other: Client) -> None:
@@ -916,6 +922,18 @@ def test_values_bound_by_the_server(settings: EmulatorSettings, database: str) -
     cursor.executemany("insert into t values (?, ?, ?, ?, ?)", rows)
     assert cursor.rowcount == 2
     assert sql("select * from t where a < ? order by a", params=[3]) == rows
+    sql.connection.close()
+
+
+def test_so_many_bound_values_need_a_stage(
+    settings: EmulatorSettings, database: str
+) -> None:
+    sql = Client(settings, database, paramstyle="qmark")
+    sql("create table t (a int, b int)")
+    rows = [(number, number) for number in range(BOUND_VALUES // 2)]
+    with sql.refuses("Not emulated: values that are bound by a stage"):
+        sql.connection.cursor().executemany("insert into t values (?, ?)", rows)
+    assert sql("select * from t") == []
     sql.connection.close()
 
 

@@ -210,6 +210,35 @@ def test_raw_tables_are_equal(
     assert unread == {}
 
 
+@pytest.mark.long
+def test_many_rejects_stay_in_the_account(
+    delivery: Delivery,
+    database: str,  # noqa: ARG001
+    said: list[str],
+) -> None:
+    """More than the connector would bind without a stage, whose making commits."""
+    delivery.moment = datetime(2026, 1, 1)
+    good = [f"{user},1,4.0,1000000000" for user in range(1, 20_001)]
+    bad = [f"{user},1,4.0,1000000000000" for user in range(1, 12_001)]
+    titles = [f"{number},{blank},Drama" for number, blank in enumerate("\t\xa0 ", 7)]
+    delivery.put({"movies.csv": csv("movies", [*MOVIES, *titles])})
+    delivery.put({"ratings/1.csv": csv("ratings", good + bad)})
+    settings = replace(delivery.settings, target="prod")
+    with open_warehouse(settings) as warehouse:
+        source = Bucket(delivery.s3, delivery.url)
+        assert load(settings, source, warehouse, validate=True).rejected == 12_003
+    with open_account() as account:
+        for table in TABLES:
+            assert account.ask(f"select * from raw.{table.name}") == [], table.name
+    said.clear()
+    here, there = delivery.load(), load_prod(delivery, None)
+    assert here.reject_reasons == there.reject_reasons
+    assert differences(delivery) == {}
+    inside = said[said.index("begin") : said.index("commit")]
+    assert len(inside) < 100
+    assert not [sql for sql in inside if re.match("create|alter|drop|truncate", sql)]
+
+
 def test_a_stage_of_another_bucket_is_refused(
     delivery: Delivery,
     database: str,  # noqa: ARG001

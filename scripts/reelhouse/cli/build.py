@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 
 from reelhouse.cli import show
 from reelhouse.cli.command import (
+    accept_rejects_option,
     accept_shrink_option,
     command,
     on_error_option,
@@ -41,6 +43,7 @@ SHOWN_CAUSES = 4
 @target_option
 @on_error_option
 @accept_shrink_option
+@accept_rejects_option
 @click.option(
     "--rebuild",
     is_flag=True,
@@ -70,6 +73,7 @@ def run(
     target: str | None,
     on_error: Any,
     accept_shrink: bool,
+    accept_rejects: bool,
     rebuild: bool,
     everything: bool,
     unit_tests: bool,
@@ -90,6 +94,7 @@ def run(
                 settings,
                 on_error=on_error,
                 accept_shrink=accept_shrink,
+                accept_rejects=accept_rejects,
                 rebuild=rebuild,
                 everything=everything,
                 unit_tests=unit_tests,
@@ -127,6 +132,7 @@ def _write_report_if_possible(settings: Settings) -> None:
 @target_option
 @on_error_option
 @accept_shrink_option
+@accept_rejects_option
 @click.option("--validate", is_flag=True, help="Load nothing; say what would happen.")
 @command
 def load(
@@ -134,6 +140,7 @@ def load(
     target: str | None,
     on_error: Any,
     accept_shrink: bool,
+    accept_rejects: bool,
     validate: bool,
 ) -> None:
     """Load what is new in the source into the raw tables.
@@ -162,6 +169,7 @@ def load(
             warehouse,
             on_error=on_error,
             accept_shrink=accept_shrink,
+            accept_rejects=accept_rejects,
             validate=validate,
             progress=lambda name, done, total: progress(f"load {name}", done, total),
         )
@@ -227,13 +235,8 @@ def _objects(report: LoadReport) -> None:
 
 
 def _notes(report: LoadReport) -> None:
-    if report.rejected:
-        show.note(f"{show.count(report.rejected, 'record')} rejected and kept aside:")
-        reasons = sorted(report.reject_reasons.items(), key=lambda item: -item[1])
-        for (file, reason), count in reasons[:SHOWN_REASONS]:
-            show.out.print(f"      {count:>7,}  {show.safe(file)}: {show.safe(reason)}")
-        if len(reasons) > SHOWN_REASONS:
-            show.out.print("               … all of them: serving.health_rejects")
+    for line in _rejects(report):
+        show.note(line)
     if report.missing:
         files = ", ".join(report.missing)
         show.note(f"Not in the source, so their tables are empty: {files}.")
@@ -241,6 +244,30 @@ def _notes(report: LoadReport) -> None:
         show.note(f"Other keys of the source, left alone: {report.ignored:,}.")
     for message in [*report.hints, *report.refused, *report.warnings]:
         show.note(message)
+
+
+def _rejects(report: LoadReport) -> Iterator[str]:
+    """How many records of each kind were rejected, and for what."""
+    kinds = {entry.file: entry.entity for entry in report.entries}
+    records: Counter[str] = Counter()
+    for entry in report.entries:
+        records[entry.entity] += entry.records
+    for name, total in records.items():
+        reasons: Counter[str] = Counter()
+        for (file, reason), count in report.reject_reasons.items():
+            if kinds[file] == name:
+                reasons[reason.replace(": ", " ", 1)] += count
+        told = [
+            reason + (f" ({count:,})" if len(reasons) > 1 else "")
+            for reason, count in reasons.most_common(SHOWN_REASONS)
+        ]
+        if len(reasons) > SHOWN_REASONS:
+            told.append("… all of them: serving.health_rejects")
+        if told:
+            yield (
+                f"{reasons.total():,} of {total:,} {name.replace('_', ' ')} rejected "
+                f"and kept aside: {'; '.join(told)}"
+            )
 
 
 def _show_failures(report: BuildReport, failed: Path | None) -> None:

@@ -111,3 +111,8 @@ accept_shrink_option = click.option(
     is_flag=True,
     help="Let a file lose more of its rows than usual.",
 )
+accept_rejects_option = click.option(
+    "--accept-rejects",
+    is_flag=True,
+    help="Let a file have more bad records than usual.",
+)

@@ -10,11 +10,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from reelhouse.contract import Entity, entities
+from reelhouse.contract import Column, Entity, entities
 from reelhouse.errors import ReelhouseError
 
 # A record that is longer, its line break left out, is no record.
 MAX_LINE_BYTES = 65_536
+# So much of a record is kept of one that is rejected.
+MAX_TEXT_BYTES = 4_096
+CUT = f" … (cut after {MAX_TEXT_BYTES} bytes)"
+# Beside the texts of a record: what is wrong with its form, how it is to be shown, and
+# why it is rejected.
+FAULT, TEXT, REASON = "line_fault", "line_text", "line_reason"
+
+# So many rejects are named where a file is refused for them.
+SHOWN_REJECTS = 3
 
 # What is said of a question that is not one select.
 ONE_SELECT = "Ask one question at a time: write one select."
@@ -59,25 +68,8 @@ class Dialect(Protocol):
     def try_cast(self, text: str, data_type: str) -> str:
         """The text as a value of the type, null where it is none."""
 
-
-@dataclass(frozen=True)
-class Rule:
-    """A condition that a good record meets, and the reason to give if it does not.
-
-    `is_of_form` marks what holds for any number that `ExactLines` finds exact.
-    """
-
-    condition: str
-    reason: str
-    is_of_form: bool = False
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A record kept aside: its number (1 is the line after the header) and why."""
-
-    record_number: int
-    reason: str
+    def literal(self, text: str) -> str:
+        """A text as it is written in SQL."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,8 @@ class ObjectState:
     """What the ledger knows of an object; no `sha256` where none of it was loaded.
 
     `contract` is that by which its rows and rejects were judged, None before there
-    were any.
+    were any. `future_epoch` is the first of the times for which a record was rejected
+    as one of the future, None where there is none.
     """
 
     entity: str
@@ -93,6 +86,7 @@ class ObjectState:
     sha256: str | None
     refused_sha256: str | None
     contract: str | None
+    future_epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,14 +109,14 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A local CSV file to read: as delivered, or numbered by `records.split`.
+    """A local CSV file to read: as delivered, or written anew by `records.rewrite`.
 
     It may be read by type instead of as text where `is_exact` says that this changes no
     value. `key` is that of the object that it holds, as delivered.
     """
 
     path: Path
-    is_numbered: bool
+    is_rewritten: bool
     is_exact: bool = False
     key: str | None = None
 
@@ -154,27 +148,22 @@ class Warehouse(ABC):
         """Commit at the end, or roll all of it back."""
 
     @abstractmethod
-    def insert_new(
-        self,
-        entity: Entity,
-        csv_file: CsvFile,
-        rules: list[Rule],
-        file: str,
-        load_id: int,
-    ) -> int:
-        """Insert the good records of an object that has no live rows; their number."""
+    def read(self, entity: Entity, csv_file: CsvFile) -> str:
+        """SQL that yields the records of a file, as `rules.why_bad` takes them.
 
-    @abstractmethod
-    def bad_records(
-        self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
-    ) -> list[Reject]:
-        """The records that break a rule, by number, each with its first reason.
-
-        The file is the one that was inserted or landed last.
+        They have a record_number (1 is the line after the header) where the entity's
+        table has one. A record that is no row of so many columns may be left out.
         """
 
     @abstractmethod
-    def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
+    def read_again(self, entity: Entity, csv_file: CsvFile) -> str:
+        """SQL that yields the records of the file that was read last.
+
+        All values are texts, and all records have a record_number.
+        """
+
+    @abstractmethod
+    def land(self, entity: Entity, csv_file: CsvFile, why_bad: str) -> int:
         """Put the good records of an object aside for a comparison; their number."""
 
     @abstractmethod
@@ -185,17 +174,6 @@ class Warehouse(ABC):
         ones are inserted. Where a later record overrules an earlier one of its key,
         the place among the records of the key belongs to a row's identity.
         """
-
-    @abstractmethod
-    def keep_rejects(
-        self,
-        entity: Entity,
-        file: str,
-        load_id: int,
-        rejects: Iterable[tuple[Reject, str]],
-        scratch: Path,
-    ) -> None:
-        """Keep rejected records, which may pass through the file `scratch`."""
 
     @abstractmethod
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
@@ -250,8 +228,12 @@ class Warehouse(ABC):
     def objects(self) -> dict[str, ObjectState]:
         """Live objects by file."""
         rows = self._rows(
-            "select file, entity, etag, sha256, refused_sha256, contract "
-            "from raw.objects"
+            "select objects.file, objects.entity, objects.etag, objects.sha256, "
+            "objects.refused_sha256, objects.contract, early.epoch "
+            "from raw.objects as objects left join (select file, "
+            "min(future_epoch) as epoch from raw.rejects "
+            "where removed_load_id is null group by file) as early "
+            "on objects.file = early.file"
         )
         return {row[0]: ObjectState(*row[1:]) for row in rows}
 
@@ -263,38 +245,122 @@ class Warehouse(ABC):
             *([] if file is None else [file]),
         )
 
-    def undo_insert(self, entity: Entity, file: str, load_id: int) -> None:
-        """Take back what `insert_new` put in during this load."""
-        self._change(
-            f"delete from raw.{entity.name} where file = ? and load_id = ?",
-            file,
-            load_id,
+    def insert_new(
+        self, entity: Entity, csv_file: CsvFile, why_bad: str, file: str, load_id: int
+    ) -> int:
+        """Insert the good records of an object that has no live rows; their number."""
+        values = ", ".join(
+            self._typed(column)
+            if column.header
+            else self._filled(column, file, load_id)
+            for column in entity.columns
+        )
+        return self._change(
+            f"insert into raw.{entity.name} ({names(entity.columns)}) select {values} "
+            f"from ({self.read(entity, csv_file)}) as records where ({why_bad}) is null"
         )
 
-    def remove(self, entity: Entity, file: str, load_id: int) -> int:
-        """Mark all live rows of an object as removed; their number."""
-        return self._mark_removed(entity.name, file, load_id)
+    def insert_rejects(
+        self,
+        entity: Entity,
+        csv_file: CsvFile,
+        why_bad: str,
+        future_epoch: str,
+        file: str,
+        load_id: int,
+    ) -> int:
+        """Insert the bad records of the file that was read last; their number.
 
-    def rejects(self, file: str) -> list[Reject]:
-        """The rejected records of an object, by number."""
-        rows = self._rows(
-            "select record_number, reason from raw.rejects "
-            "where file = ? and removed_load_id is null order by record_number",
-            file,
+        They are kept with their text: as they stand, for a file as delivered.
+        """
+        joined = " || ',' || ".join(column.name for column in entity.file_columns)
+        text = (
+            f"case when {FAULT} <> '' or {TEXT} <> '' then coalesce({TEXT}, '') "
+            f"when length({joined}) > {MAX_TEXT_BYTES} "
+            f"then left({joined}, {MAX_TEXT_BYTES}) || '{CUT}' else {joined} end"
         )
-        return [Reject(int(number), reason) for number, reason in rows]
+        own = f"{self.dialect.literal(file)}, {self.dialect.literal(entity.name)}"
+        return self._change(
+            f"insert into raw.rejects (file, entity, record_number, reason, text, "
+            f"future_epoch, load_id) select {own}, record_number, {REASON}, {text}, "
+            f"{future_epoch}, {load_id} from (select *, {why_bad} as {REASON} "
+            f"from ({self.read_again(entity, csv_file)}) as records) as judged "
+            f"where {REASON} is not null"
+        )
 
-    def drop_rejects(self, file: str, load_id: int) -> None:
-        """Mark the rejected records of an object as removed."""
-        self._mark_removed("rejects", file, load_id)
+    def undo(self, entity: Entity, file: str, load_id: int) -> None:
+        """Take back the rows and rejects of an object that this load put in."""
+        for table in (entity.name, "rejects"):
+            self._change(
+                f"delete from raw.{table} where file = ? and load_id = ?", file, load_id
+            )
 
-    def _mark_removed(self, table: str, file: str, load_id: int) -> int:
+    def remove(self, table: str, file: str, load_id: int) -> int:
+        """Mark what an earlier load left of an object as removed; how many rows."""
         return self._change(
             f"update raw.{table} set removed_load_id = ? "
-            f"where file = ? and removed_load_id is null",
+            f"where file = ? and load_id < ? and removed_load_id is null",
             load_id,
             file,
+            load_id,
         )
+
+    def lost(self, entity: Entity, load_id: int) -> int:
+        """How many rows a load removed without putting another in their place.
+
+        That is one of the same key or, without a key, of the same content, in whichever
+        object.
+        """
+        part = ", ".join(entity.key or [column.name for column in entity.file_columns])
+        gone = f"removed_load_id = {load_id}"
+        return self._count(
+            f"select sum(case when gone > come then gone - come else 0 end) from ("
+            f"select sum(case when {gone} then 1 else 0 end) as gone, "
+            f"sum(case when {gone} then 0 else 1 end) as come from raw.{entity.name} "
+            f"where {gone} or load_id = {load_id} group by {part}) as changes"
+        )
+
+    def reject_reasons(self, file: str, load_id: int) -> dict[str, int]:
+        """How many records of an object a load rejected by reason, most first."""
+        rows = self._rows(
+            "select reason, count(*) from raw.rejects where file = ? and load_id = ? "
+            "group by reason order by count(*) desc, reason",
+            file,
+            load_id,
+        )
+        return {reason: int(count) for reason, count in rows}
+
+    def first_rejects(self, file: str, load_id: int) -> list[tuple[int, str]]:
+        """Number and reason of the first records of an object that a load rejected."""
+        rows = self._rows(
+            "select record_number, reason from raw.rejects where file = ? "
+            f"and load_id = ? order by record_number limit {SHOWN_REJECTS}",
+            file,
+            load_id,
+        )
+        return [(int(number), reason) for number, reason in rows]
+
+    def has_same_rejects(self, file: str) -> bool:
+        """Whether the live rejects of an object are there twice, from two loads."""
+        return not self._count(
+            "select count(*) from (select record_number from raw.rejects "
+            "where file = ? and removed_load_id is null "
+            "group by record_number, reason having count(*) = 1) as differing",
+            file,
+        )
+
+    def _typed(self, column: Column) -> str:
+        value = self.dialect.try_cast(column.name, column.data_type)
+        return f"{value} as {column.name}"
+
+    def _filled(self, column: Column, file: str, load_id: int) -> str:
+        """The value of a column that the loader fills in."""
+        values = {
+            "file": self.dialect.literal(file),
+            "load_id": str(load_id),
+            "removed_load_id": "null",
+        }
+        return values.get(column.name, column.name)
 
     def record(self, entry: LedgerEntry) -> None:
         """Write what this load did to an object into the ledger."""
@@ -359,3 +425,9 @@ class Warehouse(ABC):
             "update raw.objects set etag = ?, contract = ? where file = ?",
             *(etag, contract, file),
         )
+
+
+def names(columns: Iterable[Column], alias: str = "") -> str:
+    """Columns as a statement names them."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}{column.name}" for column in columns)

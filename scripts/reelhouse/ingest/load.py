@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,6 @@ from reelhouse.engines.warehouse import (
     CsvFile,
     LedgerEntry,
     ObjectState,
-    Reject,
     Warehouse,
 )
 from reelhouse.errors import ReelhouseError
@@ -26,10 +26,9 @@ from reelhouse.ingest.records import (
     Inspector,
     RefusedObject,
     check_header,
-    split,
-    texts,
+    rewrite,
 )
-from reelhouse.ingest.rules import entity_rules
+from reelhouse.ingest.rules import FUTURE_ALLOWANCE, future_epoch, why_bad
 from reelhouse.ingest.source import Source, check_complete
 from reelhouse.progress import Progress
 from reelhouse.s3 import ObjectChanged, S3Object
@@ -39,7 +38,8 @@ OnError = Literal["continue", "skip-file", "abort"]
 
 RELISTINGS = 1
 BETWEEN_LOADS = timedelta(seconds=1)
-SHOWN_REJECTS = 3
+# Fewer bad records are no sign that a file is bad as a whole, if one is good.
+FEW_REJECTS = 10
 
 
 @dataclass
@@ -80,6 +80,7 @@ def load(
     *,
     on_error: OnError = "continue",
     accept_shrink: bool = False,
+    accept_rejects: bool = False,
     validate: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
@@ -90,7 +91,7 @@ def load(
     """
     for attempt in range(RELISTINGS + 1):
         try:
-            run = _Load(settings, source, warehouse, on_error, progress)
+            run = _Load(settings, source, warehouse, on_error, accept_rejects, progress)
             with source.opened(), _scratch(settings.warehouse) as scratch:
                 return run.execute(scratch, accept_shrink, validate)
         except ObjectChanged:
@@ -120,12 +121,14 @@ class _Load:
         source: Source,
         warehouse: Warehouse,
         on_error: OnError,
-        progress: Progress | None,
+        accept_rejects: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         self.settings = settings
         self.source = source
         self.warehouse = warehouse
         self.on_error = on_error
+        self.max_rejects = 1.0 if accept_rejects else settings.max_rejects
         self.progress = progress or (lambda *_: None)
         self.report = LoadReport()
         self.load_id = 0
@@ -133,6 +136,8 @@ class _Load:
         self.fetched: dict[str, str] = {}
         # Entities with objects that were judged by another contract before.
         self.rejudged: set[str] = set()
+        # Rows that were removed, by entity.
+        self.removed: Counter[str] = Counter()
 
     def execute(self, scratch: Path, accept_shrink: bool, validate: bool) -> LoadReport:
         listed = self.source.list()
@@ -227,27 +232,50 @@ class _Load:
         return {e.name: self.warehouse.live_rows(e) for e in entities().values()}
 
     def _check_shrink(self) -> None:
+        """Raise ReelhouseError where too many of an entity's rows are gone.
+
+        What came instead does not count.
+        """
         for name, before in self.before.items():
-            after = self.report.live_rows[name]
-            if before and after < before * (1 - self.settings.max_shrink):
+            limit = before * self.settings.max_shrink
+            if self.removed[name] <= limit:
+                continue
+            lost = self.warehouse.lost(entities()[name], self.load_id)
+            if lost > limit:
                 cause, check = "", "the delivery"
                 if name in self.rejudged:
                     cause = " now that other rules judge its records"
                     check += " and what models/staging declares"
                 raise ReelhouseError(
-                    f"{entities()[name].file} would shrink from {before:,} to "
-                    f"{after:,} rows{cause}, more than the "
-                    f"{self.settings.max_shrink:.0%} that may go unasked: check "
-                    f"{check}, then load with --accept-shrink (or set "
-                    f"REELHOUSE_MAX_SHRINK)."
+                    f"{entities()[name].file} would lose {lost:,} of its {before:,} "
+                    f"rows{cause}, more than the {self.settings.max_shrink:.0%} that "
+                    f"may go unasked: check {check}, then load with --accept-shrink "
+                    f"(or set REELHOUSE_MAX_SHRINK)."
                 )
+
+    def _check_rejects(
+        self, fetched: Fetched, rejected: int, reasons: dict[str, int]
+    ) -> None:
+        """Raise ReelhouseError where too many of an object's records are bad."""
+        records = fetched.facts.records
+        is_few = rejected < FEW_REJECTS and rejected < records
+        if is_few or rejected <= records * self.max_rejects:
+            return
+        reason, count = next(iter(reasons.items()))
+        raise ReelhouseError(
+            f"{fetched.name} has {rejected:,} bad records among {records:,} "
+            f"({rejected / records:.1%}), {count:,} of them for '{reason}', more than "
+            f"the {self.max_rejects:.0%} that may be kept aside unasked: mend the "
+            f"file, or load with --accept-rejects (or set REELHOUSE_MAX_REJECTS)."
+        )
 
     def _remove(self, file: str, state: ObjectState, has_moved: bool) -> None:
         """Remove the rows of an object that is gone, or has moved to another entity."""
         # An entity that is declared no more keeps its table.
         entity = entities().get(state.entity, Entity(state.entity, ()))
-        removed = self.warehouse.remove(entity, file, self.load_id)
-        self.warehouse.drop_rejects(file, self.load_id)
+        removed = self.warehouse.remove(entity.name, file, self.load_id)
+        self.warehouse.remove("rejects", file, self.load_id)
+        self.removed[entity.name] += removed
         if has_moved:
             return
         self._record(
@@ -275,13 +303,13 @@ class _Load:
         scratch: Path,
     ) -> None:
         is_listed = bool(state and listed.etag == state.etag)
-        if state and self._is_settled(entity, state, listed.key, is_listed):
+        if state and self._is_settled(entity, state, listed, is_listed):
             return
         path = scratch / "object.csv"
         self.fetched[listed.key] = listed.etag
         facts = self._fetch(entity, listed, path)
         seen = state and facts.sha256 == (state.refused_sha256 or state.sha256)
-        if state and self._is_settled(entity, state, listed.key, bool(seen)):
+        if state and self._is_settled(entity, state, listed, bool(seen)):
             self.warehouse.note(listed.key, listed.etag, state.contract)
             return
         try:
@@ -296,23 +324,34 @@ class _Load:
             path.unlink(missing_ok=True)
 
     def _is_settled(
-        self, entity: Entity, state: ObjectState, file: str, is_same: bool
+        self, entity: Entity, state: ObjectState, listed: S3Object, is_same: bool
     ) -> bool:
         """Whether an object needs no second look; a refused one gets it unasked.
 
-        So does one that was judged by another contract, or whose loaded bytes were
-        refused by another.
+        So does one that was judged by another contract, whose loaded bytes were refused
+        by another, or with a record that is not in the future any more.
         """
         refused = state.refused_sha256
+        epoch = state.future_epoch
         if (
             not is_same
             or state.contract != entity.contract
             or (refused and self.on_error != "skip-file")
             or (refused and refused == state.sha256)
+            or (not refused and epoch is not None and epoch <= self._latest(listed))
         ):
             return False
-        self._settle(file, bool(refused))
+        self._settle(listed.key, bool(refused))
         return True
+
+    def _latest(self, listed: S3Object) -> int:
+        """The latest time that is not in the future, for the records of an object.
+
+        Neither our clock nor that of the storage is trusted to be right.
+        """
+        now = self.settings.now().replace(tzinfo=UTC)
+        moment = max(now, listed.last_modified) + FUTURE_ALLOWANCE
+        return int(moment.timestamp())
 
     def _settle(self, file: str, is_refused: bool) -> None:
         if is_refused:
@@ -335,22 +374,23 @@ class _Load:
     def _take(self, fetched: Fetched, state: ObjectState | None, scratch: Path) -> None:
         """Load one object; RefusedObject where it may not have rejects."""
         entity, facts = fetched.entity, fetched.facts
-        rows, rejects = self._insert(fetched, bool(state), scratch)
-        if rows + len(rejects) != facts.records:
+        rows, rejected = self._judge(fetched, bool(state), scratch)
+        if rows + rejected != facts.records:
             raise ReelhouseError(
                 f"{fetched.name} has {facts.records:,} records, but {rows:,} rows and "
-                f"{len(rejects):,} rejects were made of them: nothing is loaded; "
+                f"{rejected:,} rejects were made of them: nothing is loaded; "
                 f"please report this file."
             )
-        if rejects and self.on_error != "continue":
-            if not state:
-                self.warehouse.undo_insert(entity, fetched.name, self.load_id)
-            raise RefusedObject(_describe(fetched, rejects, facts.records))
+        if rejected and self.on_error != "continue":
+            first = self.warehouse.first_rejects(fetched.name, self.load_id)
+            self.warehouse.undo(entity, fetched.name, self.load_id)
+            raise RefusedObject(_describe(fetched, rejected, first))
         new, removed = rows, 0
         if state:
             if state.contract != entity.contract:
                 self.rejudged.add(entity.name)
             new, removed = self.warehouse.replace(entity, fetched.name, self.load_id)
+            self.removed[entity.name] += removed
         live = self.warehouse.live_rows(entity, fetched.name)
         if live != rows:
             raise ReelhouseError(
@@ -361,24 +401,19 @@ class _Load:
             state
             and (facts.sha256, None) == (state.sha256, state.refused_sha256)
             and not (new or removed)
-            and rejects == self.warehouse.rejects(fetched.name)
+            and self.warehouse.has_same_rejects(fetched.name)
         ):
             # Another contract, and the same verdict.
+            self.warehouse.undo(entity, fetched.name, self.load_id)
             self.warehouse.note(fetched.name, fetched.listed.etag, entity.contract)
             self._settle(fetched.name, is_refused=False)
             return
-        self.warehouse.drop_rejects(fetched.name, self.load_id)
-        self.warehouse.keep_rejects(
-            entity,
-            fetched.name,
-            self.load_id,
-            texts(fetched.path, rejects),
-            scratch / "rejects.csv",
-        )
-        for reject in rejects:
-            reason = (fetched.name, reject.reason)
-            reasons = self.report.reject_reasons
-            reasons[reason] = reasons.get(reason, 0) + 1
+        self.warehouse.remove("rejects", fetched.name, self.load_id)
+        if rejected:
+            reasons = self.warehouse.reject_reasons(fetched.name, self.load_id)
+            self._check_rejects(fetched, rejected, reasons)
+            for reason, count in reasons.items():
+                self.report.reject_reasons[fetched.name, reason] = count
         if not facts.records:
             self.report.warnings.append(f"{fetched.name} holds a header and no record.")
         self._record(
@@ -392,49 +427,48 @@ class _Load:
                 records=facts.records,
                 rows_loaded=rows,
                 rows_new=new,
-                rows_rejected=len(rejects),
+                rows_rejected=rejected,
                 rows_removed=removed,
                 status="replaced" if state else "loaded",
             )
         )
 
-    def _insert(
+    def _judge(
         self, fetched: Fetched, is_known: bool, scratch: Path
-    ) -> tuple[int, list[Reject]]:
-        """Rows made of an object's good records, and its bad records, sorted.
+    ) -> tuple[int, int]:
+        """How many rows the engine made of an object's records, and how many rejects.
 
         A known object's rows are landed for a comparison, another's go straight in.
         A plain file is read as it is; if the engine does not find every record in
-        it, or the file is not plain, it is taken apart line by line.
+        it, or the file is not plain, it is written anew.
         """
-        entity, facts = fetched.entity, fetched.facts
-        rules = entity_rules(
-            entity, self.warehouse.dialect, fetched.listed.last_modified
-        )
+        entity, facts, file = fetched.entity, fetched.facts, fetched.name
+        warehouse, load_id = self.warehouse, self.load_id
+        dialect, latest = warehouse.dialect, self._latest(fetched.listed)
 
-        def insert(csv_file: CsvFile, records: int) -> tuple[int, list[Reject]]:
+        def insert(csv_file: CsvFile) -> tuple[int, int]:
+            why = why_bad(entity, dialect, latest, csv_file.is_exact)
             if is_known:
-                rows = self.warehouse.land(entity, csv_file, rules)
+                rows = warehouse.land(entity, csv_file, why)
             else:
-                rows = self.warehouse.insert_new(
-                    entity, csv_file, rules, fetched.name, self.load_id
-                )
-            if rows == records:
-                return rows, []
-            return rows, self.warehouse.bad_records(entity, csv_file, rules)
+                rows = warehouse.insert_new(entity, csv_file, why, file, load_id)
+            if rows == facts.records:
+                return rows, 0
+            why, epoch = why_bad(entity, dialect, latest), future_epoch(entity, dialect)
+            return rows, warehouse.insert_rejects(
+                entity, csv_file, why, epoch, file, load_id
+            )
 
         if facts.is_plain_table(len(entity.file_columns)):
-            plain = CsvFile(fetched.path, False, facts.is_exact, fetched.name)
-            rows, rejects = insert(plain, facts.records)
-            if rows + len(rejects) == facts.records:
-                return rows, rejects
-            if not is_known:
-                self.warehouse.undo_insert(entity, fetched.name, self.load_id)
-        clean = scratch / "clean.csv"
-        malformed = split(fetched.path, clean, entity)
-        rows, rejects = insert(CsvFile(clean, True), facts.records - len(malformed))
-        clean.unlink()
-        return rows, sorted(malformed + rejects, key=lambda bad: bad.record_number)
+            found = insert(CsvFile(fetched.path, False, facts.is_exact, file))
+            if sum(found) == facts.records:
+                return found
+            warehouse.undo(entity, file, load_id)
+        rewritten = scratch / "rewritten.csv"
+        rewrite(fetched.path, rewritten, entity)
+        found = insert(CsvFile(rewritten, True))
+        rewritten.unlink()
+        return found
 
     def _refuse(
         self,
@@ -489,15 +523,12 @@ def _copies(states: dict[str, ObjectState]) -> list[str]:
     return copies
 
 
-def _describe(fetched: Fetched, rejects: list[Reject], records: int) -> str:
-    shown = "; ".join(
-        f"record {reject.record_number}: {reject.reason}"
-        for reject in rejects[:SHOWN_REJECTS]
-    )
-    plural = "" if len(rejects) == 1 else "s"
-    more = "; …" if len(rejects) > SHOWN_REJECTS else ""
+def _describe(fetched: Fetched, rejected: int, first: list[tuple[int, str]]) -> str:
+    shown = "; ".join(f"record {number}: {reason}" for number, reason in first)
+    plural = "" if rejected == 1 else "s"
+    more = "; …" if rejected > len(first) else ""
     return (
-        f"{fetched.name} has {len(rejects):,} bad record{plural} among {records:,} "
-        f"({shown}{more}): mend it, or load with --on-error continue to keep them "
-        f"aside."
+        f"{fetched.name} has {rejected:,} bad record{plural} among "
+        f"{fetched.facts.records:,} ({shown}{more}): mend it, or load with --on-error "
+        f"continue to keep them aside."
     )

@@ -1,16 +1,16 @@
 """Records of a CSV file: their form, the same for every engine.
 
-A plain file is read by the engine as it is, and any other is taken apart here. One
-record is one line. A line break inside quotes is not part of the contract, so
-an open quote can never swallow the lines after it. What is wrong with a value is found
-by the engine (`rules.py`).
+A plain file is read by the engine as it is, and any other is written anew, so that
+every engine finds the same records in it. One record is one line. A line break inside
+quotes is not part of the contract, so an open quote can never swallow the lines after
+it. The engine tells good records from bad ones (`rules.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -18,12 +18,11 @@ from typing import BinaryIO
 import numpy as np
 
 from reelhouse.contract import Entity
-from reelhouse.engines.warehouse import MAX_LINE_BYTES, Reject
+from reelhouse.engines.warehouse import CUT, MAX_LINE_BYTES, MAX_TEXT_BYTES
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.exactness import ExactLines
 
 BOM = b"\xef\xbb\xbf"
-MAX_TEXT_BYTES = 4_096
 # So much of a chunk stays in a processor's cache while it is looked at in many ways.
 PIECE_BYTES = 1 << 17
 
@@ -31,6 +30,10 @@ PIECE_BYTES = 1 << 17
 EARLIEST_WHOLE_EPOCH = 315_532_800
 EPOCH_DIGITS = 18
 
+# What is not shown in a record's text as it is, and quotes, which are gone from values.
+ODD = re.compile(rb'[\x00-\x1f"\x7f]')
+QUOTED = re.compile(rb'"[^"]*"')
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NO_LINE_BREAK = "no line break after the last record, which may be cut"
 
 
@@ -72,9 +75,8 @@ class Facts:
 class Inspector:
     """Takes an object's bytes as they arrive and ends with its Facts.
 
-    A plain object is ASCII without quotes, NUL bytes or stray carriage returns,
-    with one kind of line end: any CSV reader agrees about it. `exact` looks at its
-    numbers.
+    A plain object is printable ASCII without quotes, with one kind of line end: any
+    CSV reader agrees about it. `exact` looks at its numbers.
     """
 
     exact: ExactLines
@@ -98,8 +100,11 @@ class Inspector:
         is_break = data == ord("\n")
         self.line_breaks += int(np.count_nonzero(is_break))
         if self.is_plain:
-            self.is_plain = chunk.isascii() and b'"' not in chunk and b"\0" not in chunk
             is_return = data == ord("\r")
+            ends = np.count_nonzero(is_break) + np.count_nonzero(is_return)
+            # Bytes below a space wrap round, so that others are those beyond '~'.
+            others = np.count_nonzero((data - np.uint8(ord(" "))) > ord("~") - ord(" "))
+            self.is_plain = b'"' not in chunk and bool(others == ends)
             self.commas += int(np.count_nonzero(data == ord(",")))
             self.returns += int(np.count_nonzero(is_return))
             self.pairs += int(np.count_nonzero(is_return[:-1] & is_break[1:]))
@@ -148,45 +153,33 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
     )
 
 
-def split(source: Path, clean: Path, entity: Entity) -> list[Reject]:
-    """Write the well-formed records of a file to another, and return the rest.
+def rewrite(source: Path, to: Path, entity: Entity) -> None:
+    """Write every record of a file to another, in a form that engines agree about.
 
-    `clean` gets no header; every line is the record's number, a comma, and the
-    record as it was, ended by LF. The values are not looked at, but for a last
-    line without a line break: it is kept only where a cut would show.
+    There is no header; every line is the record's number, the fault of its form, its
+    text made printable, and its values as they were, ended by LF. Without a fault, the
+    text is left out where it is no other than the values, joined by commas. With one,
+    the values are left out. Values are not looked at, but for a last line without a
+    line break: it is well-formed only where a cut would show.
     """
     columns = len(entity.file_columns)
     well_formed = _pattern(columns)
-    rejects = []
-    with source.open("rb") as lines, clean.open("wb") as out:
+    no_values = b"," * (columns - 1)
+    with source.open("rb") as lines, to.open("wb") as out:
         for number, line, has_break in _records(lines):
-            reason = None
-            if not well_formed.fullmatch(line) or len(line) > MAX_LINE_BYTES:
-                reason = _diagnose(line, columns)
+            fault = ""
+            if len(line) > MAX_LINE_BYTES or not well_formed.fullmatch(line):
+                fault = _diagnose(line, columns)
             elif not (line.isascii() or _is_utf8(line)):
-                reason = "not UTF-8"
+                fault = "not UTF-8"
             elif not has_break and not _is_whole(line, source, entity):
-                reason = NO_LINE_BREAK
-            if reason:
-                rejects.append(Reject(number, reason))
+                fault = NO_LINE_BREAK
+            values = no_values if fault else line
+            if fault or len(line) > MAX_TEXT_BYTES or ODD.search(line):
+                text = _printable(line).replace('"', '""').encode()
+                out.write(b'%d,"%b","%b",%b\n' % (number, fault.encode(), text, values))
             else:
-                out.write(b"%d,%b\n" % (number, line))
-    return rejects
-
-
-def texts(source: Path, rejects: Iterable[Reject]) -> Iterator[tuple[Reject, str]]:
-    """Each reject (sorted by record number) with its line, made printable.
-
-    Control characters and bytes that are not UTF-8 become `\\x` and two digits; a
-    long line is cut and its length told.
-    """
-    with source.open("rb") as lines:
-        records = _records(lines)
-        number, line = 0, b""
-        for reject in rejects:
-            while number < reject.record_number:
-                number, line, _ = next(records)
-            yield reject, _printable(line)
+                out.write(b"%d,,,%b\n" % (number, line))
 
 
 def _records(lines: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
@@ -224,12 +217,10 @@ def _diagnose(line: bytes, columns: int) -> str:
         return "carriage return inside the line"
     if line.count(b'"') % 2:
         return "unbalanced quote"
-    for found in range(1, columns):
-        if _pattern(found).fullmatch(line):
-            return "missing column"
-    if re.compile(_pattern(columns).pattern + rb",.*").fullmatch(line):
-        return "extra column"
-    return "stray quote"
+    found = QUOTED.sub(b"", line).count(b",") + 1
+    if found == columns:
+        return "stray quote"
+    return "missing column" if found < columns else "extra column"
 
 
 def _is_whole(line: bytes, source: Path, entity: Entity) -> bool:
@@ -269,11 +260,9 @@ def _looks_like_a_record(line: str) -> bool:
 
 
 def _printable(line: bytes) -> str:
+    """A line with `\\x` and two digits for what is no text; a long one is cut."""
     text = line[:MAX_TEXT_BYTES].decode("utf-8", "backslashreplace")
-    text = "".join(
-        char if char >= " " and char != "\x7f" else f"\\x{ord(char):02x}"
-        for char in text
-    )
+    text = CONTROL.sub(lambda char: f"\\x{ord(char[0]):02x}", text)
     if len(line) > MAX_TEXT_BYTES:
-        text += f" … (cut after {MAX_TEXT_BYTES} bytes)"
+        text += CUT
     return text

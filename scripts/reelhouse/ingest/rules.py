@@ -1,92 +1,104 @@
-"""Rules for values: SQL conditions made from the declared columns.
+"""Rules for values: one SQL expression of why a record is bad.
 
-The same list of rules serves every engine; `Dialect` holds the few expressions
-that they write differently. A value is taken only if its text is exactly what its
-type can hold: nothing is rounded, trimmed or guessed.
+The rules come from the declared columns and are the same for every engine; `Dialect`
+holds the few expressions that engines write differently. A value is taken only if its
+text is exactly what its type can hold: nothing is rounded, trimmed or guessed.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 
 from reelhouse.contract import DOUBLE_DIGITS, Column, Entity
-from reelhouse.engines.warehouse import Dialect, Rule
+from reelhouse.engines.warehouse import FAULT, REASON, Dialect
 
 FUTURE_ALLOWANCE = timedelta(days=1)
+FUTURE = "in the future"
 NUMBER = (
     f"-?[0-9]{{1,{DOUBLE_DIGITS}}}([.][0-9]{{1,{DOUBLE_DIGITS}}})?"
     "([eE][-+]?[0-9]{1,3})?"
 )
+# What shows nothing: Unicode's white space, and what has no width.
+BLANKS = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004"
+    "\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f"
+    "\u205f\u2060\u3000\ufeff"
+)
 
 
-def column_rules(
-    column: Column, dialect: Dialect, last_modified: datetime
-) -> list[Rule]:
-    """Rules for one column, to be tried in order.
+def why_bad(
+    entity: Entity, dialect: Dialect, latest: int, is_exact: bool = False
+) -> str:
+    """SQL: the reason why a record is bad, null for a good one.
 
-    The column's text is read from a column of the column's own name; a missing
-    value must be the empty text there. `last_modified` (UTC) bounds times.
+    A record is a row with each column's text under the column's own name, where a
+    missing value is the empty text, and with the fault of its form, if any, under the
+    name FAULT. The rules are tried in the order of the file's columns, and the first
+    that is broken is the reason. Times may be as late as `latest` (seconds since
+    1970-01-01 UTC). Where `is_exact`, the columns are typed, and hold what
+    `ExactLines` found exact, so that rules of form are left out.
     """
-    text = column.name
-    rules = []
-    if not column.may_be_empty:
-        is_of_form = column.data_type != "varchar"
-        rules.append(Rule(f"trim({text}) <> ''", f"{column.header}: empty", is_of_form))
-    if column.data_type == "varchar":
-        return rules
-    value = dialect.try_cast(text, column.data_type)
-    rules += [Rule(*rule, True) for rule in _type_rules(column, text, value, dialect)]
-    bounds = [
-        (column.minimum, ">=", "below"),
-        (column.above, ">", "not above"),
-        (column.maximum, "<=", "above"),
-    ]
-    for bound, operator, word in bounds:
-        if bound is not None:
-            rules.append(
-                Rule(f"{value} {operator} {bound}", f"{column.header}: {word} {bound}")
-            )
-    if column.step is not None:
-        rules.append(
-            Rule(
-                f"{value} % {column.step} = 0",
-                f"{column.header}: not a multiple of {column.step}",
-            )
-        )
-    if column.is_epoch:
-        limit = int((last_modified + FUTURE_ALLOWANCE).timestamp())
-        rules.append(
-            Rule(
-                f"{value} <= {limit}",
-                f"{column.header}: more than a day later than the object itself",
-            )
-        )
-    return rules
-
-
-def entity_rules(
-    entity: Entity, dialect: Dialect, last_modified: datetime
-) -> list[Rule]:
-    """Rules for all columns of a record, in the order of the file."""
-    return [
-        rule
+    cases = "".join(
+        f" when not coalesce({condition}, false) then {dialect.literal(reason)}"
         for column in entity.file_columns
-        for rule in column_rules(column, dialect, last_modified)
-    ]
+        for condition, reason, is_of_form in _rules(column, dialect, latest)
+        if not (is_exact and is_of_form)
+    )
+    return f"case when {FAULT} <> '' then {FAULT}{cases} end"
 
 
-def _type_rules(
-    column: Column, text: str, value: str, dialect: Dialect
-) -> list[tuple[str, str]]:
+def future_epoch(entity: Entity, dialect: Dialect) -> str:
+    """SQL: the time for which a record was rejected, null where it was for another.
+
+    The reason is read from the name REASON.
+    """
+    cases = "".join(
+        f" when {REASON} = {dialect.literal(f'{column.header}: {FUTURE}')} "
+        f"then {dialect.try_cast(column.name, 'bigint')}"
+        for column in entity.file_columns
+        if column.is_epoch
+    )
+    return f"case{cases} end" if cases else "null"
+
+
+def _rules(
+    column: Column, dialect: Dialect, latest: int
+) -> Iterator[tuple[str, str, bool]]:
+    """Conditions that a good value meets, in the order in which they are tried.
+
+    Each with the reason to give if it is not met, and whether it is one of form.
+    """
+    text, header = column.name, column.header
+    if column.data_type == "varchar":
+        if not column.may_be_empty:
+            shown = f"translate({text}, {dialect.literal(BLANKS)}, '')"
+            yield f"{shown} <> ''", f"{header}: empty", False
+        return
+    if not column.may_be_empty:
+        yield f"{text} <> ''", f"{header}: empty", True
+    value = dialect.try_cast(text, column.data_type)
     if column.data_type == "bigint":
         exact = f"cast({value} as varchar) = {text}"
-        return [(exact, f"{column.header}: not a whole number")]
-    number = dialect.whole_text(text, NUMBER)
-    rules = [(number, f"{column.header}: not a number")]
-    if column.data_type != "double":
+        yield exact, f"{header}: not a whole number", True
+    else:
+        number = dialect.whole_text(text, NUMBER)
+        yield number, f"{header}: not a number", True
+    if column.data_type not in {"bigint", "double"}:
         before, after = column.digits or (0, 0)
         # A zero behind the last place changes nothing: 4.00 is 4.0.
         part = f"([.][0-9]{{1,{after}}}0*)?" if after else "([.]0+)?"
         exact = dialect.whole_text(text, f"-?[0-9]{{1,{before}}}{part}")
-        rules.append((exact, f"{column.header}: does not fit {column.data_type}"))
-    return rules
+        yield exact, f"{header}: does not fit {column.data_type}", True
+    for bound, operator, word in (
+        (column.minimum, ">=", "below"),
+        (column.above, ">", "not above"),
+        (column.maximum, "<=", "above"),
+    ):
+        if bound is not None:
+            yield f"{value} {operator} {bound}", f"{header}: {word} {bound}", False
+    if column.step is not None:
+        multiple = f"{value} % {column.step} = 0"
+        yield multiple, f"{header}: not a multiple of {column.step}", False
+    if column.is_epoch:
+        yield f"{value} <= {latest}", f"{header}: {FUTURE}", False

@@ -169,5 +169,6 @@ def _measure(
             "REELHOUSE_MEMORY_LIMIT": limit or "",
             "REELHOUSE_MOMENT": "",
             "REELHOUSE_MAX_SHRINK": "",
+            "REELHOUSE_MAX_REJECTS": "",
         },
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from reelhouse.contract import Column, Entity, ledger_tables
+from reelhouse.contract import Column, Entity
 from reelhouse.engines import raw_schema, warehouse
 from reelhouse.engines.duckdb.connection import (
     connect,
@@ -20,11 +19,9 @@ from reelhouse.engines.duckdb.connection import (
     path_literal,
     telling_damage,
 )
-from reelhouse.engines.warehouse import MAX_LINE_BYTES, CsvFile, Reject, Rule
+from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile
 
 BUFFER_BYTES = 32 << 20
-# What a record number, its comma and a line end add to a line of a numbered file.
-NUMBER_BYTES = 32
 
 
 class Dialect:
@@ -35,6 +32,9 @@ class Dialect:
 
     def try_cast(self, text: str, data_type: str) -> str:
         return f"try_cast({text} as {data_type})"
+
+    def literal(self, text: str) -> str:
+        return literal(text)
 
 
 class Warehouse(warehouse.Warehouse):
@@ -68,63 +68,14 @@ class Warehouse(warehouse.Warehouse):
                 for sql in raw_schema.reshaping(table, former, self.dialect, _declared):
                     self.connection.execute(sql)
 
-    def insert_new(
-        self,
-        entity: Entity,
-        csv_file: CsvFile,
-        rules: list[Rule],
-        file: str,
-        load_id: int,
-    ) -> int:
-        values = ", ".join(
-            _typed(column) if column.header else _filled(column, file, load_id)
-            for column in entity.columns
-        )
-        inserted = self._change(
-            f"insert into raw.{entity.name} select {values} "
-            f"from ({self._records(csv_file, entity)}) "
-            f"where {_filter(csv_file, rules)}"
-        )
+    def read(self, entity: Entity, csv_file: CsvFile) -> str:
         self.connection.execute("drop table if exists temp.numbered")
-        return inserted
-
-    def bad_records(
-        self, entity: Entity, csv_file: CsvFile, rules: list[Rule]
-    ) -> list[Reject]:
-        texts = replace(csv_file, is_exact=False)
-        cases = " ".join(
-            f"when ({rule.condition}) is not true then {literal(rule.reason)}"
-            for rule in rules
-        )
-        rows = self.connection.execute(
-            f"select record_number, reason from ("
-            f"select record_number, case {cases} end as reason "
-            f"from ({_select(texts, entity, numbered=True)})) "
-            f"where reason is not null order by record_number"
-        ).fetchall()
-        return [Reject(*row) for row in rows]
-
-    def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
-        values = ", ".join(_typed(column) for column in entity.file_columns)
-        number = ", record_number" if entity.has_column("record_number") else ""
-        landed = self._change(
-            f"create or replace temp table landing as select {values}{number} "
-            f"from ({self._records(csv_file, entity)}) "
-            f"where {_filter(csv_file, rules)}"
-        )
-        self.connection.execute("drop table if exists temp.numbered")
-        return landed
-
-    def _records(self, csv_file: CsvFile, entity: Entity) -> str:
-        """SQL that yields an object's records, numbered where the entity needs it.
-
-        DuckDB numbers rows on one core, but reads a file on all of them into a table,
-        whose rows it numbers in the file's order. That table stays, for the SQL.
-        """
-        if csv_file.is_numbered or not entity.has_column("record_number"):
+        # DuckDB numbers rows on one core, but reads a file on all of them into a
+        # table, whose rows it numbers in the file's order.
+        if csv_file.is_rewritten or not entity.has_column("record_number"):
             return _select(csv_file, entity)
         self.connection.execute(
-            f"create or replace temp table numbered as {_select(csv_file, entity)}"
+            f"create temp table numbered as {_select(csv_file, entity)}"
         )
         if self._count(
             "select coalesce(max(rowid) - min(rowid) + 1, 0) - count(*) from numbered"
@@ -133,6 +84,20 @@ class Warehouse(warehouse.Warehouse):
         return (
             "select *, rowid - (select min(rowid) from numbered) + 1 as record_number "
             "from numbered"
+        )
+
+    def read_again(self, entity: Entity, csv_file: CsvFile) -> str:
+        select = _select(replace(csv_file, is_exact=False), entity)
+        if csv_file.is_rewritten:
+            return select
+        return f"select *, row_number() over () as record_number from ({select})"
+
+    def land(self, entity: Entity, csv_file: CsvFile, why_bad: str) -> int:
+        values = ", ".join(self._typed(column) for column in entity.file_columns)
+        number = ", record_number" if entity.has_column("record_number") else ""
+        return self._change(
+            f"create or replace temp table landing as select {values}{number} "
+            f"from ({self.read(entity, csv_file)}) where ({why_bad}) is null"
         )
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
@@ -149,7 +114,7 @@ class Warehouse(warehouse.Warehouse):
                 f"and pairs.is_same and pairs.has_moved"
             )
         values = ", ".join(
-            column.name if column.header else _filled(column, file, load_id)
+            column.name if column.header else self._filled(column, file, load_id)
             for column in entity.columns
         )
         new = self._change(
@@ -199,39 +164,6 @@ class Warehouse(warehouse.Warehouse):
             )
         )
 
-    def keep_rejects(
-        self,
-        entity: Entity,
-        file: str,
-        load_id: int,
-        rejects: Iterable[tuple[Reject, str]],
-        scratch: Path,
-    ) -> None:
-        table = next(table for table in ledger_tables() if table.name == "rejects")
-        own = {"file": file, "entity": entity.name, "load_id": load_id}
-        with scratch.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
-            for reject, text in rejects:
-                writer.writerow([reject.record_number, reject.reason, text])
-        if not scratch.stat().st_size:
-            return
-        values = ", ".join(
-            literal(own[column.name])
-            if column.name in own
-            else "null"
-            if column.name == "removed_load_id"
-            else f"coalesce({column.name}, '')"
-            if column.name == "text"
-            else column.name
-            for column in table.columns
-        )
-        self.connection.execute(
-            f"insert into raw.rejects select {values} from read_csv("
-            f"{path_literal(scratch)}, auto_detect = false, header = false, "
-            f"delim = ',', quote = '\"', escape = '\"', columns = "
-            f"{{record_number: 'bigint', reason: 'varchar', text: 'varchar'}})"
-        )
-
     def keep_raw_alone(self) -> list[int]:
         """Drop every schema but raw; the loads that raw knows, in their order."""
         schemas = self.connection.execute(
@@ -260,50 +192,32 @@ class Warehouse(warehouse.Warehouse):
         return self._count(sql, *values)
 
 
-def _select(csv_file: CsvFile, entity: Entity, numbered: bool = False) -> str:
-    """SQL that yields the file's columns, '' for an empty text.
-
-    With `numbered`, record_number (1 is the line after the header) as well.
-    """
+def _select(csv_file: CsvFile, entity: Entity) -> str:
+    """SQL that yields the records of a file, '' for an empty text."""
     types = {
         column.name: column.data_type if csv_file.is_exact else "varchar"
         for column in entity.file_columns
     }
-    values = ", ".join(
+    values = [
         f"coalesce({name}, '') as {name}" if data_type == "varchar" else name
         for name, data_type in types.items()
-    )
-    number = ""
-    if csv_file.is_numbered:
-        types = {"record_number": "bigint", **types}
-        number = ", record_number"
-    elif numbered:
-        number = ", row_number() over () as record_number"
-    columns = ", ".join(f"{name}: '{types[name]}'" for name in types)
-    reading = _reading('"', 0) if csv_file.is_numbered else _reading("", 1)
-    return (
-        f"select {values}{number} from read_csv({path_literal(csv_file.path)}, "
-        f"delim = ',', columns = {{{columns}}}, {reading})"
-    )
-
-
-def _filter(csv_file: CsvFile, rules: list[Rule]) -> str:
-    """SQL condition that a record keeps all rules."""
-    conditions = [
-        f"({rule.condition})"
-        for rule in rules
-        if not (csv_file.is_exact and rule.is_of_form)
     ]
-    return " and ".join(["true", *conditions])
-
-
-def _reading(quote: str, skip: int) -> str:
-    """Options of read_csv that leave nothing to its guesses; lines too long go."""
-    longest = MAX_LINE_BYTES + (NUMBER_BYTES if quote else 0)
+    if csv_file.is_rewritten:
+        own = {"record_number": "bigint", FAULT: "varchar", TEXT: "varchar"}
+        types = own | types
+        values += own
+        quote, skip, longest = '"', 0, 2 * MAX_LINE_BYTES
+    else:
+        values += [f"'' as {FAULT}", f"'' as {TEXT}"]
+        quote, skip, longest = "", 1, MAX_LINE_BYTES
+    columns = ", ".join(f"{name}: '{types[name]}'" for name in types)
+    # Nothing is left to its guesses; lines that are too long go.
     return (
-        f"auto_detect = false, header = false, skip = {skip}, quote = '{quote}', "
-        f"escape = '{quote}', comment = '', ignore_errors = true, "
-        f"max_line_size = {longest}, buffer_size = {BUFFER_BYTES}"
+        f"select {', '.join(values)} from read_csv({path_literal(csv_file.path)}, "
+        f"delim = ',', columns = {{{columns}}}, auto_detect = false, header = false, "
+        f"skip = {skip}, quote = '{quote}', escape = '{quote}', comment = '', "
+        f"ignore_errors = true, max_line_size = {longest}, "
+        f"buffer_size = {BUFFER_BYTES})"
     )
 
 
@@ -325,17 +239,3 @@ def open_warehouse(path: Path) -> Iterator[Warehouse]:
 
 def _declared(column: Column) -> str:
     return column.data_type
-
-
-def _typed(column: Column) -> str:
-    return f"try_cast({column.name} as {column.data_type}) as {column.name}"
-
-
-def _filled(column: Column, file: str, load_id: int) -> str:
-    """The value of a column that the loader fills in."""
-    values = {
-        "file": literal(file),
-        "load_id": str(load_id),
-        "removed_load_id": "null",
-    }
-    return values.get(column.name, column.name)

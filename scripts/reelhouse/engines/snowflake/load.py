@@ -1,8 +1,8 @@
 """Snowflake: the raw schema of an account's database, and how rows get into it.
 
-An object is checked on this machine and put on a stage as it is, or as its
-well-formed records; COPY INTO takes it into a table of texts, and the same rules as
-everywhere tell good records from bad ones there. With an external stage, an object of
+An object is checked on this machine and put on a stage as it is, or written anew; COPY
+INTO takes it into a table of texts, and the same rules as everywhere tell good records
+from bad ones there. With an external stage, an object of
 plain lines is read in the bucket itself. DDL would commit the load's transaction, so
 every table is made before it begins.
 """
@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from reelhouse.contract import Column, Entity, entities
@@ -24,7 +23,7 @@ from reelhouse.engines.snowflake.connection import (
     literal,
     open_account,
 )
-from reelhouse.engines.warehouse import MAX_LINE_BYTES, CsvFile, Reject, Rule
+from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile, names
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
@@ -55,6 +54,9 @@ class Dialect:
         # A bigint has 38 digits here.
         inside = f"{value} between {SMALLEST} and {LARGEST}"
         return f"case when {inside} then {value} end"
+
+    def literal(self, text: str) -> str:
+        return literal(text)
 
 
 class Warehouse(warehouse.Warehouse):
@@ -123,7 +125,8 @@ class Warehouse(warehouse.Warehouse):
             )
             self._run(
                 f"create temporary table if not exists raw.landing_{entity.name} "
-                f"(record_number bigint, {texts}, surplus varchar)"
+                f"(record_number bigint, {FAULT} varchar, {TEXT} varchar, {texts}, "
+                f"surplus varchar)"
             )
             typed = ", ".join(
                 f"{column.name} {_data_type(column)}" for column in entity.file_columns
@@ -154,52 +157,47 @@ class Warehouse(warehouse.Warehouse):
             found.setdefault(table, {})[name] = DECLARED.get(data_type, number)
         return found
 
-    def insert_new(
-        self,
-        entity: Entity,
-        csv_file: CsvFile,
-        rules: list[Rule],
-        file: str,
-        load_id: int,
-    ) -> int:
-        self._land_texts(entity, csv_file)
-        values = ", ".join(
-            self._typed(column) if column.header else _filled(column, file, load_id)
-            for column in entity.columns
+    def read(self, entity: Entity, csv_file: CsvFile) -> str:
+        self._change(f"delete from raw.landing_{entity.name}")
+        columns = [column.name for column in entity.file_columns]
+        # A column more than there are shows a record that is too long.
+        if csv_file.is_rewritten:
+            columns = ["record_number", FAULT, TEXT, *columns, "surplus"]
+            values = [f"${place}" for place in range(1, len(columns) + 1)]
+        else:
+            columns = ["record_number", *columns, "surplus"]
+            values = ["metadata$file_row_number"]
+            values += [f"${place}" for place in range(1, len(columns))]
+        skip = 0 if csv_file.is_rewritten else 1
+        place, name, is_ours = self._stage(csv_file)
+        self._run(
+            f"copy into raw.landing_{entity.name} ({', '.join(columns)}) "
+            f"from (select {', '.join(values)} from {place}) "
+            f"files = ('{name}') "
+            f"file_format = ({FILE_FORMAT.format(skip=skip)}) "
+            f"force = true purge = {str(is_ours).lower()} "
+            f"on_error = 'ABORT_STATEMENT'"
         )
-        return self._change(
-            f"insert into raw.{entity.name} ({_names(entity.columns)}) "
-            f"select {values} from raw.landing_{entity.name} "
-            f"where {_well_formed(entity)} and {_all_hold(rules)}"
+        return self.read_again(entity, csv_file)
+
+    def read_again(self, entity: Entity, csv_file: CsvFile) -> str:  # noqa: ARG002
+        # Whether the header counts is not documented.
+        return (
+            f"select record_number + 1 - (select min(record_number) "
+            f"from raw.landing_{entity.name}) as record_number, {FAULT}, {TEXT}, "
+            f"{names(entity.file_columns)} from raw.landing_{entity.name} "
+            f"where {_well_formed(entity)}"
         )
 
-    def bad_records(
-        self,
-        entity: Entity,
-        csv_file: CsvFile,  # noqa: ARG002
-        rules: list[Rule],
-    ) -> list[Reject]:
-        cases = " ".join(
-            f"when not coalesce({rule.condition}, false) then {literal(rule.reason)}"
-            for rule in rules
-        )
-        rows = self._rows(
-            f"select record_number, reason from ("
-            f"select record_number, case {cases} end as reason "
-            f"from raw.landing_{entity.name} where {_well_formed(entity)}) as judged "
-            f"where reason is not null order by record_number"
-        )
-        return [Reject(int(number), reason) for number, reason in rows]
-
-    def land(self, entity: Entity, csv_file: CsvFile, rules: list[Rule]) -> int:
-        self._land_texts(entity, csv_file)
+    def land(self, entity: Entity, csv_file: CsvFile, why_bad: str) -> int:
+        records = self.read(entity, csv_file)
         self._change(f"delete from raw.incoming_{entity.name}")
         values = ", ".join(self._typed(column) for column in entity.file_columns)
         return self._change(
             f"insert into raw.incoming_{entity.name} "
-            f"(record_number, {_names(entity.file_columns)}) "
-            f"select record_number, {values} from raw.landing_{entity.name} "
-            f"where {_well_formed(entity)} and {_all_hold(rules)}"
+            f"(record_number, {names(entity.file_columns)}) "
+            f"select record_number, {values} from ({records}) as records "
+            f"where ({why_bad}) is null"
         )
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
@@ -214,7 +212,7 @@ class Warehouse(warehouse.Warehouse):
         """Pair rows by key and place; a live row of a file is known by its number."""
         name, live = entity.name, _live(file)
         key = ", ".join(entity.key)
-        columns = _names(entity.file_columns)
+        columns = names(entity.file_columns)
         paired = " and ".join(f"was.{part} = is_now.{part}" for part in entity.key)
         same = " and ".join(
             f"was.{column.name} = is_now.{column.name}"
@@ -256,7 +254,7 @@ class Warehouse(warehouse.Warehouse):
     ) -> tuple[int, int]:
         """Compare how often each content is there: copies are told apart by nothing."""
         name, live = entity.name, _live(file)
-        columns = _names(entity.file_columns)
+        columns = names(entity.file_columns)
 
         def same(left: str, right: str) -> str:
             # Null is what older rows have in a column that is new.
@@ -289,7 +287,7 @@ class Warehouse(warehouse.Warehouse):
             file,
             load_id,
             f"(select incoming.*, row_number() over (partition by "
-            f"{_names(entity.file_columns, 'incoming')} "
+            f"{names(entity.file_columns, 'incoming')} "
             f"order by incoming.record_number) as place, changes.was_copies "
             f"from raw.incoming_{name} as incoming inner join raw.changes_{name} as "
             f"changes on {same('incoming', 'changes')}) as incoming "
@@ -309,14 +307,14 @@ class Warehouse(warehouse.Warehouse):
             f"select count(*) from raw.changes_{name} as changes where {fewer}"
         ):
             return 0
-        columns = _names(entity.file_columns)
+        columns = names(entity.file_columns)
         self._change(
             f"insert into raw.{name} ({columns}, file, load_id, removed_load_id) "
             f"select {columns}, file, -load_id, "
             f"case when place > now_copies then {load_id} end from ("
-            f"select {_names(entity.file_columns, 'live')}, live.file, live.load_id, "
+            f"select {names(entity.file_columns, 'live')}, live.file, live.load_id, "
             f"changes.now_copies, row_number() over (partition by "
-            f"{_names(entity.file_columns, 'live')} order by live.load_id) as place "
+            f"{names(entity.file_columns, 'live')} order by live.load_id) as place "
             f"from raw.{name} as live inner join raw.changes_{name} as changes "
             f"on {same('live', 'changes')} where {fewer} "
             f"and live.file = {literal(file)} and live.removed_load_id is null"
@@ -337,60 +335,13 @@ class Warehouse(warehouse.Warehouse):
         self, entity: Entity, file: str, load_id: int, incoming: str
     ) -> int:
         values = ", ".join(
-            column.name if column.header else _filled(column, file, load_id)
+            column.name if column.header else self._filled(column, file, load_id)
             for column in entity.columns
         )
         return self._change(
-            f"insert into raw.{entity.name} ({_names(entity.columns)}) "
+            f"insert into raw.{entity.name} ({names(entity.columns)}) "
             f"select {values} from {incoming}"
         )
-
-    def keep_rejects(
-        self,
-        entity: Entity,
-        file: str,
-        load_id: int,
-        rejects: Iterable[tuple[Reject, str]],
-        scratch: Path,  # noqa: ARG002
-    ) -> None:
-        rows = [
-            (file, entity.name, reject.record_number, reject.reason, text, load_id)
-            for reject, text in rejects
-        ]
-        if rows:
-            self.account.connection.cursor().executemany(
-                "insert into raw.rejects "
-                "(file, entity, record_number, reason, text, load_id) "
-                "values (?, ?, ?, ?, ?, ?)",
-                rows,
-            )
-
-    def _land_texts(self, entity: Entity, csv_file: CsvFile) -> None:
-        """Stage a file and copy its records as texts."""
-        self._change(f"delete from raw.landing_{entity.name}")
-        count = len(entity.file_columns)
-        # One column more than there are shows a record that is too long.
-        if csv_file.is_numbered:
-            values = [f"${place}" for place in range(1, count + 3)]
-        else:
-            values = ["metadata$file_row_number"]
-            values += [f"${place}" for place in range(1, count + 2)]
-        skip = 0 if csv_file.is_numbered else 1
-        place, name, is_ours = self._stage(csv_file)
-        self._run(
-            f"copy into raw.landing_{entity.name} "
-            f"from (select {', '.join(values)} from {place}) "
-            f"files = ('{name}') "
-            f"file_format = ({FILE_FORMAT.format(skip=skip)}) "
-            f"force = true purge = {str(is_ours).lower()} "
-            f"on_error = 'ABORT_STATEMENT'"
-        )
-        if not csv_file.is_numbered:
-            # Whether the header counts is not documented.
-            self._change(
-                f"update raw.landing_{entity.name} set record_number = record_number "
-                f"+ 1 - (select min(record_number) from raw.landing_{entity.name})"
-            )
 
     def _stage(self, csv_file: CsvFile) -> tuple[str, str, bool]:
         """Where a file is on a stage: the folder, its name, and whether it was put."""
@@ -418,12 +369,9 @@ class Warehouse(warehouse.Warehouse):
     def _stages(self) -> dict[str, str]:
         """Addresses of the stages in raw by name, empty for internal ones."""
         cursor = self._run("show stages in schema raw")
-        names = [column.name.lower() for column in cursor.description]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        keys = [column.name.lower() for column in cursor.description]
+        rows = [dict(zip(keys, row, strict=True)) for row in cursor.fetchall()]
         return {f"raw.{row['name'].lower()}": row["url"] or "" for row in rows}
-
-    def _typed(self, column: Column) -> str:
-        return self.dialect.try_cast(column.name, column.data_type)
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.account.ask(sql, *values)
@@ -451,27 +399,8 @@ def _known_type(data_type: str) -> str:
     return "bigint" if data_type == "decimal(38,0)" else data_type
 
 
-def _names(columns: Iterable[Column], alias: str = "") -> str:
-    prefix = f"{alias}." if alias else ""
-    return ", ".join(f"{prefix}{column.name}" for column in columns)
-
-
-def _filled(column: Column, file: str, load_id: int) -> str:
-    """The value of a column that the loader fills in."""
-    values = {
-        "file": literal(file),
-        "load_id": str(load_id),
-        "removed_load_id": "null",
-    }
-    return values.get(column.name, column.name)
-
-
 def _live(file: str) -> str:
     return f"file = {literal(file)} and removed_load_id is null"
-
-
-def _all_hold(rules: list[Rule]) -> str:
-    return " and ".join(["true", *(f"({rule.condition})" for rule in rules)])
 
 
 def _well_formed(entity: Entity) -> str:

@@ -27,6 +27,8 @@ from reelhouse.local.emulator import PUBLIC_KEY
 from reelhouse.s3 import S3Settings
 
 STATEMENT_SECONDS = 300.0
+# So many bound values, or more, the connector puts on a stage that it makes for them.
+BOUND_VALUES = 65_280
 # Snowflake's number for a login with a key that it does not know.
 INVALID_JWT = 390_144
 
@@ -94,8 +96,10 @@ class Service:
                 "parameters": [
                     {"name": "AUTOCOMMIT", "value": True},
                     {"name": "TIMEZONE", "value": "Etc/UTC"},
-                    # Nothing is put on a stage unasked.
-                    {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
+                    {
+                        "name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD",
+                        "value": BOUND_VALUES,
+                    },
                 ],
                 "sessionInfo": {
                     "databaseName": session.database,
@@ -155,6 +159,8 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
 
     if asked.get("describeOnly"):
         raise NotEmulated("to describe a statement without running it")
+    if asked.get("bindStage"):
+        raise NotEmulated("values that are bound by a stage")
     cursor = session.cursor()
     sql = asked["sqlText"]
     rows = None

@@ -208,7 +208,7 @@ class Cursor(FakeSnowflakeCursor):
         session = self._conn
         text = plain(command)
         fail_as_told(session.account, text)
-        commit_before_ddl(session, text)
+        refuse_ddl_in_transaction(session, text)
         for respond in (
             transact,
             refuse_session_parameters,
@@ -328,16 +328,19 @@ def roll_back_failed(session: Session) -> None:
 
 
 @deviation("D11")
-def commit_before_ddl(session: Session, text: str) -> None:
-    """DDL commits an open transaction, and BEGIN inside of one is nothing.
+def refuse_ddl_in_transaction(session: Session, text: str) -> None:
+    """DDL in an open transaction is refused, and BEGIN inside of one is nothing.
 
-    Stock fakesnow lets DDL take part in a transaction, and fails at the second
-    BEGIN. On Snowflake DDL is a transaction of its own. So it is here.
+    Stock fakesnow lets DDL take part in a transaction, and fails at the second BEGIN.
+    On Snowflake DDL is a transaction of its own and commits the open one, half done
+    as it may be. Here the open one is rolled back, and a COMMIT for it is an error.
     """
-    if matched(_DDL, text):
-        session.duck.commit()
-        session.in_transaction = False
-        session.was_rolled_back = False
+    if matched(_DDL, text) and session.in_transaction:
+        session.duck.rollback()
+        session.was_rolled_back, session.in_transaction = True, False
+        raise NotEmulated(
+            "DDL in an open transaction, which Snowflake would commit before it"
+        )
 
 
 def transact(session: Session, text: str) -> str | None:
