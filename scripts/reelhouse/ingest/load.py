@@ -262,8 +262,9 @@ class _Load:
         if is_few or rejected <= records * self.max_rejects:
             return
         reason, count = next(iter(reasons.items()))
+        plural = "" if rejected == 1 else "s"
         raise ReelhouseError(
-            f"{fetched.name} has {rejected:,} bad records among {records:,} "
+            f"{fetched.name} has {rejected:,} bad record{plural} among {records:,} "
             f"({rejected / records:.1%}), {count:,} of them for '{reason}', more than "
             f"the {self.max_rejects:.0%} that may be kept aside unasked: mend the "
             f"file, or load with --accept-rejects (or set REELHOUSE_MAX_REJECTS)."
