@@ -152,8 +152,9 @@ difference: ## Show as Markdown how the published data differ from the base's
 	@$(BIN)/reelhouse compare --format markdown \
 		target/base/data/warehouse/published.duckdb dev || test $$? = 1
 
-docs: ## Write docs/entities.md, and the documentation as a page
+docs: ## Write docs/entities.md, exposures, and the documentation as a page
 	@sh scripts/install.sh run
+	@$(BIN)/python -m tools.exposures
 	@$(call quietly,$(BIN)/dbt --quiet docs generate --static --target dev \
 		--target-path target --log-path logs)
 	@$(BIN)/python -m tools.diagram

@@ -16,10 +16,17 @@ from urllib.parse import urlsplit
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 from tests.project import PROJECT
 
-from reelhouse.dashboard.panels import TITLES
+from reelhouse.dashboard.page import pages
 from reelhouse.dashboard.report import write_report
 from reelhouse.settings import Settings
 
@@ -31,6 +38,7 @@ LOOKS: dict[str, ViewportSize] = {
     "wide": {"width": 1280, "height": 900},
     "dark": {"width": 1280, "height": 900},
     "narrow": {"width": 390, "height": 844},
+    "middle": {"width": 800, "height": 1000},
 }
 # Far more than it takes on a machine with nothing else to do.
 START_SECONDS = 120
@@ -193,9 +201,9 @@ def test_every_page_fits_its_window(
 ) -> None:
     look = request.node.callspec.params["context"]
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    for name, title in TITLES.items():
+    for name, each in pages().items():
         page = _open(context, served, "" if name == "overview" else name)
-        expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+        expect(page.get_by_role("heading", name=each.title, level=1)).to_be_visible()
         assert (
             page.evaluate("document.documentElement.scrollWidth")
             <= (LOOKS[look]["width"])
@@ -232,7 +240,7 @@ def test_a_filter_acts_and_stays_from_page_to_page(
     expect(said).to_be_visible()
     assert _figure(page, "Ratings") != "28,000"
     expect(page).to_have_url(re.compile(r"genre=Western"))
-    page.get_by_test_id("stSidebarNav").get_by_text("Catalogue").click()
+    page.get_by_role("link", name="Catalogue").click()
     expect(page.get_by_role("heading", name="Catalogue", level=1)).to_be_visible()
     expect(said).to_be_visible()
     expect(page).to_have_url(re.compile(r"/catalogue\?genre=Western"))
@@ -254,7 +262,7 @@ def test_what_is_published_shows_up_by_itself(
 def test_what_is_downloaded_runs_no_formula(
     served: Served, context: BrowserContext, tmp_path: Path
 ) -> None:
-    served.publish("update mart_user_tags set tag_normalised = '=1+1'")
+    served.publish("update mart_user_tags set tag_normalised = '=1+1' || applications")
     page = _open(context, served, "content")
     # The one of Streamlit's own would leave formulas as they are.
     page.get_by_test_id("stDataFrame").last.hover()
@@ -264,13 +272,14 @@ def test_what_is_downloaded_runs_no_formula(
         "Search",
         "Fullscreen",
     ]
+    page.get_by_text("Query, definitions, CSV").last.click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").last.click()
     download.value.save_as(tmp_path / "tags.csv")
     lines = (tmp_path / "tags.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert lines[0] == "Tag,Times applied,Movies,Users,Last (UTC)"
+    assert lines[0] == "tag,times applied,movies,users,last tagged at (UTC)"
     assert len(lines) > 50
-    assert all(line.startswith("'=1+1,") for line in lines[1:])
+    assert all(line.startswith("'=1+1") for line in lines[1:])
 
 
 def test_texts_of_the_data_do_nothing(served: Served, context: BrowserContext) -> None:
@@ -280,7 +289,7 @@ def test_texts_of_the_data_do_nothing(served: Served, context: BrowserContext) -
         f"insert into dim_genres values ('{HOSTILE}', true)",
     )
     page = _open(context, served, "catalogue")
-    expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    expect(page.locator(".rh-finding").first).to_contain_text(HOSTILE)
     chart = page.get_by_test_id("stVegaLiteChart").first
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -288,8 +297,145 @@ def test_texts_of_the_data_do_nothing(served: Served, context: BrowserContext) -
     for step in range(20):
         page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 5 + step * 12)
         page.mouse.move(box["x"] + box["width"] * 0.5 + step * 10, box["y"] + 60)
+    _search(page, "bold")
+    expect(_found(page).first).to_contain_text(HOSTILE)
     assert page.locator("img[src*='example']").count() == 0
     assert page.locator("strong, .katex").count() == 0
+
+
+def _search(page: Page, text: str) -> None:
+    page.get_by_placeholder("Search:").fill(text)
+    page.keyboard.press("Enter")
+
+
+def _found(page: Page) -> Locator:
+    return page.get_by_test_id("stBaseButton-tertiary")
+
+
+def test_a_movie_is_searched_for_and_left_again_by_the_back_button(
+    served: Served, context: BrowserContext
+) -> None:
+    page = _open(context, served, "catalogue?genre=Drama")
+    _search(page, "the harbour")
+    expect(_found(page).first).to_be_visible()
+    title = _found(page).first.inner_text().partition(" — ")[0]
+    _found(page).first.click()
+    expect(page.locator(".rh-section").first).to_have_text(title)
+    expect(page).to_have_url(re.compile(r"/movie\?of=\d+$"))
+    # What was searched for does not stay.
+    expect(page.get_by_placeholder("Search:")).to_have_value("")
+    shared = page.url
+    page.go_back()
+    expect(page.get_by_role("heading", name="Catalogue", level=1)).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/catalogue\?genre=Drama$"))
+    expect(page.get_by_text("Filtered: Drama.")).to_be_visible()
+    # The address is enough for somebody else.
+    other = context.new_page()
+    other.goto(shared)
+    _loaded(other)
+    expect(other.locator(".rh-section").first).to_have_text(title)
+
+
+def test_from_the_genre_that_fell_to_the_movies_that_made_it(
+    served: Served, context: BrowserContext
+) -> None:
+    """Which genre fell most in the last five years, and which movies drove it."""
+    page = _open(context, served)
+    page.get_by_role("link", name="Genres").click()
+    expect(page.get_by_role("heading", name="Genres", level=1)).to_be_visible()
+    fell = page.locator(".rh-finding", has_text="the most of all genres").first
+    genre = fell.get_by_role("link").first.inner_text()
+    fell.get_by_role("link").first.click()
+    expect(page.locator(".rh-section").first).to_have_text(genre)
+    _loaded(page)
+    expect(page.get_by_text("pulled it down most")).to_be_visible()
+    page.locator(".rh-finding").get_by_role("link").first.click()
+    expect(page).to_have_url(re.compile(r"/movie\?of=\d+"))
+    page.go_back()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Genres", level=1)).to_be_visible()
+
+
+def test_a_bar_and_a_row_lead_to_what_they_are_of(
+    served: Served, context: BrowserContext
+) -> None:
+    page = _open(context, served, "genres")
+    chart = page.get_by_test_id("stVegaLiteChart").nth(2)
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box
+    # The first bar, of the genre with the most ratings.
+    page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + 16)
+    expect(page).to_have_url(re.compile(r"/genre\?of=Drama"))
+    page = _open(context, served, "recommendation")
+    table = page.get_by_test_id("stDataFrame").first
+    table.scroll_into_view_if_needed()
+    box = table.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 16, box["y"] + 52)
+    expect(page).to_have_url(re.compile(r"/movie\?of=\d+"))
+    page.go_back()
+    expect(page.get_by_role("heading", name="Recommendation", level=1)).to_be_visible()
+
+
+def test_the_keyboard_is_enough(served: Served, context: BrowserContext) -> None:
+    page = _open(context, served, "health")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.placeholder || ''").startswith(
+            "Search"
+        ):
+            break
+    page.keyboard.type("drama")
+    page.keyboard.press("Enter")
+    expect(_found(page).first).to_be_visible()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        at = page.evaluate("document.activeElement.innerText || ''")
+        if "Drama — genre" in at:
+            break
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/genre\?of=Drama"))
+
+
+CONTRAST = """
+() => {
+  const parse = text => {
+    const found = text.match(/[\\d.]+/g).map(Number);
+    return text.startsWith('color(') ? found.map((v, i) => i < 3 ? v * 255 : v) : found;
+  };
+  const over = (top, under) => {
+    const alpha = top[3] === undefined ? 1 : top[3];
+    return [0, 1, 2].map(i => top[i] * alpha + under[i] * (1 - alpha));
+  };
+  const light = rgb => rgb.map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const app = getComputedStyle(document.querySelector('.stApp'));
+  const ground = over(parse(app.backgroundColor), [0, 0, 0]);
+  const poor = [];
+  for (const each of document.querySelectorAll('[class^=rh-], [class^=rh-] a')) {
+    if (!each.innerText || !each.offsetParent) continue;
+    let faint = 1;
+    for (let at = each; at; at = at.parentElement)
+      faint *= getComputedStyle(at).opacity;
+    const style = getComputedStyle(each);
+    const ink = over([...over(parse(style.color), ground), faint], ground);
+    const [one, other] = [light(ink), light(ground)].sort((a, b) => b - a);
+    const ratio = (one + 0.05) / (other + 0.05);
+    if (ratio < 4.5) poor.push(each.className + ' ' + ratio.toFixed(2));
+  }
+  return poor;
+}
+"""
+
+
+@pytest.mark.parametrize("context", ["wide", "dark"], indirect=True)
+def test_texts_can_be_read(served: Served, context: BrowserContext) -> None:
+    """As WCAG asks for: 4.5 to 1, whatever lies over what."""
+    for name in ("overview", "genre", "health"):
+        page = _open(context, served, name if name != "overview" else "")
+        assert page.evaluate(CONTRAST) == []
 
 
 # Texts that reach beyond their chart, where what does so is not shown.
@@ -312,7 +458,7 @@ def test_the_report_needs_nothing_but_itself(
 ) -> None:
     look = request.node.callspec.params["context"]
     out = tmp_path / "report.html"
-    write_report(sample, out)
+    write_report(sample, out, lambda *_: None)
     context.set_offline(True)
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))

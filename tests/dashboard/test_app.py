@@ -11,12 +11,12 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from tests.dashboard.conftest import Copy
 
-from reelhouse.dashboard.panels import TITLES
+from reelhouse.dashboard.page import pages
 from reelhouse.dashboard.published import Reading, Serving
-from reelhouse.dashboard.questions import TABLE, tables_read
 from reelhouse.dashboard.start import APP
 from reelhouse.serving.csv_export import to_csv
 from reelhouse.settings import Settings, environment
+from tools.exposures import OF_PUBLISHING, TABLE, tables
 
 pytestmark = pytest.mark.usefixtures("main_module")
 
@@ -77,33 +77,35 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("page", TITLES)
+@pytest.mark.parametrize("page", pages())
 def test_a_page_shows_its_charts_and_tables(
     page: str, opened: AppTest, asked: set[str]
 ) -> None:
     app = on(opened, page)
     # Those of the filters, and some of its own.
     assert len(asked) > 3
-    assert asked <= tables_read(page)
-    assert f"<h1>{TITLES[page]}</h1>" in html(app)
-    assert len(app.dataframe) >= 1
-    # Nothing was rejected in the sample, which is all that health draws.
+    assert asked - OF_PUBLISHING <= set(tables(pages()[page]))
+    assert f"<h1>{pages()[page].title}</h1>" in html(app)
     charts = app.get("vega_lite_chart")
+    # Nothing was rejected in the sample, which is all that health draws.
     assert len(charts) >= (0 if page == "health" else 2)
     for chart in charts:
         spec = json.loads(chart.proto.spec)
         assert spec["config"]["font"].startswith("'Source Sans'")
-    buttons = app.get("download_button")
-    assert len(buttons) == len(app.dataframe)
+    # What is shown can be had as CSV, with the query that it answers.
+    shown = len(charts) + len(app.dataframe)
+    assert shown >= 3
+    assert len(app.get("download_button")) == len(app.code) == shown
+    assert not any("not filtered" in each.lower() for each in [html(app)])
     assert "Published" in app.sidebar.get("html")[-1].proto.body
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("page", TITLES)
+@pytest.mark.parametrize("page", pages())
 def test_a_page_without_data_says_so(page: str, emptied: Path, opened: AppTest) -> None:
     with environment({"REELHOUSE_WAREHOUSE": str(emptied.parent)}):
         app = on(opened, page)
-    assert "rh-empty" in html(app)
+    assert 'class="rh-empty"' in html(app)
     assert app.get("vega_lite_chart") == []
 
 
@@ -112,7 +114,7 @@ def test_filters_act_and_stand_in_the_address(opened: AppTest) -> None:
     before = figures(app)
     app.multiselect(key="genres").set_value(["Drama"])
     app.slider(key="years").set_value((1980, 1999))
-    app.number_input(key="min_ratings").set_value(30)
+    app.number_input(key="least").set_value(30)
     app.run()
     after = figures(app)
     assert app.query_params == {
@@ -121,12 +123,13 @@ def test_filters_act_and_stand_in_the_address(opened: AppTest) -> None:
         "to": "1999",
         "ratings": "30",
     }
-    assert "Drama, released 1980 to 1999, at least 30 ratings" in html(app)
+    said = "Drama, released 1980 to 1999, movies with at least 30 ratings"
+    assert said in html(app)
     assert 0 < _number(after["Ratings"]) < _number(before["Ratings"])
 
     carried = on(app, "catalogue")
     assert carried.query_params["genre"] == "Drama"
-    assert "Drama, released 1980 to 1999, at least 30 ratings" in html(carried)
+    assert said in html(carried)
 
     next(button for button in app.button if button.label == "Clear filters").click()
     app.run()
@@ -134,42 +137,79 @@ def test_filters_act_and_stand_in_the_address(opened: AppTest) -> None:
     assert figures(on(app, "overview")) == before
 
 
-def test_an_address_sets_the_filters_and_the_movie(opened: AppTest) -> None:
+def test_a_period_is_compared_with_the_one_before(opened: AppTest) -> None:
+    app = on(opened, "overview")
+    assert "to the period before" not in html(app)
+    app.selectbox(key="period").set_value("in the last five years").run()
+    assert not app.exception
+    assert "rated from 2013-09-26" in html(on(app, "genres"))
+    app = on(app, "overview")
+    assert html(app).count("to the period before") == 4
+    assert app.query_params["until"] == "2018-09-25"
+
+
+def test_an_address_sets_the_filters(opened: AppTest) -> None:
     opened.query_params["genre"] = ["Comedy", "no such genre"]
     opened.query_params["from"] = "1990"
     opened.query_params["ratings"] = "x"
-    opened.query_params["movie"] = "1"
+    opened.query_params["since"] = "2010-01-01"
+    opened.query_params["until"] = "2010-12-31"
     app = on(opened, "catalogue")
     assert app.multiselect(key="genres").value == ["Comedy"]
     assert app.slider(key="years").value[0] == 1990
-    assert app.number_input(key="min_ratings").value == 0
-    assert app.selectbox(key="movie").value == 1
+    assert app.number_input(key="least").value == 0
+    assert "rated from 2010-01-01 to 2010-12-31" in html(app)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("page", ["catalogue", "recommendation"])
-def test_a_movie_can_be_found_and_picked(page: str, opened: AppTest) -> None:
+@pytest.mark.parametrize(
+    ("page", "of", "name"),
+    [("movie", "2", None), ("genre", "Drama", "Drama"), ("user", "7", "User 7")],
+)
+def test_an_address_leads_to_a_page_of_one(
+    page: str, of: str, name: str | None, opened: AppTest
+) -> None:
+    opened.query_params["of"] = of
     app = on(opened, page)
-    first = app.selectbox(key="movie").value
-    app.text_input(key="movie_search").set_value("harbour").run()
-    options = app.selectbox(key="movie").options
-    assert 0 < len(options) < 100
-    assert all("harbour" in each.lower() for each in options)
-    picked = app.selectbox(key="movie")
-    picked.select_index(len(options) - 1).run()
+    assert app.query_params["of"] == of
+    sections = html(app).split('rh-section">')[1:]
+    assert sections[0].partition("<")[0] == (name or sections[0].partition("<")[0])
+    assert "There is no such" not in html(app)
+
+
+@pytest.mark.parametrize("page", ["movie", "genre", "tag", "user"])
+@pytest.mark.parametrize("of", ["no such", "-1", "1; drop table x", "9" * 30, "\\'"])
+def test_a_page_of_none_says_so(page: str, of: str, opened: AppTest) -> None:
+    opened.query_params["of"] = of
+    app = on(opened, page)
+    assert 'class="rh-empty"' in html(app)
+
+
+def test_a_search_lists_what_fits(opened: AppTest) -> None:
+    app = on(opened, "health")
+    app.text_input(key="search").set_value("harbour").run()
+    found = [button.label for button in app.button if "harbour" in button.label.lower()]
+    assert 0 < len(found) <= 18
+    app.text_input(key="search").set_value("100% _ ' no such title").run()
     assert not app.exception
-    assert app.selectbox(key="movie").value != first
-    assert app.query_params["movie"] == str(app.selectbox(key="movie").value)
-    app.text_input(key="movie_search").set_value("100% _ ' no such title").run()
-    assert not app.exception
+    assert "Nothing has this in its name." in html(app)
+
+
+def test_filters_that_do_not_act_are_told_of_in_their_place(opened: AppTest) -> None:
+    app = on(opened, "content")
+    assert "Not filtered" not in html(app)
+    app.multiselect(key="genres").set_value(["Drama"]).run()
+    assert "Filtered: Drama." in html(app)
+    # That of the genome, whose mart is of all movies; no other one.
+    assert html(app).count("Not filtered by genres.") == 1
+    assert "Filtered" not in html(on(app, "audience"))
 
 
 def test_filters_that_no_movie_fits_are_said_so(opened: AppTest) -> None:
     app = on(opened, "catalogue")
-    app.number_input(key="min_ratings").set_value(1_000_000).run()
+    app.number_input(key="least").set_value(1_000_000).run()
     assert not app.exception
-    assert "No movie fits these filters." in html(app)
-    assert "No movie has this in its title and fits the filters." in html(app)
+    assert html(app).count("or the filters leave nothing") > 5
+    assert 'class="rh-finding"' not in html(app)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +218,7 @@ def test_filters_that_no_movie_fits_are_said_so(opened: AppTest) -> None:
         "catalogue",
         *(
             pytest.param(page, marks=pytest.mark.long)
-            for page in TITLES
+            for page in pages()
             if page != "catalogue"
         ),
     ],
@@ -235,12 +275,12 @@ def test_a_download_holds_no_formula(
         made.append(to_csv(names, rows))
         return made[-1]
 
-    monkeypatch.setattr("reelhouse.dashboard.screen.to_csv", kept)
+    monkeypatch.setattr("reelhouse.serving.csv_export.to_csv", kept)
     path = changed("update mart_movie_performance set title = '=1+1, ' || title")
     with environment({"REELHOUSE_WAREHOUSE": str(path.parent)}):
         app = on(opened, "catalogue")
     assert len(made) == len(app.get("download_button"))
-    lines = made[0].decode("utf-8-sig").splitlines()
+    lines = made[-1].decode("utf-8-sig").splitlines()
     assert len(lines) == 893
     assert all(line.startswith("\"'=1+1, ") for line in lines[1:])
 

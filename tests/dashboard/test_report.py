@@ -14,8 +14,8 @@ from tests.dashboard.conftest import Copy
 
 from reelhouse.cli import main
 from reelhouse.cli.build import _write_report_if_possible
-from reelhouse.dashboard.panels import TITLES
-from reelhouse.dashboard.report import html, read_all, write_pictures
+from reelhouse.dashboard.page import pages
+from reelhouse.dashboard.report import html, write_pictures
 from reelhouse.dashboard.start import HOST, OPTIONS, free_port
 from reelhouse.dashboard.theme import DARK, LIGHT, Palette, app_options
 from reelhouse.errors import ReelhouseError
@@ -54,11 +54,20 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_whole_report_is_one_file(sample: Settings) -> None:
-    text = html(read_all(sample))
+    text = html(sample)
     tags = Tags(text)
     assert {"iframe", "img", "object", "embed"} & set(tags.names) == set()
     assert all(each.startswith(("#", "data:")) for each in tags.addresses)
-    assert [title for title in TITLES.values() if f"<h1>{title}</h1>" not in text] == []
+    assert "href" not in json.dumps(specs(text))
+    told = [page for page in pages().values() if not page.subject]
+    assert [each.name for each in told if f"<h1>{each.title}</h1>" not in text] == []
+    # What it is of, and what is to be seen there.
+    assert "28,000 ratings of 900 movies, 1996-03-25 to 2018-09-25; data set" in text
+    assert text.count("rh-finding") > 10
+    assert text.count("<summary>The query</summary>") >= 20
+    # A sentence leads to its chart.
+    ids = set(re.findall(r'id="([^"]+)"', text))
+    assert {each[1:] for each in tags.addresses if each.startswith("#")} <= ids
     charts = specs(text)
     assert len(charts) > 20
     # Colours are the theme's.
@@ -91,16 +100,18 @@ def test_texts_of_the_data_end_no_script(sample: Settings, changed: Copy) -> Non
         f"insert into health_rejects values ('a.csv', '{HOSTILE}', 1)",
         f"update health_reconciliation set reason = '{HOSTILE}'",
     )
-    text = html(read_all(replace(sample, warehouse=path.parent)))
+    text = html(replace(sample, warehouse=path.parent))
     tags = Tags(text)
     # The library, and what draws with it.
     assert tags.names.count("script") == 2
     assert "img" not in tags.names
-    assert HOSTILE in json.dumps(specs(text)["catalogue-best"])
+    assert HOSTILE in json.dumps(
+        specs(text)["chart-catalogue-title-against-average-rating"]
+    )
 
 
 def test_without_data_it_says_so(sample: Settings, emptied: Path) -> None:
-    text = html(read_all(replace(sample, warehouse=emptied.parent)))
+    text = html(replace(sample, warehouse=emptied.parent))
     assert specs(text) == {}
     assert text.count("rh-empty") > 20
 

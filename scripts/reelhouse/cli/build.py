@@ -113,7 +113,8 @@ def _write_report_if_possible(settings: Settings) -> None:
     from reelhouse.dashboard.report import write_report
 
     try:
-        write_report(settings, settings.report)
+        with show.steps() as progress:
+            write_report(settings, settings.report, progress)
     except Exception as error:  # noqa: BLE001
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         show.note(

@@ -66,18 +66,27 @@ def query(
     type=click.IntRange(1, 65535),
     help="Port to serve on.  [default: 8501, or any that is free]",
 )
+@click.option(
+    "--preview",
+    is_flag=True,
+    help="Look at what is built, though it is not published; the pages say so.",
+)
 @target_option
 @command
-def dashboard(port: int | None, target: str | None) -> None:
-    """Serve the dashboards on this machine, until Ctrl-C."""
-    from reelhouse.dashboard.published import Published, serving_of
+def dashboard(port: int | None, preview: bool, target: str | None) -> None:
+    """Serve the dashboards on this machine, until Ctrl-C.
+
+    A page is a file in scripts/reelhouse/dashboard/views: what is saved there shows
+    at once.
+    """
+    from reelhouse.dashboard.published import Preview, Published, serving_of
     from reelhouse.dashboard.start import HOST, free_port, start
 
     settings = read_settings(None, target)
-    serving_of(Published(settings)).version()
+    serving_of((Preview if preview else Published)(settings)).version()
     port = free_port(port)
     _show_dashboard(f"http://{HOST}:{port}")
-    start(settings, port)
+    start(settings, port, preview)
 
 
 @click.command()
@@ -104,7 +113,8 @@ def report(target: str | None, out: Path | None, pictures: Path | None) -> None:
 
     settings = read_settings(None, target)
     out = out or settings.report
-    write_report(settings, out)
+    with show.steps() as progress:
+        write_report(settings, out, progress)
     show.written(out)
     for picture in write_pictures(settings, pictures) if pictures else ():
         show.written(picture)

@@ -1,142 +1,466 @@
-"""The app: pages, filters and the address; Streamlit runs this file."""
+"""The app: pages, search, filters and the address; Streamlit runs this file."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 from functools import partial
 from html import escape
+from inspect import signature
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from reelhouse.dashboard import questions, screen
-from reelhouse.dashboard.filters import MOST_RATINGS, Filters, whole
-from reelhouse.dashboard.panels import TITLES, minute
+from reelhouse.dashboard import markup, search
+from reelhouse.dashboard.charts import themed
+from reelhouse.dashboard.columns import called, is_truth, named, written
+from reelhouse.dashboard.filters import MOST_RATINGS, Filters
+from reelhouse.dashboard.page import (
+    SUBJECTS,
+    At,
+    Figures,
+    Frame,
+    Page,
+    Says,
+    Section,
+    Shown,
+    Single,
+    Stale,
+    newest_change,
+    pages,
+    questions,
+    tidy,
+)
 from reelhouse.dashboard.published import (
     Place,
+    Preview,
     Published,
     Reading,
     Serving,
     serving_of,
 )
-from reelhouse.dashboard.screen import Screen
-from reelhouse.dashboard.theme import ICON, STYLE
-from reelhouse.dashboard.views import PAGES
+from reelhouse.dashboard.theme import DARK, ICON, LIGHT, STYLE
 from reelhouse.errors import ReelhouseError
+from reelhouse.serving.csv_export import to_csv
 from reelhouse.settings import read_settings
 
-GENRES, YEARS, RATINGS = "genres", "years", "min_ratings"
+GENRES, YEARS, RATINGS, PERIOD, DAYS = "genres", "years", "least", "period", "days"
+EVER, OWN = "at any time", "between two days"
+PERIODS = {"in the last year": 365, "in the last five years": 5 * 365 + 1}
+SEARCHED, GOING = "search", "going"
+# The place of the first page about one movie, genre, tag or user.
+SUBJECTS_FROM = 100
+FRAME = {
+    "genres": "select genre from serving.dim_genres order by genre",
+    "bounds": """
+        select
+            min(release_year) as first_year,
+            max(release_year) as last_year,
+            (select min(rated_date) from serving.fct_ratings) as first_day,
+            (select max(rated_date) from serving.fct_ratings) as last_day
+        from serving.dim_movies
+        where not is_deleted and not is_inferred
+    """,
+}
+UNHEARD = {
+    "genres": "genres",
+    "released": "release years",
+    "ratings": "the least number of ratings",
+    "rated": "days of rating",
+}
+
+
+class App:
+    """One run of the app for one reader, all of one version."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.serving: Serving = serving_of(place)
+        self.version: str | None = None
+        self.pages = pages()
+        self.shown: dict[str, Any] = {}
+
+    def read(self, asked: dict[str, str] | Sequence[str]) -> Reading:
+        named = asked if isinstance(asked, dict) else {sql: sql for sql in asked}
+        reading = self.serving.read(named)
+        if self.version not in (None, reading.version):
+            st.rerun()
+        self.version = reading.version
+        return reading
+
+    def run(self) -> None:
+        self.shown = {
+            name: st.Page(
+                partial(self.page, page),
+                title=page.title,
+                url_path=name,
+                default=not index,
+            )
+            for index, (name, page) in enumerate(self.pages.items())
+        }
+        chosen = st.navigation(list(self.shown.values()), position="hidden")
+        try:
+            chosen.run()
+        except ReelhouseError as error:
+            say_empty(str(error))
+        self._watch()
+
+    def _menu(self, here: Page, at: At) -> None:
+        """Links to the pages, each with the filters that it takes."""
+        if isinstance(self.place, Preview):
+            st.warning("A preview of what is built and not yet published.")
+        for name, page in self.pages.items():
+            if page.place == SUBJECTS_FROM:
+                st.caption("Look up")
+            address = at.filters.only(page.filters).to_address()
+            label = f"**{page.title}**" if page is here else page.title
+            st.page_link(self.shown[name], label=label, **_given(address))
+
+    def page(self, page: Page) -> None:
+        reading = self.read(FRAME)
+        bounds = reading["bounds"].iloc[0]
+        at = self._address(page, reading["genres"]["genre"].tolist())
+        if not pd.isna(bounds["last_day"]):
+            days = bounds["first_day"].date(), bounds["last_day"].date()
+            at = replace(at, first_day=days[0], last_day=days[1])
+        with st.sidebar:
+            menu = st.container()
+            at = self._filters(page, at, reading)
+        with menu:
+            self._menu(page, at)
+        self._to_address(page, at)
+        self._search()
+        if page.subject and not at.of:
+            found = self.read([page.subject])[page.subject]
+            of = "" if found.empty else str(found.iloc[0]["subject"])
+            at = replace(at, of=of)
+        said = at.filters.only(page.filters).described()
+        says = f"{page.says} Filtered: {said}." if said else page.says
+        st.html(markup.head(page.title, says))
+        self._blocks(page, at)
+        with st.sidebar:
+            st.html(
+                f'<p class="rh-foot">Published {reading.published_at:%Y-%m-%d %H:%M} '
+                "UTC<br>"
+                f"Load {reading.load_id} · publication "
+                f"{escape(reading.version[:8])}</p>"
+            )
+
+    def _blocks(self, page: Page, at: At) -> None:
+        shown, unheard = page.at(at), page.unheard(at)
+        reading = self.read(questions(shown))
+        for block in shown:
+            if isinstance(block, list):
+                columns = st.columns(len(block), gap="large")
+                for column, each in zip(columns, block, strict=True):
+                    with column:
+                        self._block(each, reading, unheard)
+            else:
+                self._block(block, reading, unheard)
+
+    def _block(
+        self, block: Single, reading: Reading, unheard: dict[str, list[str]]
+    ) -> None:
+        if isinstance(block, Stale):
+            self._stale(block)
+            return
+        sql = tidy(block.sql)
+        kinds = unheard.get(sql, [])
+        names = [words for kind, words in UNHEARD.items() if kind in kinds]
+        note = f"Not filtered by {' or '.join(names)}." if names else ""
+        match block:
+            case Section():
+                st.html(markup.section(block, reading[sql] if sql else None))
+            case Says():
+                if said := markup.says(block, reading[sql], with_links=True):
+                    st.html(said + markup.unheard(note))
+            case Figures():
+                st.html(markup.figures(block, reading[sql]) + markup.unheard(note))
+            case Shown():
+                st.html(markup.titled(block.title, block.says, note))
+                self._shown(block, sql, block.picked(reading[sql]))
+
+    def _shown(self, block: Shown, sql: str, rows: Frame) -> None:
+        if rows.empty:
+            say_empty(block.empty)
+            return
+        if block.draw:
+            chart = themed(block.draw(rows), DARK if is_dark() else LIGHT)
+            st.altair_chart(chart, theme=None, width="stretch")
+        else:
+            self._table(block, rows)
+        self._how(block, sql, rows)
+
+    def _stale(self, block: Stale) -> None:
+        st.html(markup.titled(block.title, block.says))
+        stale = self.place.stale()
+        if stale is None:
+            say_empty("It cannot be told from here: `reelhouse status` tells it.")
+        elif not stale:
+            say_empty("Nothing: all is as the loaded files and the tree make it.")
+        else:
+            rows = pd.DataFrame(stale.items(), columns=["node", "reason"])
+            self._table(Shown(block.title, ""), rows)
+
+    def _table(self, block: Shown, rows: Frame) -> None:
+        names = named(rows)
+        picked: Any = st.dataframe(
+            rows[names],
+            hide_index=True,
+            width="stretch",
+            height=min(420, 36 * (len(rows) + 1)),
+            column_config={name: _column(rows, name) for name in names},
+            on_select="rerun" if block.to else "ignore",
+            selection_mode="single-row",
+            key=f"table-{block.key}",
+        )
+        if block.to and picked["selection"]["rows"]:
+            row = picked["selection"]["rows"][0]
+            self._go(block.to, str(rows[SUBJECTS[block.to]].iloc[row]))
+
+    def _how(self, block: Shown, sql: str, rows: Frame) -> None:
+        """The query, the definitions, and what is shown as CSV."""
+        names = named(rows)
+        with st.expander("Query, definitions, CSV"):
+            st.code(sql, language="sql")
+            for metric in markup.definitions(rows):
+                st.text(f"{metric.label}: {metric.description}")
+            st.download_button(
+                "Download as CSV",
+                to_csv([called(name) for name in names], _plain(rows[names])),
+                file_name=f"reelhouse-{block.key}.csv",
+                mime="text/csv",
+                key=f"csv-{block.key}",
+            )
+
+    def _search(self) -> None:
+        """The search field, and under it what fits."""
+        text = st.text_input(
+            "Search",
+            key=SEARCHED,
+            placeholder="Search: a movie, a genre, a tag, or user 42",
+            label_visibility="collapsed",
+        ).strip()
+        found = search.find(self.place, text) if text else []
+        if text and not found:
+            say_empty("Nothing has this in its name.")
+        for each in found:
+            uses = "use" if each.kind == "tag" else "rating"
+            label = f"{each.name} — {each.kind}, {each.number:,} {uses}"
+            label += "" if each.number == 1 else "s"
+            key = f"to-{each.kind}-{each.of}"
+            if st.button(_as_text(label), key=key, type="tertiary"):
+                self._go(each.kind, each.of)
+
+    def _go(self, page: str, of: str) -> None:
+        st.session_state[GOING] = of
+        filters: Filters = st.session_state["filters"].only(self.pages[page].filters)
+        address = {"of": [of]} | filters.to_address()
+        st.switch_page(self.shown[page], **_given(address))
+
+    def _address(self, page: Page, genres: list[str]) -> At:
+        """What is looked at: as the address says, where others than we have set it.
+
+        A page that was come to without an address of its own keeps the filters.
+        """
+        state = st.session_state
+        address = {name: st.query_params.get_all(name) for name in st.query_params}
+        kept: Filters | None = state.get("filters")
+        of = (address.get("of") or [""])[-1]
+        if GOING in state:
+            of = state.pop(GOING)
+            state[SEARCHED] = ""
+        elif address != state.get("address") and (
+            address or page.name == state.get("page")
+        ):
+            read = Filters.from_address(address, genres)
+            kept = (kept or Filters()).taking(page.filters, read)
+            self._forget()
+        kept = kept or Filters()
+        # What is published may have changed under a reader's filters.
+        known = tuple(genre for genre in kept.genres if genre in genres)
+        return At(replace(kept, genres=known), of)
+
+    def _to_address(self, page: Page, at: At) -> None:
+        address = at.filters.only(page.filters).to_address()
+        if at.of and page.subject:
+            address = {"of": [at.of]} | address
+        now = {name: st.query_params.get_all(name) for name in st.query_params}
+        if now != address:
+            st.query_params.from_dict(address)
+        st.session_state["address"] = address
+        st.session_state["filters"] = at.filters
+        st.session_state["page"] = page.name
+
+    def _forget(self) -> None:
+        """Let the filters' fields take their values from the address."""
+        for name in (GENRES, YEARS, RATINGS, PERIOD, DAYS):
+            st.session_state.pop(name, None)
+
+    def _filters(self, page: Page, at: At, reading: Reading) -> At:
+        """The filters that the page offers; the others stay as they are."""
+        state, now, offered = st.session_state, at.filters, page.filters
+        if "genres" in offered:
+            names = reading["genres"]["genre"].tolist()
+            picked = state.get(GENRES, now.genres)
+            state[GENRES] = [genre for genre in picked if genre in names]
+            st.multiselect("Genres", names, key=GENRES, placeholder="All")
+            now = replace(now, genres=tuple(state[GENRES]))
+        if "released" in offered:
+            now = self._years(now, reading["bounds"].iloc[0])
+        if "ratings" in offered:
+            # A field takes what it held on another page only where it is told to.
+            state[RATINGS] = state.get(RATINGS, now.min_ratings)
+            label = "Movies with ratings, at least"
+            fewest = st.number_input(label, 0, MOST_RATINGS, step=10, key=RATINGS)
+            now = replace(now, min_ratings=int(fewest))
+        if "rated" in offered:
+            first_day, last_day = _days(at)
+            now = replace(now, first_day=first_day, last_day=last_day)
+        if offered:
+            is_set = bool(now.only(offered).set)
+            st.button(
+                "Clear filters",
+                on_click=self._clear,
+                disabled=not is_set,
+                width="stretch",
+            )
+        return replace(at, filters=now)
+
+    def _years(self, now: Filters, bounds: Any) -> Filters:
+        if pd.isna(bounds["first_year"]):
+            return now
+        first, last = int(bounds["first_year"]), int(bounds["last_year"])
+        if first == last:
+            return now
+        usual = (now.first_year or first, now.last_year or last)
+        low, high = st.session_state.get(YEARS) or usual
+        # What is published may have changed under a reader's filters.
+        st.session_state[YEARS] = (
+            min(max(low, first), last),
+            max(min(high, last), first),
+        )
+        st.slider("Released", first, last, key=YEARS)
+        low, high = st.session_state[YEARS]
+        return replace(
+            now,
+            first_year=low if low > first else None,
+            last_year=high if high < last else None,
+        )
+
+    def _clear(self) -> None:
+        self._forget()
+        st.session_state["filters"] = Filters()
+
+    def _watch(self) -> None:
+        """Show a new version by itself, and a page as soon as its file is saved."""
+        version, changed = self.version, newest_change()
+
+        @st.fragment(run_every=self.place.watch_seconds)
+        def look() -> None:
+            try:
+                newest = self.serving.version()
+            except ReelhouseError:
+                return
+            if newest != version or newest_change() != changed:
+                st.rerun()
+
+        look()
+
+
+def _given(address: dict[str, list[str]]) -> dict[str, Any]:
+    """An address to go to, where this Streamlit takes one: from 1.52 on."""
+    takes = "query_params" in signature(st.switch_page).parameters
+    return {"query_params": address} if takes else {}
+
+
+def _days(at: At) -> tuple[date | None, date | None]:
+    """The days of rating that are meant, picked by their name or one by one."""
+    state, now = st.session_state, at.filters
+
+    def since(days: int) -> date:
+        return at.last_day - timedelta(days=days - 1)
+
+    usual = EVER if now.first_day is None else OWN
+    if now.first_day and now.last_day == at.last_day:
+        lengths = {since(days): name for name, days in PERIODS.items()}
+        usual = lengths.get(now.first_day, OWN)
+    state[PERIOD] = state.get(PERIOD, usual)
+    picked = st.selectbox("Rated", [EVER, *PERIODS, OWN], key=PERIOD)
+    if picked == EVER:
+        return None, None
+    if picked in PERIODS:
+        return since(PERIODS[picked]), at.last_day
+    whole = (now.first_day or at.first_day, now.last_day or at.last_day)
+    state[DAYS] = state.get(DAYS, whole)
+    days = st.date_input(
+        "Days of rating",
+        min_value=date(1970, 1, 1),
+        max_value=at.last_day,
+        key=DAYS,
+        format="YYYY-MM-DD",
+    )
+    # While the second day is not picked yet, what was set before stays.
+    if isinstance(days, tuple) and len(days) == 2:
+        return days
+    return now.first_day, now.last_day
+
+
+def say_empty(why: str) -> None:
+    st.html(markup.empty(why))
+
+
+def is_dark() -> bool:
+    return bool(st.context.theme.type == "dark")
+
+
+def _as_text(label: str) -> str:
+    """A text that Streamlit's Markdown shows as it is."""
+    return "".join(f"\\{each}" if each in MARKS else each for each in label)
+
+
+MARKS = "\\`*_{}[]()<>#+-.!|~$:^=&"
+
+
+def _column(rows: Frame, name: str) -> Any:
+    title, form = called(name), written(name, rows)
+    if pd.api.types.is_datetime64_any_dtype(rows[name]):
+        shape = "YYYY-MM-DD HH:mm"
+        return st.column_config.DatetimeColumn(title, format=shape, timezone="UTC")
+    if is_truth(rows, name):
+        return st.column_config.CheckboxColumn(title)
+    if not form:
+        return st.column_config.TextColumn(title)
+    # Thousands are parted as the reader's browser does.
+    number = "localized" if form == "," else "percent" if "%" in form else f"%{form}"
+    return st.column_config.NumberColumn(title, format=number)
+
+
+def _plain(frame: Frame) -> list[list[object]]:
+    """Rows as Python's own values: moments of UTC as text, None where there is none."""
+    return [
+        [
+            None
+            if pd.isna(value)
+            else value.strftime("%Y-%m-%d %H:%M:%S")
+            if isinstance(value, pd.Timestamp)
+            else value
+            for value in row
+        ]
+        for row in frame.itertuples(index=False)
+    ]
 
 
 def show(place: Place) -> None:
     """The whole app on the published tables of a place."""
     st.set_page_config("Reelhouse", ICON, layout="wide")
     st.html(f"<style>{STYLE}</style>")
-    serving = serving_of(place)
-    chosen = Screen(serving)
-    pages = [
-        st.Page(
-            partial(shown, chosen),
-            title=TITLES[name],
-            url_path=name,
-            default=not index,
-        )
-        for index, (name, shown) in enumerate(PAGES.items())
-    ]
-    page = st.navigation({"Reelhouse": pages})
-    try:
-        reading = chosen.read(questions.frame(Filters(), questions.Choice()))
-        with st.sidebar:
-            chosen.filters = _filters(reading)
-        _to_address(chosen.filters)
-        page.run()
-        with st.sidebar:
-            _foot(reading)
-    except ReelhouseError as error:
-        screen.say_empty(str(error))
-    _watch(serving, chosen.version, place.watch_seconds)
-
-
-def _filters(reading: Reading) -> Filters:
-    """The filters of the sidebar, which every page shares."""
-    genres = reading["genres"]["genre"].tolist()
-    years = reading["years"].iloc[0]
-    first, last = (
-        None if pd.isna(years[name]) else int(years[name])
-        for name in ("first_year", "last_year")
-    )
-    if GENRES not in st.session_state:
-        _from_address(genres, first, last)
-    state = st.session_state
-    # What is published may have changed under a reader's filters.
-    state[GENRES] = [genre for genre in state[GENRES] if genre in genres]
-    st.multiselect("Genres", genres, key=GENRES, placeholder="All")
-    from_year = to_year = None
-    if first is not None and last is not None and first < last:
-        low, high = state.get(YEARS) or (first, last)
-        state[YEARS] = (
-            min(max(low, first), last),
-            max(min(high, last), first),
-        )
-        st.slider("Released", first, last, key=YEARS)
-        low, high = state[YEARS]
-        from_year = low if low > first else None
-        to_year = high if high < last else None
-    least = st.number_input("Ratings at least", 0, MOST_RATINGS, step=10, key=RATINGS)
-    filters = Filters(tuple(state[GENRES]), from_year, to_year, int(least))
-    st.button(
-        "Clear filters", on_click=_clear, disabled=not filters.are_set, width="stretch"
-    )
-    return filters
-
-
-def _from_address(genres: list[str], first: int | None, last: int | None) -> None:
-    """Take the filters, and the movie, from the address that was opened."""
-    address = {name: st.query_params.get_all(name) for name in st.query_params}
-    filters = Filters.from_address(address, genres)
-    state = st.session_state
-    state[GENRES] = list(filters.genres)
-    state[RATINGS] = filters.min_ratings
-    if first is not None and last is not None:
-        state[YEARS] = (filters.first_year or first, filters.last_year or last)
-    state["movie_id"] = whole(address.get("movie"), 0, 2**62)
-
-
-def _to_address(filters: Filters) -> None:
-    address = filters.to_address()
-    if st.session_state.get("movie_id") is not None:
-        address["movie"] = [str(st.session_state["movie_id"])]
-    now = {name: st.query_params.get_all(name) for name in st.query_params}
-    if now != address:
-        st.query_params.from_dict(address)
-
-
-def _clear() -> None:
-    st.session_state[GENRES] = []
-    st.session_state[RATINGS] = 0
-    st.session_state[YEARS] = None
-
-
-def _foot(reading: Reading) -> None:
-    st.html(
-        f'<p class="rh-foot">Published {minute(reading.published_at)}<br>'
-        f"Load {reading.load_id} · publication {escape(reading.version[:8])}</p>"
-    )
-
-
-def _watch(serving: Serving, version: str | None, seconds: float) -> None:
-    """Show a new version by itself, soon after it was published."""
-
-    @st.fragment(run_every=seconds)
-    def look() -> None:
-        try:
-            newest = serving.version()
-        except ReelhouseError:
-            return
-        if newest != version:
-            st.rerun()
-
-    look()
+    App(place).run()
 
 
 if __name__ == "__main__":
-    show(Published(read_settings()))
+    seen = Preview if "--preview" in sys.argv else Published
+    show(seen(read_settings()))

@@ -1,34 +1,33 @@
 """Charts: from a frame to a Vega-Lite chart, for app, report and pictures alike.
 
-A chart names no colour and no font; the theme's configuration gives both. Axes say
-their unit; a count has whole ticks and starts at zero; an average, which would make
-bars that all look alike, is a dot on a scale that fits. Time is UTC.
+Each function takes columns and gives what draws a frame of them. A chart names no
+colour and no font; the theme's configuration gives both. Axes say their unit; counts
+and differences start at zero; averages are dots on a scale that fits them, with ticks
+that differ. A pointer is told every column of the row. Time is UTC.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from reelhouse.dashboard.columns import called, named, written
 from reelhouse.dashboard.theme import Palette, chart_config
 
 Chart = alt.Chart | alt.LayerChart
-Field = tuple[str, str, str]
+Draw = Callable[[pd.DataFrame], Chart]
 
 ROW_HEIGHT = 21
-HEIGHT = 260
-# Bars whose shortest is longer than this share of the longest look alike.
-ALIKE = 0.6
-# Where a chart is too narrow for the titles of its axes, they make room.
-LABEL_LIMIT = 190
-
-MONTHS = alt.Axis(
-    title=None, grid=False, labelOverlap="greedy", labelSeparation=14, tickCount=8
-)
-STARS = "average rating (stars)"
-RATINGS = "ratings"
+HEIGHT = 250
+# The column with the address that a mark leads to.
+HREF = "href"
+# Rows that are sent to a browser for one chart.
+MOST_ROWS = 4_000
+STARS = "average (stars)"
 
 
 def themed(chart: Chart, palette: Palette, **font: str) -> Chart:
@@ -38,388 +37,296 @@ def themed(chart: Chart, palette: Palette, **font: str) -> Chart:
     return configured
 
 
-def ranked(
-    frame: pd.DataFrame,
-    label: str,
-    value: str,
-    title: str,
-    tips: list[Field],
-    *,
-    is_count: bool = False,
-    number: str = ".2f",
-) -> Chart:
-    """One value for each label, in the order of the frame: bars or dots.
+def bars(label: str, *values: str, **legend: str) -> Draw:
+    """A value for each label, in the order of the frame; or several, as dots on a line.
 
-    Bars for counts whose lengths differ, else dots. `tips` are column, name and format
-    of what a pointer is told. Labels may repeat: two movies of one title are two rows.
+    Bars from zero for counts and differences; dots for anything else, with the number
+    of ratings at the right where the frame has it. Labels may repeat: two movies of
+    one title are two rows. `legend` are columns and how the legend calls them.
     """
-    data = _rows(frame, [label, value, *(name for name, _, _ in tips)])
-    data["row"] = range(len(data))
-    names = data[label].fillna("without a title").astype(str).tolist()
-    least, most = float(data[value].min()), float(data[value].max())
-    as_bars = is_count and least < ALIKE * most
-    x = alt.X(
-        f"{value}:Q",
-        axis=_counts(title, data[value])
-        if is_count
-        else alt.Axis(title=title, format=number, tickCount=6),
-        # Where all are the same, zero is what they differ from.
-        scale=alt.Scale(zero=True, nice=True)
-        if as_bars or least == most
-        else alt.Scale(zero=False, nice=True, padding=12),
-    )
-    y = alt.Y(
-        "row:O",
-        axis=alt.Axis(
+
+    def draw(frame: pd.DataFrame) -> Chart:
+        data = _rows(frame)
+        data["row"] = range(len(data))
+        names = data[label].fillna("without a title").astype(str).tolist()
+        value = values[0] if values else next(iter(legend))
+        form = written(value, data)
+        as_bars = not legend and (form == "," or form.startswith("+"))
+        axis = alt.Axis(
             title=None,
-            labelExpr=f"{_texts(names)}[datum.value]",
-            labelLimit=LABEL_LIMIT,
+            labelExpr=f"{json.dumps(names)}[datum.value]",
+            labelLimit=190,
             grid=not as_bars,
             gridDash=[1, 3],
-        ),
-    )
-    base = alt.Chart(data).encode(x=x, y=y, tooltip=_tips(tips))
-    mark = (
-        base.mark_bar(height={"band": 0.62}, cornerRadiusEnd=2)
-        if as_bars
-        else base.mark_point(size=85, filled=True, opacity=1)
-    )
-    return _sized(mark, _rows_high(len(data)))
-
-
-def paired(
-    frame: pd.DataFrame,
-    label: str,
-    values: dict[str, str],
-    title: str,
-    tips: list[Field],
-) -> Chart:
-    """Two averages or more for each label: dots on a line, told apart by colour.
-
-    `values` are columns and how the legend calls them.
-    """
-    data = _rows(frame, [label, *values, *(name for name, _, _ in tips)])
-    folded = data.rename(columns=values).melt(
-        id_vars=[name for name in data if name not in values],
-        value_vars=list(values.values()),
-        var_name="kind",
-        value_name="value",
-    )
-    base = alt.Chart(folded.dropna(subset=["value"])).encode(
-        y=alt.Y(
-            f"{label}:N",
-            sort=data[label].tolist(),
-            axis=alt.Axis(title=None, labelLimit=LABEL_LIMIT),
         )
-    )
-    span = base.mark_rule(strokeWidth=2, style="faint").encode(
-        x=alt.X("min(value):Q", scale=alt.Scale(zero=False)), x2="max(value):Q"
-    )
-    dots = base.mark_point(size=80, filled=True, opacity=1).encode(
-        x=alt.X(
-            "value:Q",
-            axis=alt.Axis(title=title, format=".1f"),
-            scale=alt.Scale(zero=False, nice=True, padding=10),
-        ),
-        color=alt.Color(
-            "kind:N", sort=list(values.values()), legend=alt.Legend(title=None)
-        ),
-        shape=alt.Shape("kind:N", sort=list(values.values())),
-        tooltip=_tips(
-            [(label, label, ""), ("kind", "kind", ""), ("value", title, ".3f"), *tips]
-        ),
-    )
-    return _sized(alt.layer(span, dots), _rows_high(len(data), legend=32))
+        base = _base(data).encode(y=alt.Y("row:O", axis=axis))
+        high = _high(len(data))
+        if as_bars:
+            x = _across(value, data, zero=True)
+            return _sized(_mark(base, data, "bar", height={"band": 0.62}, x=x), high)
+        dot = {"size": 85, "filled": True, "opacity": 1}
+        if legend:
+            folded = _folded(data, legend)
+            x = alt.X("value:Q", axis=_axis(STARS, ".2f", folded["value"]))
+            x = x.scale(zero=False, nice=True, padding=10)
+            base = alt.Chart(folded).encode(y=alt.Y("row:O", axis=axis), x=x)
+            ends = {"x": "min(value):Q", "x2": "max(value):Q"}
+            line = base.mark_rule(strokeWidth=2, style="faint").encode(**ends)
+            tips = [
+                alt.Tooltip("told:N", title="which"),
+                alt.Tooltip("value:Q", title=STARS, format=".3f"),
+                *_tips(data.drop(columns=list(legend))),
+            ]
+            drawn = _mark(base, data, "point", **dot, tooltip=tips)
+            drawn = drawn.encode(**_kinds(legend, "color", "shape"))
+            return _sized(alt.layer(line, drawn), high + 32)
+        low, top = float(data[value].min()), float(data[value].max())
+        span = max(top - low, 0.05)
+        is_told = "rating_count" in data
+        # The numbers of ratings stand where no dot is.
+        domain = [low - span * 0.06, top + span * (0.3 if is_told else 0.06)]
+        x = _across(value, data).scale(domain=domain, nice=False, zero=False)
+        if is_told:
+            x.axis.title = f"{called(value)}; at the right, the number of ratings"
+        drawn = _mark(base, data, "point", **dot, x=x)
+        if is_told:
+            numbers = base.mark_text(align="right", style="note").encode(
+                x=alt.value({"expr": "width"}),
+                text=alt.Text("rating_count:Q", format=","),
+            )
+            drawn = alt.layer(drawn, numbers)
+        return _sized(drawn, high)
+
+    return draw
 
 
-def by_month(
-    frame: pd.DataFrame, value: str, title: str, *, is_count: bool = True
-) -> Chart:
-    """A value of each month: an area for a count, a line for an average."""
-    data = _rows(frame, ["month", value])
-    data["in words"] = data["month"].dt.strftime("%B %Y")
-    y = alt.Y(
-        f"{value}:Q",
-        axis=_counts(title, data[value])
-        if is_count
-        else alt.Axis(title=title, format=".1f"),
-        scale=alt.Scale(zero=is_count, nice=True),
-    )
-    base = alt.Chart(data).encode(
-        x=alt.X(
-            "month:T",
-            scale=alt.Scale(type="utc"),
-            axis=MONTHS,
-        ),
-        y=y,
-        tooltip=_tips(
-            [("in words", "month", ""), (value, title, "," if is_count else ".2f")]
-        ),
-    )
-    if is_count:
-        drawn = base.mark_area(
-            line={"strokeWidth": 1.5}, opacity=0.35, interpolate="step-after"
+def lines(*values: str) -> Draw:
+    """Values of each month: an area for one count, lines for anything else."""
+
+    def draw(frame: pd.DataFrame) -> Chart:
+        data = _rows(frame)
+        data["in_words"] = data["month"].dt.strftime("%B %Y")
+        axis = alt.Axis(
+            title=None, grid=False, labelOverlap="greedy", labelSeparation=14
         )
-    else:
-        # A month alone between two empty ones is no line, but a dot.
-        drawn = base.mark_line(point={"size": 12, "filled": True}, strokeWidth=1.5)
-    return _sized(drawn, HEIGHT - 40)
+        x = alt.X("month:T", scale=alt.Scale(type="utc"), axis=axis)
+        words = alt.Tooltip("in_words:N", title="month")
+        tips = [words, *_tips(data.drop(columns="month"))]
+        zero = written(values[0], data) == ","
+        if len(values) == 1:
+            y = _across(values[0], data, alt.Y, zero=zero)
+            base = alt.Chart(data).encode(x=x, y=y, tooltip=tips)
+            if zero:
+                drawn = base.mark_area(line={"strokeWidth": 1.5}, opacity=0.35)
+            else:
+                # One alone between two empty ones is no line, but a dot.
+                drawn = base.mark_line(point={"size": 14, "filled": True})
+            return _sized(drawn, HEIGHT - 30)
+        legend = {name: called(name) for name in values}
+        folded = _folded(data, legend)
+        y = alt.Y("value:Q", axis=_axis("users a month", ",", folded["value"], zero))
+        told = alt.Tooltip("told:N", title="which")
+        number = alt.Tooltip("value:Q", title="number", format=",")
+        drawn = alt.Chart(folded).mark_line(strokeWidth=1.6)
+        drawn = drawn.encode(x=x, y=y, tooltip=[words, told, number])
+        return _sized(drawn.encode(**_kinds(legend, "color", "strokeDash")), HEIGHT)
+
+    return draw
 
 
-def two_by_month(frame: pd.DataFrame, values: dict[str, str], title: str) -> Chart:
-    """Counts of each month as a line each; `values` as for `paired`."""
-    data = _rows(frame, ["month", *values]).rename(columns=values)
-    data["in words"] = data["month"].dt.strftime("%B %Y")
-    folded = data.melt(
-        id_vars=["month", "in words"], var_name="kind", value_name="value"
-    )
-    order = list(values.values())
-    drawn = (
-        alt.Chart(folded)
-        .mark_line(strokeWidth=1.6)
-        .encode(
-            x=alt.X(
-                "month:T",
-                scale=alt.Scale(type="utc"),
-                axis=MONTHS,
-            ),
-            y=alt.Y("value:Q", axis=_counts(title, folded["value"])),
-            color=alt.Color("kind:N", sort=order, legend=alt.Legend(title=None)),
-            strokeDash=alt.StrokeDash("kind:N", sort=order),
-            tooltip=_tips(
-                [("in words", "month", ""), ("kind", "kind", ""), ("value", title, ",")]
-            ),
-        )
-    )
-    return _sized(drawn, HEIGHT - 40)
-
-
-def columns(
-    frame: pd.DataFrame, x: str, value: str, x_title: str, title: str, number: str = ""
-) -> Chart:
+def columns(x: str, value: str) -> Draw:
     """A count for each step of a scale, such as a half star or a year."""
-    data = _rows(frame, [x, value])
-    data["step"] = [f"{each:g}" for each in data[x]]
-    order = data["step"].tolist()
-    every = max(1, -(-len(order) // 10))
-    drawn = (
-        alt.Chart(data)
-        .mark_bar(width={"band": 0.78 if len(order) < 40 else 0.9})
-        .encode(
-            x=alt.X(
-                "step:O",
-                sort=order,
-                axis=alt.Axis(
-                    title=x_title,
-                    labelAngle=0,
-                    ticks=False,
-                    values=order[::every],
-                ),
-            ),
-            y=alt.Y(
-                f"{value}:Q",
-                axis=alt.Axis(title=title, format=number)
-                if number
-                else _counts(title, data[value]),
-                scale=alt.Scale(zero=True, nice=True),
-            ),
-            tooltip=_tips([("step", x_title, ""), (value, title, number or ",")]),
+
+    def draw(frame: pd.DataFrame) -> Chart:
+        data = _rows(frame)
+        y = _across(value, data, alt.Y, zero=True)
+        if written(x, data) == "d":
+            data["to"] = data[x] + 1
+            # A year alone is no broad field.
+            ends = [int(data[x].min()), max(int(data[x].max()), int(data[x].min()) + 9)]
+            across = {"x": _across(x, data).bin("binned"), "x2": "to:Q"}
+            across["x"] = across["x"].scale(domain=[ends[0], ends[1] + 1])
+            return _sized(_mark(_base(data), data, "bar", y=y, **across), HEIGHT)
+        data["step"] = [f"{each:g}" for each in data[x]]
+        axis = alt.Axis(title=called(x), labelAngle=0, ticks=False)
+        step = alt.X("step:O", sort=data["step"].tolist(), axis=axis)
+        drawn = _mark(_base(data), data, "bar", width={"band": 0.78}, x=step, y=y)
+        return _sized(drawn, HEIGHT)
+
+    return draw
+
+
+def dots(
+    x: str, y: str, size: str = "", *, is_log: bool = False, mean: str = ""
+) -> Draw:
+    """One dot for each row; the larger, the more of `size`; `mean` is a line's column.
+
+    A count along a logarithm doubles with each step.
+    """
+
+    def draw(frame: pd.DataFrame) -> Chart:
+        data = _rows(frame)
+        across = _across(x, data, zero=written(x, data) == ",")
+        if is_log:
+            axis = alt.Axis(
+                title=f"{called(x)} (each step to the right is twice as many)",
+                format="~s",
+                values=[2**step for step in range(30)],
+                labelOverlap=True,
+                grid=False,
+            )
+            scale = alt.Scale(type="log", base=2, nice=False, padding=10)
+            across = alt.X(f"{x}:Q", axis=axis, scale=scale)
+        up = _across(y, data, alt.Y)
+        drawn = _mark(
+            _base(data),
+            data,
+            "point",
+            filled=True,
+            opacity=0.6,
+            size=38,
+            x=across,
+            y=up,
         )
-    )
-    return _sized(drawn, HEIGHT)
+        if size:
+            scale = alt.Scale(type="sqrt", range=[14, 320])
+            drawn = drawn.encode(size=alt.Size(f"{size}:Q", scale=scale, legend=None))
+        if mean and data[mean].notna().any():
+            line = alt.Chart(pd.DataFrame({"mean": [float(data[mean].iloc[0])]}))
+            rule = line.mark_rule(strokeDash=[4, 4], size=1.5).encode(y="mean:Q")
+            drawn = alt.layer(drawn, rule)
+        return _sized(drawn, 340 if is_log else HEIGHT)
+
+    return draw
 
 
-def averages_by_year(
-    frame: pd.DataFrame, x: str, x_title: str, least_ratings: int = 1
-) -> Chart:
-    """The average of each year that has ratings; the larger the dot, the more."""
-    data = _rows(frame, [x, "average_rating", "rating_count"])
-    data = data[data["rating_count"].fillna(0) >= least_ratings]
-    drawn = (
-        alt.Chart(data)
-        .mark_point(filled=True, opacity=0.75)
-        .encode(
-            x=alt.X(
-                f"{x}:Q",
-                axis=alt.Axis(title=x_title, format="d", grid=False, tickMinStep=1),
-                scale=alt.Scale(zero=False, nice=False, padding=12),
-            ),
-            y=alt.Y(
-                "average_rating:Q",
-                axis=alt.Axis(title=STARS, format=".1f"),
-                scale=alt.Scale(zero=False, nice=True),
-            ),
-            size=alt.Size(
-                "rating_count:Q",
-                scale=alt.Scale(type="sqrt", range=[12, 320]),
-                legend=None,
-            ),
-            tooltip=_tips(
-                [
-                    (x, x_title, "d"),
-                    ("average_rating", STARS, ".3f"),
-                    ("rating_count", RATINGS, ","),
-                ]
-            ),
+def heat(x: str, y: str, value: str, step: int = 1) -> Draw:
+    """A value for each pair of steps, the more, the darker; every `step`th is named."""
+
+    def draw(frame: pd.DataFrame) -> Chart:
+        data = _rows(frame)
+        form = written(value, data)
+        axis = alt.Axis(
+            title=called(x),
+            labelAngle=0,
+            ticks=False,
+            values=sorted(data[x].unique().tolist())[::step],
+            labelOverlap=True,
         )
-    )
-    return _sized(drawn, HEIGHT)
-
-
-def quality_and_popularity(frame: pd.DataFrame, mean: float | None) -> Chart:
-    """Every movie by how often and how well it is rated, and the mean of all."""
-    data = _rows(
-        frame, ["title", "rating_count", "average_rating", "release_year", "genres"]
-    )
-    points = (
-        alt.Chart(data)
-        .mark_point(filled=True, opacity=0.45, size=34)
-        .encode(
-            x=alt.X(
-                "rating_count:Q",
-                axis=alt.Axis(
-                    title="ratings (each step to the right is twice as many)",
-                    format="~s",
-                    values=[2**step for step in range(0, 30)],
-                    labelOverlap=True,
-                    grid=False,
-                ),
-                scale=alt.Scale(type="log", base=2, nice=False, padding=10),
-            ),
-            y=alt.Y(
-                "average_rating:Q",
-                axis=alt.Axis(title=STARS, format=".1f"),
-                scale=alt.Scale(zero=False, nice=True),
-            ),
-            tooltip=_tips(
-                [
-                    ("title", "title", ""),
-                    ("average_rating", STARS, ".3f"),
-                    ("rating_count", RATINGS, ","),
-                    ("release_year", "released", "d"),
-                    ("genres", "genres", ""),
-                ]
-            ),
+        legend = alt.Legend(
+            title=called(value),
+            format="%" if "%" in form else ".1f",
+            gradientLength=160,
+            tickCount=4,
         )
-    )
-    layers = [points]
-    if mean is not None:
-        line = alt.Chart(pd.DataFrame({"mean": [mean]}))
-        layers.append(line.mark_rule(strokeDash=[4, 4], size=1.5).encode(y="mean:Q"))
-    return _sized(alt.layer(*layers), 380)
-
-
-def points(frame: pd.DataFrame, x: Field, y: Field, tips: list[Field]) -> Chart:
-    """One dot for each row; `x` counts."""
-    data = _rows(frame, [x[0], y[0], *(name for name, _, _ in tips)])
-    drawn = (
-        alt.Chart(data)
-        .mark_point(filled=True, opacity=0.7, size=60)
-        .encode(
-            x=alt.X(
-                f"{x[0]}:Q",
-                axis=_counts(x[1], data[x[0]]),
-                scale=alt.Scale(zero=False, nice=True, padding=12),
-            ),
-            y=alt.Y(
-                f"{y[0]}:Q",
-                axis=alt.Axis(title=y[1], format=y[2]),
-                scale=alt.Scale(zero=False, nice=True, padding=12),
-            ),
-            tooltip=_tips(tips),
-        )
-    )
-    return _sized(drawn, 320)
-
-
-def cohorts(frame: pd.DataFrame) -> Chart:
-    """The share of users who rate again, by years of first rating and months since."""
-    data = _rows(frame, ["cohort_year", "months_since", "cohort_users", "active_users"])
-    # In the month of their first rating, all of them do.
-    data = data[data["months_since"] > 0]
-    data = data.assign(
-        retention=(
-            data["active_users"].astype("float64")
-            / data["cohort_users"].astype("float64")
-        )
-    )
-    years = data["cohort_year"].nunique()
-    drawn = (
-        alt.Chart(data)
-        .mark_rect(cornerRadius=1)
-        .encode(
-            x=alt.X(
-                "months_since:O",
-                axis=alt.Axis(
-                    title="months since the first rating",
-                    labelAngle=0,
-                    ticks=False,
-                    values=[1, 6, 12, 18, 24],
-                ),
-            ),
-            y=alt.Y("cohort_year:O", axis=alt.Axis(title="year of the first rating")),
+        drawn = _mark(
+            _base(data),
+            data,
+            "rect",
+            x=alt.X(f"{x}:O", axis=axis),
+            y=alt.Y(f"{y}:O", axis=alt.Axis(title=None)),
             color=alt.Color(
-                "retention:Q",
-                scale=alt.Scale(zero=True),
-                legend=alt.Legend(
-                    title="share who rate", format="%", gradientLength=160, tickCount=4
-                ),
-            ),
-            tooltip=_tips(
-                [
-                    ("cohort_year", "year of the first rating", ""),
-                    ("months_since", "months since", ""),
-                    ("retention", "share who rate", ".1%"),
-                    ("active_users", "users who rate", ","),
-                    ("cohort_users", "users", ","),
-                ]
+                f"{value}:Q", scale=alt.Scale(zero="%" in form), legend=legend
             ),
         )
-    )
-    return _sized(drawn, _rows_high(years) + 40)
+        return _sized(drawn, _high(data[y].nunique()) + 48)
+
+    return draw
+
+
+def spanned(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows from the first with a rating to the last, gaps included."""
+    there = frame[frame["rating_count"].fillna(0) > 0]
+    return there if there.empty else frame.loc[there.index[0] : there.index[-1]]
+
+
+def _rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are sent to a browser, with days as texts but for months."""
+    names = [name for name in frame if name in {HREF, "mean", *named(frame)}]
+    data = frame[names].head(MOST_ROWS).reset_index(drop=True)
+    for name in data.columns.difference(["month"]):
+        if pd.api.types.is_datetime64_any_dtype(data[name]):
+            data[name] = data[name].dt.strftime("%Y-%m-%d")
+    return data
+
+
+def _base(data: pd.DataFrame) -> Any:
+    """A chart of some rows, whose marks tell a pointer of all named columns."""
+    return alt.Chart(data).encode(tooltip=_tips(data))
+
+
+def _mark(base: Any, data: pd.DataFrame, kind: str, **given: Any) -> Any:
+    """Marks that lead to their address, where there is one."""
+    channels = {"x", "x2", "y", "color", "tooltip"}
+    encoded = {name: given.pop(name) for name in list(given) if name in channels}
+    if HREF in data:
+        given["cursor"] = "pointer"
+        encoded["href"] = alt.Href(f"{HREF}:N")
+    return getattr(base, f"mark_{kind}")(**given).encode(**encoded)
+
+
+def _folded(data: pd.DataFrame, legend: dict[str, str]) -> pd.DataFrame:
+    """A row for each value, with what the legend calls it."""
+    kept = [name for name in data if name not in legend]
+    folded = data.melt(kept, list(legend), "told", "value").dropna(subset=["value"])
+    return folded.assign(told=folded["told"].map(legend))
+
+
+def _kinds(legend: dict[str, str], *channels: str) -> dict[str, Any]:
+    """Channels that tell the same kinds apart, with one legend."""
+    kinds = {"color": alt.Color, "shape": alt.Shape, "strokeDash": alt.StrokeDash}
+    names, untitled = list(legend.values()), alt.Legend(title=None)
+    return {
+        each: kinds[each]("told:N", sort=names, legend=untitled) for each in channels
+    }
+
+
+def _across(
+    column: str, data: pd.DataFrame, to: Any = alt.X, zero: bool = False
+) -> Any:
+    """A column along an axis."""
+    if written(column, data) == "d":
+        axis = alt.Axis(title=called(column), format="d", grid=False, tickMinStep=1)
+        return to(f"{column}:Q", axis=axis).scale(zero=False, nice=False, padding=8)
+    axis = _axis(called(column), written(column, data), data[column], zero)
+    return to(f"{column}:Q", axis=axis).scale(zero=zero, nice=True)
+
+
+def _axis(
+    title: str, form: str, values: pd.Series[Any], zero: bool = False
+) -> alt.Axis:
+    """An axis whose ticks all read differently; those of counts are whole."""
+    known = values.dropna().astype(float)
+    low, top = (0.0, 0.0) if known.empty else (known.min(), known.max())
+    if form == ",":
+        if 0 < top <= 6:
+            return alt.Axis(title=title, format="d", values=list(range(int(top) + 1)))
+        short = "format(datum.value, datum.value < 1000 ? ',d' : '~s')"
+        return alt.Axis(title=title, labelExpr=short, tickMinStep=1, tickCount=5)
+    span = max(top, 0) - min(low, 0) if zero else top - low
+    digits = 1 if span > 0.9 else 2 if span > 0.09 else 3
+    sign = "+" if form.startswith("+") else ""
+    number = "%" if "%" in form else f"{sign}.{digits}f"
+    return alt.Axis(title=title, format=number, tickCount=5)
+
+
+def _tips(data: pd.DataFrame) -> list[alt.Tooltip]:
+    """What a pointer is told: every named column, as tables call and write it."""
+    return [
+        alt.Tooltip(f"{name}:Q", title=called(name), format=written(name, data))
+        if written(name, data)
+        else alt.Tooltip(f"{name}:N", title=called(name))
+        for name in named(data)
+        if name not in {"row", "in_words", "step", "to"}
+    ]
+
+
+def _high(rows: int) -> int:
+    """Pixels for so many rows and the axis below them."""
+    return rows * ROW_HEIGHT + 52
 
 
 def _sized(drawn: Any, height: int) -> Chart:
     """A chart as wide as its place, and so many pixels high with its axes."""
     sized: Chart = drawn.properties(height=height, width="container")
     return sized
-
-
-def _rows_high(count: int, legend: int = 0) -> int:
-    """Pixels for so many rows, the axis below them and a legend above."""
-    return count * ROW_HEIGHT + 52 + legend
-
-
-def _rows(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The columns that a chart needs, each once, in a frame of its own."""
-    return frame[list(dict.fromkeys(names))].reset_index(drop=True)
-
-
-def _counts(title: str, values: pd.Series[Any]) -> alt.Axis:
-    """An axis on which no tick is a fraction of one, large numbers in short."""
-    most = 0 if values.empty or pd.isna(values.max()) else int(values.max())
-    if 0 < most <= 6:
-        return alt.Axis(title=title, format="d", values=list(range(most + 1)))
-    return alt.Axis(
-        title=title,
-        labelExpr="format(datum.value, datum.value < 1000 ? ',d' : '~s')",
-        tickMinStep=1,
-        tickCount=6,
-    )
-
-
-def _tips(fields: list[Field]) -> list[alt.Tooltip]:
-    """What a pointer is told: columns, how they are called, formats of numbers."""
-    return [
-        alt.Tooltip(f"{name}:{'Q' if number else 'N'}", title=title, format=number)
-        if number
-        else alt.Tooltip(f"{name}:N", title=title)
-        for name, title, number in fields
-    ]
-
-
-def _texts(names: list[str]) -> str:
-    """An array of texts in Vega's expressions, whatever they hold."""
-    import json
-
-    return json.dumps(names)

@@ -1,33 +1,59 @@
-"""Filters: which movies a page is about, in the address and in SQL."""
+"""Filters: which movies and ratings a page is about, in the address and in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
 
 # Beyond them a year is a slip of the keyboard.
 FIRST_YEAR, LAST_YEAR = 1800, 2200
 MOST_RATINGS = 10**9
+# The filters by what a page calls them, with the fields that each of them sets.
+KINDS = {
+    "genres": ("genres",),
+    "released": ("first_year", "last_year"),
+    "ratings": ("min_ratings",),
+    "rated": ("first_day", "last_day"),
+}
 
 
 @dataclass(frozen=True)
 class Filters:
     """Movies of any of the genres, released in the years, rated so often at least.
 
-    No genres are all of them; a year that is None sets no limit, and with either of
-    them a movie without a year is left out.
+    And of their ratings those of some days (UTC), both included; they are both set or
+    both None. No genres are all of them; a year that is None sets no limit, and with
+    either of them a movie without a year is left out.
     """
 
     genres: tuple[str, ...] = ()
     first_year: int | None = None
     last_year: int | None = None
     min_ratings: int = 0
+    first_day: date | None = None
+    last_day: date | None = None
 
     @property
-    def are_set(self) -> bool:
-        return self != Filters()
+    def set(self) -> tuple[str, ...]:
+        """The kinds of filters that are set."""
+        return tuple(kind for kind in KINDS if self.without(kind) != self)
 
-    def condition(self, movie_id: str = "movie_id") -> str:
+    def taking(self, kinds: Collection[str], other: Filters) -> Filters:
+        """The same, but for some kinds as other filters have them."""
+        changed: dict[str, Any] = {
+            name: getattr(other, name) for kind in kinds for name in KINDS[kind]
+        }
+        return replace(self, **changed)
+
+    def without(self, *kinds: str) -> Filters:
+        return self.taking(kinds, Filters())
+
+    def only(self, kinds: Collection[str]) -> Filters:
+        return self.without(*(kind for kind in KINDS if kind not in kinds))
+
+    def movies(self, movie_id: str = "movie_id") -> str:
         """SQL condition that a movie is meant; `movie_id` is its column."""
         parts = []
         if self.genres:
@@ -49,8 +75,22 @@ class Filters:
             )
         return " and ".join(parts) or "true"
 
-    def without_genres(self) -> Filters:
-        return replace(self, genres=())
+    def ratings(self) -> str:
+        """SQL condition that a row of fct_ratings is meant."""
+        if self.first_day is None or self.last_day is None:
+            return self.movies()
+        days = f"rated_date between date '{self.first_day}' and date '{self.last_day}'"
+        return days if self.movies() == "true" else f"{days} and {self.movies()}"
+
+    def before(self) -> Filters:
+        """The same with the period of equal length that ends where this one begins."""
+        if self.first_day is None or self.last_day is None:
+            return self
+        return replace(
+            self,
+            first_day=self.first_day - (self.last_day - self.first_day) - ONE_DAY,
+            last_day=self.first_day - ONE_DAY,
+        )
 
     def described(self) -> str:
         """The filters in words; '' where none is set."""
@@ -64,7 +104,9 @@ class Filters:
         elif self.last_year is not None:
             parts.append(f"released up to {self.last_year}")
         if self.min_ratings:
-            parts.append(f"at least {self.min_ratings:,} ratings")
+            parts.append(f"movies with at least {self.min_ratings:,} ratings")
+        if self.first_day and self.last_day:
+            parts.append(f"rated from {self.first_day} to {self.last_day}")
         return ", ".join(parts)
 
     def to_address(self) -> dict[str, list[str]]:
@@ -74,6 +116,8 @@ class Filters:
             "from": [] if self.first_year is None else [str(self.first_year)],
             "to": [] if self.last_year is None else [str(self.last_year)],
             "ratings": [str(self.min_ratings)] if self.min_ratings else [],
+            "since": [str(self.first_day)] if self.first_day else [],
+            "until": [str(self.last_day)] if self.last_day else [],
         }
         return {name: texts for name, texts in values.items() if texts}
 
@@ -83,12 +127,20 @@ class Filters:
     ) -> Filters:
         """The filters of an address; what is no sensible value there sets none."""
         genres = [each for each in address.get("genre", ()) if each in known_genres]
+        first, last = (_day(address.get(name)) for name in ("since", "until"))
+        if first is None or last is None or first > last:
+            first = last = None
         return cls(
             tuple(dict.fromkeys(genres)),
             whole(address.get("from"), FIRST_YEAR, LAST_YEAR),
             whole(address.get("to"), FIRST_YEAR, LAST_YEAR),
             whole(address.get("ratings"), 0, MOST_RATINGS) or 0,
+            first,
+            last,
         )
+
+
+ONE_DAY = timedelta(days=1)
 
 
 def whole(texts: Sequence[str] | None, least: int, most: int) -> int | None:
@@ -97,6 +149,14 @@ def whole(texts: Sequence[str] | None, least: int, most: int) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         return None
     return int(text) if least <= int(text) <= most else None
+
+
+def _day(texts: Sequence[str] | None) -> date | None:
+    try:
+        day = date.fromisoformat(texts[-1]) if texts else None
+    except ValueError:
+        return None
+    return day if day and FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def literal(text: str) -> str:

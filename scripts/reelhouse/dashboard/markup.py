@@ -1,55 +1,200 @@
-"""Markup: HTML of our own, in which data is text and nothing else."""
+"""Markup: blocks as HTML of our own, in which data is text and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Mapping
 from html import escape
+from string import Formatter
+from typing import Any
 
-from reelhouse.dashboard.panels import Figure
+import pandas as pd
+
+from reelhouse.dashboard.columns import called, named, written
+from reelhouse.dashboard.page import (
+    SUBJECTS,
+    Facts,
+    Figures,
+    Frame,
+    Says,
+    Section,
+    Verdict,
+    address,
+    slug,
+)
+from reelhouse.serving.metrics import Metric, metrics
+
+# Bold words, and links to a page about something or to a web address.
+MARKED = re.compile(r"\*\*(?P<bold>.+?)\*\*|\[(?P<words>.+?)\]\((?P<to>.+?)\)")
+# Columns whose definition a metric has under another name.
+METRICS = {"rating_count": "ratings", "tag_count": "tags"}
+
+
+class Missing(Exception):
+    """A value that words name is not there."""
+
+
+class Words(Formatter):
+    """Fills in the values of an answer, of which none may be missing."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if value is None or pd.isna(value):
+            raise Missing
+        return str(super().format_field(value, format_spec))
+
+
+def words(text: str, values: Mapping[str, Any], with_links: bool = False) -> str:
+    """Words of a page as HTML; Missing is raised where a value is missing."""
+    made, at = [], 0
+    for mark in MARKED.finditer(text):
+        made.append(_filled(text[at : mark.start()], values))
+        if mark["bold"]:
+            made.append(f"<b>{_filled(mark['bold'], values)}</b>")
+        else:
+            made.append(_link(mark["words"], mark["to"], values, with_links))
+        at = mark.end()
+    return "".join([*made, _filled(text[at:], values)])
+
+
+def _filled(text: str, values: Mapping[str, Any]) -> str:
+    return escape(Words().vformat(text, (), values))
+
+
+def _link(text: str, to: str, values: Mapping[str, Any], with_links: bool) -> str:
+    page, _, of = to.partition(" ")
+    said = _filled(text, values)
+    if page not in SUBJECTS:
+        # Data may hold any address; what is none of the web leads nowhere.
+        where = Words().vformat(to, (), values)
+        if not where.startswith("https://"):
+            raise Missing
+        return f'<a href="{escape(where)}" target="_blank" rel="noopener">{said}</a>'
+    where = address(page, Words().vformat(of, (), values))
+    return f'<a href="{where}" target="_self">{said}</a>' if with_links else said
 
 
 def head(title: str, says: str) -> str:
     return f'<div class="rh-head"><h1>{escape(title)}</h1><p>{escape(says)}</p></div>'
 
 
-def section(title: str) -> str:
-    return f'<h2 class="rh-section">{escape(title)}</h2>'
+def section(block: Section, frame: Frame | None) -> str:
+    title = escape(block.title)
+    if frame is not None:
+        if frame.empty:
+            return empty(block.empty)
+        title = words(block.title, dict(frame.astype(object).iloc[0]))
+    return f'<h2 class="rh-section">{title}</h2>{_note("rh-says", block.says)}'
 
 
-def titled(title: str, says: str = "") -> str:
-    said = f'<p class="rh-says">{escape(says)}</p>' if says else ""
-    return f'<h3 class="rh-title">{escape(title)}</h3>{said}'
+def says(block: Says, frame: Frame, with_links: bool = False) -> str:
+    """A sentence, or a line of facts, or a verdict; '' where nothing is to be said."""
+    values = block.told(frame)
+    if values is None:
+        return ""
+    if isinstance(block, Facts):
+        parts = []
+        for part in block.words.split(" · "):
+            try:
+                parts.append(words(part, values, with_links))
+            except Missing:
+                continue
+        return f'<p class="rh-facts">{" · ".join(parts)}</p>'
+    try:
+        said = words(block.words, values, with_links)
+    except Missing:
+        return ""
+    if isinstance(block, Verdict):
+        kind = "rh-well" if values["is_well"] else "rh-ill"
+        return f'<p class="rh-verdict {kind}" role="status">{said}</p>'
+    if block.see:
+        said += f' <a href="#{slug(block.see)}">See the chart</a>'
+    return f'<p class="rh-finding">{said}</p>'
+
+
+def figures(block: Figures, frame: Frame) -> str:
+    """Figures; a dash for what is missing."""
+    values = {} if frame.empty else dict(frame.astype(object).iloc[0])
+    cells = ""
+    for name, (text, more) in block.shown.items():
+        label, value = name, text and _or_dash(text, values)
+        if not text:
+            metric, found = metrics()[name], values.get(name)
+            label = metric.label
+            value = metric.text(None if pd.isna(found) else found)
+            value += " ★" if metric.unit == "stars" and value != "–" else ""
+        cells += (
+            f'<div><div class="rh-name">{escape(label)}</div>'
+            f'<div class="rh-value">{value}</div>'
+            f'<div class="rh-more">{_or_dash(more, values, "")}</div></div>'
+        )
+    return f'<div class="rh-figures">{cells}</div>'
+
+
+def _or_dash(text: str, values: Mapping[str, Any], instead: str = "–") -> str:
+    try:
+        return words(text, values)
+    except (Missing, KeyError):
+        return instead
+
+
+def titled(title: str, text: str, unheard: str = "") -> str:
+    """The heading of a chart or table, and which filters do not act on it."""
+    return (
+        f'<h3 class="rh-title" id="{slug(title)}">{escape(title)}</h3>'
+        f"{_note('rh-says', text)}{_note('rh-unheard', unheard)}"
+    )
+
+
+def _note(kind: str, text: str) -> str:
+    return f'<p class="{kind}">{escape(text)}</p>' if text else ""
+
+
+def unheard(text: str) -> str:
+    return _note("rh-unheard", text)
 
 
 def empty(why: str) -> str:
     return f'<p class="rh-empty">{escape(why)}</p>'
 
 
-def figures(shown: Iterable[Figure]) -> str:
-    cells = "".join(
-        f'<div><div class="rh-name">{escape(each.name)}</div>'
-        f'<div class="rh-value">{escape(each.value)}</div>'
-        f'<div class="rh-more">{escape(each.more)}</div></div>'
-        for each in shown
+def table(frame: Frame, most: int) -> str:
+    """The first rows as a table, and how many more there are."""
+    names = named(frame)
+    kinds = {name: ' class="n"' if written(name, frame) else "" for name in names}
+    heads = "".join(f"<th{kinds[name]}>{escape(called(name))}</th>" for name in names)
+    rows = "".join(
+        f"<tr>{''.join(_cell(frame, name, row, kinds[name]) for name in names)}</tr>"
+        for row in range(min(most, len(frame)))
     )
-    return f'<div class="rh-figures">{cells}</div>'
+    left = f"And {len(frame) - most:,} more." if len(frame) > most else ""
+    made = f'<table class="rh-table"><tr>{heads}</tr>{rows}</table>'
+    return f'<div class="rh-scroll">{made}</div>{_note("rh-says", left)}'
 
 
-def facts(values: dict[str, str]) -> str:
-    """Names and values in one paragraph; those without a value are left out."""
-    parts = [
-        f"{escape(name)} <b>{escape(value)}</b>"
-        for name, value in values.items()
-        if value
-    ]
-    return f'<p class="rh-facts">{" · ".join(parts)}</p>'
+def _cell(frame: Frame, name: str, row: int, kind: str) -> str:
+    value, form = frame[name].iloc[row], written(name, frame)
+    if pd.isna(value):
+        text = ""
+    elif isinstance(value, pd.Timestamp):
+        text = f"{value:%Y-%m-%d %H:%M}"
+    else:
+        text = format(value, form) if form else str(value)
+    return f"<td{kind}>{escape(text)}</td>"
 
 
-def link(address: str, words: str) -> str:
-    """A link that opens beside the page; none for what is no web address."""
-    if not address.startswith("https://"):
-        return ""
+def definitions(frame: Frame) -> list[Metric]:
+    """The metrics that the columns of an answer are."""
+    names = [METRICS.get(name, name) for name in frame]
+    return [metrics()[name] for name in names if name in metrics()]
+
+
+def how(sql: str, frame: Frame) -> str:
+    """The query of a chart and what its figures mean, to be opened."""
+    meant = "".join(
+        f"<li>{escape(each.label)}: {escape(each.description)}</li>"
+        for each in definitions(frame)
+    )
     return (
-        f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">'
-        f"{escape(words)}</a>"
+        f'<details class="rh-how"><summary>The query</summary>'
+        f"<pre>{escape(sql)}</pre><ul>{meant}</ul></details>"
     )

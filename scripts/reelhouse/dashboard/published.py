@@ -7,6 +7,7 @@ is remembered for as long as its version is the published one.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -26,6 +27,24 @@ Ask = Callable[[str], pd.DataFrame]
 PUBLICATION = "select version, published_at, load_id from serving.publication"
 # So often a read begins anew when something is published meanwhile.
 ATTEMPTS = 3
+# What only a publication has, as a build would have it.
+BUILT = {
+    "publication": """(
+        select
+            cast(max(sequence) as varchar) as version, max(loaded_at) as published_at,
+            (select max(load_id) from raw.loads) as load_id,
+            count(distinct case when result = 'pass' then node end) as tests,
+            count(distinct case when node like 'model.%' then node end) as models
+        from state.nodes
+    )""",
+    "published_tables": """(
+        select
+            lower(table_name) as name, lower(table_type) as kind,
+            cast(null as bigint) as row_count
+        from information_schema.tables
+        where lower(table_schema) = 'marts'
+    )""",
+}
 KEPT_ANSWERS = 500
 
 
@@ -44,6 +63,9 @@ class Place(Hashable, Protocol):
 
     def opened(self) -> AbstractContextManager[Ask]:
         """A way to ask, for a moment; ReelhouseError where nothing is published."""
+
+    def stale(self) -> dict[str, str] | None:
+        """What is out of date, and why; None where that cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +100,42 @@ class Published:
 
             yield ask
 
+    def stale(self) -> dict[str, str] | None:
+        from reelhouse.transform.state import state_of
+
+        try:
+            state = state_of(self.settings)
+        except ReelhouseError:
+            return None
+        nodes = state.tree.nodes
+        return {nodes[each].name: reason for each, reason in state.stale.items()}
+
+
+@dataclass(frozen=True)
+class Preview(Published):
+    """What a target has built, whether it has passed and is published or not.
+
+    Its version is that of the ledger, which goes up with every build.
+    """
+
+    @contextmanager
+    def opened(self) -> Iterator[Ask]:
+        from sqlglot import exp, parse_one
+
+        from reelhouse.engines.engine import engine_of
+
+        dialect = "snowflake" if self.settings.is_snowflake else "duckdb"
+        with engine_of(self.settings).asking(self.settings) as answer:
+
+            def ask(sql: str) -> pd.DataFrame:
+                names = parse_one(sql, dialect=dialect, into=exp.Select).named_selects
+                for name, instead in BUILT.items():
+                    sql = re.sub(rf"\bserving\.{name}\b", instead, sql)
+                rows = answer(re.sub(r"\bserving\.", "marts.", sql))
+                return to_frame(names, rows)
+
+            yield ask
+
 
 @dataclass(frozen=True)
 class InSnowflake:
@@ -100,6 +158,9 @@ class InSnowflake:
             return to_frame(names, cursor.fetchall())
 
         yield ask
+
+    def stale(self) -> None:
+        """Who reads SERVING alone does not see the ledger."""
 
 
 @dataclass(frozen=True)

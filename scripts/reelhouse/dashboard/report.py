@@ -1,111 +1,194 @@
-"""Report: the charts of every page in one file that needs nothing else, or as PNG."""
+"""Report: every page in one file that needs nothing else, and charts as pictures."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import pandas as pd
-
-from reelhouse.dashboard import charts, markup, panels
-from reelhouse.dashboard.filters import Filters
-from reelhouse.dashboard.panels import FIGURES, PANELS, TITLES, Panel
+from reelhouse.dashboard import charts, markup
+from reelhouse.dashboard.page import (
+    At,
+    Block,
+    Figures,
+    Page,
+    Says,
+    Section,
+    Shown,
+    Stale,
+    flat,
+    pages,
+    questions,
+    tidy,
+)
 from reelhouse.dashboard.published import Published, Reading, Serving
-from reelhouse.dashboard.questions import asked
-from reelhouse.dashboard.theme import DARK, ICON, LIGHT, STYLE, chart_config
+from reelhouse.dashboard.theme import DARK, ICON, LIGHT, REPORT, STYLE, chart_config
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
+Progress = Callable[[str, int, int], None]
+
 # Pictures of the two charts that every such project shows.
 PICTURES = {
-    "best": "title-against-average-rating",
-    "most_rated": "title-against-number-of-ratings",
+    "Title against average rating": "title-against-average-rating",
+    "Title against number of ratings": "title-against-number-of-ratings",
 }
-PICTURE_WIDTH = 640
-PICTURE_LABELS = 260
-PICTURE_SCALE = 1.5
-PICTURE_COLOURS = 48
 # What a machine without the app's fonts has in its place.
 PICTURE_FONT = "Liberation Sans, Arial, sans-serif"
-
+PICTURE_COLOURS = 48
+# Rows of a table that fit on paper.
+TABLE_ROWS = 15
+ABOUT = """
+    select
+        (select min(rated_date) from serving.fct_ratings) as first_day,
+        (select max(rated_date) from serving.fct_ratings) as last_day,
+        (select count(*) from serving.fct_ratings) as ratings,
+        (select count(*) from serving.dim_movies where not is_deleted) as movies"""
 DRAW = """
 const dark = matchMedia("(prefers-color-scheme: dark)");
+let printing = false;
 function draw() {
-  const config = dark.matches ? CONFIGS.dark : CONFIGS.light;
-  for (const [id, spec] of Object.entries(SPECS))
-    vegaEmbed("#" + id, spec, {config, actions: false, renderer: "svg"});
+  const config = dark.matches && !printing ? CONFIGS.dark : CONFIGS.light;
+  return Promise.all(Object.entries(SPECS).map(([id, spec]) =>
+    vegaEmbed("#" + id, spec, {config, actions: false, renderer: "svg"})));
 }
 dark.addEventListener("change", draw);
+addEventListener("beforeprint", () => { printing = true; draw(); });
+addEventListener("afterprint", () => { printing = false; draw(); });
 draw();
 """
-LAYOUT = """
-:root { color-scheme: light dark; }
-body { margin: 0 auto; max-width: 68rem; padding: 2rem 1.2rem 3rem;
-    font: 400 1rem/1.5 %(sans)s; background: %(light_ground)s; color: %(light_ink)s; }
-nav a { color: inherit; margin-right: 1rem; }
-.rh-head { margin-top: 2.6rem; }
-.rh-panels { display: grid; gap: 1rem 2.4rem;
-    grid-template-columns: repeat(auto-fit, minmax(min(100%%, 26rem), 1fr)); }
-.rh-panels > section { min-width: 0; }
-.rh-panels > .rh-wide { grid-column: 1 / -1; }
-.rh-chart { width: 100%%; }
-/* Fonts reach lower than Vega counts for the last line of text. */
-.rh-chart svg { overflow: visible; }
-@media (prefers-color-scheme: dark) {
-    body { background: %(dark_ground)s; color: %(dark_ink)s; } }
-@media print { .rh-panels > section { break-inside: avoid; } }
-"""
-# Charts that want the whole width.
-WIDE = {"quality", "months", "cohorts", "performance", "rejects", "new"}
 
 
-def write_report(settings: Settings, out: Path) -> None:
+def write_report(settings: Settings, out: Path, progress: Progress) -> None:
     """Write the report of what a target has published, whole or not at all.
 
     Raises ReelhouseError where nothing is published.
     """
-    text = html(read_all(settings))
-    _write(out, text.encode())
+    _write(out, html(settings, progress).encode())
+
+
+def html(settings: Settings, progress: Progress = lambda *_: None) -> str:
+    """The report as one HTML file, with all that draws its charts."""
+    serving = Serving(Published(settings))
+    about = serving.read({"about": ABOUT})
+    row = about["about"].iloc[0]
+    at = At()
+    if row["ratings"]:
+        at = At(first_day=row["first_day"].date(), last_day=row["last_day"].date())
+    told = [page for page in pages().values() if not page.subject]
+    body: list[str] = []
+    specs: dict[str, Any] = {}
+    for index, page in enumerate(told):
+        progress("Drawing the report", index, len(told))
+        blocks = page.at(at)
+        reading = serving.read({sql: sql for sql in questions(blocks)})
+        if reading.version != about.version:
+            raise ReelhouseError(
+                "Something was published while the report was drawn: make it again."
+            )
+        body += _page(page, blocks, reading, specs)
+    progress("Drawing the report", len(told), len(told))
+    configs = {"light": chart_config(LIGHT), "dark": chart_config(DARK)}
+    links = " ".join(
+        f'<a href="#{page.name}">{escape(page.title)}</a>' for page in told
+    )
+    period = f", {at.first_day} to {at.last_day}" if row["ratings"] else ""
+    about_data = (
+        f"{row['ratings']:,} ratings of {row['movies']:,} movies{period}; data set "
+        f"{escape(settings.source_name)}. Published "
+        f"{reading.published_at:%Y-%m-%d %H:%M} UTC, load {reading.load_id}, "
+        f"publication {escape(reading.version[:8])}."
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        # Whatever a text might hold, nothing is ever fetched.
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+        'img-src data:">\n'
+        "<title>Movies and their ratings: a Reelhouse report</title>\n"
+        f'<link rel="icon" href="data:image/svg+xml,{quote(ICON)}">\n'
+        f"<style>{STYLE}{REPORT}</style>\n</head>\n<body>\n"
+        f"<header><h1>Movies and their ratings</h1><p>{about_data}</p>"
+        f"<nav>{links}</nav></header>\n{''.join(body)}\n"
+        f"<script>{library()}</script>\n"
+        f"<script>const CONFIGS = {_script(configs)};\nconst SPECS = {_script(specs)};"
+        f"\n{DRAW}</script>\n</body>\n</html>\n"
+    )
+
+
+def _page(
+    page: Page, blocks: list[Block], reading: Reading, specs: dict[str, Any]
+) -> list[str]:
+    """The HTML of a page, whose charts are added to the specs."""
+    made = [f'<article id="{page.name}">{markup.head(page.title, page.says)}']
+    for block in blocks:
+        if isinstance(block, list):
+            cells = [f"<section>{_shown(page, each, reading, specs)}" for each in block]
+            made.append(
+                f'<div class="rh-beside">{"</section>".join(cells)}</section></div>'
+            )
+            continue
+        match block:
+            case Stale():
+                continue
+            case Section():
+                made.append(markup.section(block, None))
+            case Says():
+                said = markup.says(block, reading[tidy(block.sql)])
+                made.append(said.replace('href="#', f'href="#{page.name}-'))
+            case Figures():
+                made.append(markup.figures(block, reading[tidy(block.sql)]))
+            case Shown():
+                shown = _shown(page, block, reading, specs)
+                made.append(f"<section>{shown}</section>")
+    return [*made, "</article>"]
+
+
+def _shown(page: Page, block: Shown, reading: Reading, specs: dict[str, Any]) -> str:
+    sql = tidy(block.sql)
+    name = f"{page.name}-{block.key}"
+    title = markup.titled(block.title, block.says).replace(block.key, name, 1)
+    rows = block.picked(reading[sql]).drop(columns=charts.HREF, errors="ignore")
+    if rows.empty:
+        return title + markup.empty(block.empty)
+    if not block.draw:
+        return title + markup.table(rows, TABLE_ROWS)
+    specs[f"chart-{name}"] = block.draw(rows).to_dict()
+    drawn = f'<div class="rh-chart" id="chart-{name}"></div>'
+    return title + drawn + markup.how(sql, rows)
 
 
 def write_pictures(settings: Settings, folder: Path) -> list[Path]:
     """Write the main charts as PNG, light and on an opaque ground; their paths."""
-    reading = Serving(Published(settings)).read(asked("catalogue"))
-    shown = panels.catalogue(reading, Filters())
+    import vl_convert
+
+    blocks = pages()["catalogue"].at(At())
+    reading = Serving(Published(settings)).read({sql: sql for sql in questions(blocks)})
     written = []
-    for key, name in PICTURES.items():
-        chart = shown[key].chart
-        if chart is None:
+    for block in flat(blocks):
+        if not isinstance(block, Shown) or block.title not in PICTURES:
+            continue
+        rows = block.picked(reading[tidy(block.sql)])
+        if rows.empty or not block.draw:
             raise ReelhouseError(
-                f"There is no chart '{shown[key].title}' to make a picture of: "
-                f"{shown[key].empty}"
+                f"There is no chart '{block.title}' to make a picture of: {block.empty}"
             )
-        spec = charts.themed(chart, LIGHT, font=PICTURE_FONT).to_dict()
-        spec |= {
-            "width": PICTURE_WIDTH,
-            "background": LIGHT.ground,
-            "padding": 12,
-            "title": shown[key].title,
-        }
-        spec["encoding"]["y"]["axis"]["labelLimit"] = PICTURE_LABELS
-        path = folder / f"{name}.png"
-        write_picture(spec, path)
+        drawn = charts.themed(block.draw(rows), LIGHT, font=PICTURE_FONT)
+        spec = drawn.to_dict() | {"width": 640, "background": LIGHT.ground}
+        spec |= {"padding": 12, "title": block.title}
+        path = folder / f"{PICTURES[block.title]}.png"
+        _write(path, small(vl_convert.vegalite_to_png(spec, scale=1.5)))
         written.append(path)
     return written
 
 
-def write_picture(spec: dict[str, Any], path: Path) -> None:
-    """Write a chart as a small PNG."""
-    import vl_convert
-
-    _write(path, _small(vl_convert.vegalite_to_png(spec, scale=PICTURE_SCALE)))
-
-
-def _small(picture: bytes) -> bytes:
+def small(picture: bytes) -> bytes:
     """The same PNG with few colours, a tenth of the size."""
     from PIL import Image
 
@@ -115,62 +198,6 @@ def _small(picture: bytes) -> bytes:
         out, "PNG", optimize=True
     )
     return out.getvalue()
-
-
-def read_all(settings: Settings) -> Reading:
-    """The answers to what every page asks, all of one version, as page.question."""
-    questions = {
-        f"{page}.{name}": sql for page in PANELS for name, sql in asked(page).items()
-    }
-    return Serving(Published(settings)).read(questions)
-
-
-def html(reading: Reading) -> str:
-    """The report as one HTML file, with all that draws its charts."""
-    body, specs = [], {}
-    for page, draw in PANELS.items():
-        own = _of_page(reading, page)
-        body.append(f'<div id="{page}">{markup.head(TITLES[page], "")}</div>')
-        if page in FIGURES:
-            body.append(markup.figures(FIGURES[page](own)))
-        cells = []
-        for key, panel in draw(own, Filters()).items():
-            name = f"{page}-{key.replace('_', '-')}"
-            if panel.chart is not None:
-                specs[name] = panel.chart.to_dict()
-            wide = ' class="rh-wide"' if key in WIDE else ""
-            cells.append(f"<section{wide}>{_cell(name, panel)}</section>")
-        body.append(f'<div class="rh-panels">{"".join(cells)}</div>')
-        if page == "health":
-            body.append(_reconciliation(own["reconciliation"]))
-    configs = {"light": chart_config(LIGHT), "dark": chart_config(DARK)}
-    links = " ".join(f'<a href="#{page}">{escape(TITLES[page])}</a>' for page in PANELS)
-    published = panels.minute(reading.published_at)
-    layout = LAYOUT % {
-        "sans": chart_config(LIGHT)["font"],
-        "light_ground": LIGHT.ground,
-        "light_ink": LIGHT.ink,
-        "dark_ground": DARK.ground,
-        "dark_ink": DARK.ink,
-    }
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        # Whatever a text might hold, nothing is ever fetched.
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
-        'img-src data:">\n'
-        f"<title>Reelhouse</title>\n"
-        f'<link rel="icon" href="data:image/svg+xml,{_quoted(ICON)}">\n'
-        f"<style>{STYLE}{layout}</style>\n</head>\n<body>\n"
-        f"<nav>{links}</nav>\n"
-        f'<p class="rh-foot">Published {published} · load {reading.load_id} · '
-        f"publication {escape(reading.version[:8])}</p>\n"
-        f"{''.join(body)}\n"
-        f"<script>{library()}</script>\n"
-        f"<script>const CONFIGS = {_script(configs)};\nconst SPECS = {_script(specs)};"
-        f"\n{DRAW}</script>\n</body>\n</html>\n"
-    )
 
 
 @cache
@@ -183,47 +210,9 @@ def library() -> str:
     )
 
 
-def _of_page(reading: Reading, page: str) -> Reading:
-    frames = {
-        name.removeprefix(f"{page}."): frame
-        for name, frame in reading.frames.items()
-        if name.startswith(f"{page}.")
-    }
-    return Reading(reading.version, reading.published_at, reading.load_id, frames)
-
-
-def _cell(name: str, panel: Panel) -> str:
-    drawn = (
-        markup.empty(panel.empty)
-        if panel.chart is None
-        else f'<div class="rh-chart" id="{name}"></div>'
-    )
-    return markup.titled(panel.title, panel.says) + drawn
-
-
-def _reconciliation(frame: pd.DataFrame) -> str:
-    """The rows of each layer, as a table."""
-    rows = "".join(
-        f"<tr><td>{escape(row.entity)}</td><td>{escape(row.layer)}</td>"
-        f"<td>{escape(row.reason)}</td><td>{row.row_count:,}</td></tr>"
-        for row in frame[frame["row_count"] > 0].itertuples()
-    )
-    return (
-        markup.titled("Reconciliation", "Rows of each layer, and why they differ.")
-        + '<table class="rh-table"><tr><th>entity</th><th>layer</th><th>reason</th>'
-        f"<th>rows</th></tr>{rows}</table>"
-    )
-
-
 def _script(value: Any) -> str:
     """A value as JSON that ends no script element, whatever its texts hold."""
     return json.dumps(value).replace("<", "\\u003c")
-
-
-def _quoted(svg: str) -> str:
-    from urllib.parse import quote
-
-    return quote(svg)
 
 
 def _write(path: Path, content: bytes) -> None:

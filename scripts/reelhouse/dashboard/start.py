@@ -59,8 +59,8 @@ def free_port(port: int | None) -> int:
     )
 
 
-def start(settings: Settings, port: int) -> None:
-    """Serve the app until Ctrl-C; ReelhouseError where nothing is published."""
+def start(settings: Settings, port: int, is_preview: bool = False) -> None:
+    """Serve the app until Ctrl-C, on what is published, or else on what is built."""
     from streamlit.web import cli as streamlit
 
     options = OPTIONS | app_options() | {"server.port": str(port)}
@@ -69,6 +69,8 @@ def start(settings: Settings, port: int) -> None:
         for name, value in options.items()
         for each in ((value,) if isinstance(value, str) else value)
     ]
+    if is_preview:
+        arguments += ["--", "--preview"]
     variables = {
         "DBT_TARGET": settings.target,
         "REELHOUSE_WAREHOUSE": str(settings.warehouse),

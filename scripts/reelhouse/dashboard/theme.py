@@ -183,9 +183,60 @@ STYLE = """
 .rh-facts a { color: inherit; }
 .rh-facts b { font-weight: 600; }
 .rh-foot { font-size: .75rem; opacity: .7; line-height: 1.5; }
+.rh-finding { font-size: 1rem; line-height: 1.5; margin: .25rem 0; max-width: 54rem; }
+.rh-finding a, .rh-facts a { color: inherit; text-decoration: underline;
+    text-underline-offset: .15em; }
+.rh-unheard { font-size: .8125rem; margin: .1rem 0 0; font-style: italic; }
+.rh-verdict { font-size: 1.0625rem; line-height: 1.45; margin: .5rem 0;
+    padding: .6rem 1rem;
+    border-left: 6px solid; border-radius: 4px; max-width: 60rem;
+    background: color-mix(in srgb, currentColor 5%, transparent); }
+.rh-well { border-color: #00805E; }
+.rh-well::before { content: "● "; color: #00805E; }
+.rh-ill { border-color: #C8102E; }
+.rh-ill::before { content: "▲ "; color: #C8102E; }
+.rh-scroll { overflow-x: auto; }
 .rh-table { border-collapse: collapse; font-size: .875rem; margin-top: .5rem; }
-.rh-table th, .rh-table td { text-align: left; padding: .2rem 1.2rem .2rem 0;
+.rh-table th, .rh-table td { text-align: left; padding: .2rem 1rem .2rem 0;
+    vertical-align: top;
     border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
-.rh-table td:last-child, .rh-table th:last-child { text-align: right; padding: 0;
-    font-variant-numeric: tabular-nums; }
+.rh-table .n { text-align: right; font-variant-numeric: tabular-nums; }
 """.replace("FONT", SERIF)
+
+# Of the report alone: its page, side by side where there is room, and on paper.
+REPORT = """
+:root { color-scheme: light dark; }
+body { margin: 0 auto; max-width: 68rem; padding: 2rem 1.2rem 3rem;
+    font: 400 1rem/1.5 SANS; background: LIGHT_GROUND; color: LIGHT_INK; }
+header h1 { font: 600 2.4rem/1.15 SERIF; margin: 0; }
+header p { margin: .4rem 0 .8rem; max-width: 46rem; }
+nav a { color: inherit; margin-right: 1rem; }
+article { border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent);
+    margin-top: 2.4rem; padding-top: 1.4rem; }
+.rh-beside { display: grid; gap: 1rem 2.4rem;
+    grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
+section { min-width: 0; margin-top: 1rem; }
+.rh-chart { width: 100%; }
+/* Fonts reach lower than Vega counts for the last line of text. */
+.rh-chart svg { overflow: visible; }
+.rh-how { font-size: .8125rem; opacity: .85; }
+.rh-how pre { overflow-x: auto; }
+@media (prefers-color-scheme: dark) {
+    body { background: DARK_GROUND; color: DARK_INK; } }
+@media print {
+    body { background: #fff; color: #000; max-width: none; padding: 0; }
+    nav, .rh-how, .rh-finding a[href^="#"] { display: none; }
+    .rh-beside { display: block; }
+    section, .rh-figures { break-inside: avoid; }
+    .rh-head, .rh-section, .rh-title { break-after: avoid; }
+    .rh-chart svg { max-width: 100%; height: auto; } }
+"""
+for name, value in {
+    "SANS": SANS,
+    "SERIF": SERIF,
+    "LIGHT_GROUND": LIGHT.ground,
+    "LIGHT_INK": LIGHT.ink,
+    "DARK_GROUND": DARK.ground,
+    "DARK_INK": DARK.ink,
+}.items():
+    REPORT = REPORT.replace(name, value)

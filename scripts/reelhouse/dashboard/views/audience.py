@@ -1,43 +1,140 @@
 """Audience: who rates, how much, and who comes back."""
 
-from __future__ import annotations
+from reelhouse.dashboard.page import *
 
-from reelhouse.dashboard import markup, panels
-from reelhouse.dashboard.screen import (
-    WHOLE,
-    Screen,
-    draw,
-    head,
-    html,
-    side_by_side,
-    table,
-)
+PLACE = 40
+# So many months after their first one are cohorts followed.
+COHORT_MONTHS = 24
 
 
-def show(screen: Screen) -> None:
-    reading = screen.read_page("audience")
-    head("Audience", "Who rates, how much, and who comes back.", screen.filters)
-    html(markup.figures(panels.audience_figures(reading)))
-    shown = panels.audience(reading, screen.filters)
-    side_by_side(shown["levels"], shown["level_ratings"])
-    draw(shown["months"])
-    draw(shown["most_active"])
-    table(
-        reading["most_active"],
+def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
+    levels = """
+        select engagement_level, count(*) as users, sum(rating_count) as rating_count,
+            sum(average_rating * rating_count) / sum(rating_count) as average_rating,
+            cast(count(*) as double) / sum(count(*)) over () as _of_users,
+            cast(sum(rating_count) as double) / sum(sum(rating_count)) over ()
+                as _of_ratings
+        from serving.mart_user_engagement
+        group by engagement_level
+        order by case engagement_level
+            when 'Low' then 1 when 'Medium' then 2 when 'High' then 3 else 4 end"""
+    users = f"""
+        select user_id, 'user ' || cast(user_id as varchar) as name, rating_count,
+            average_rating, tag_count, active_days, engagement_level, top_genre,
+            first_rated_at, last_rated_at
+        from serving.mart_user_engagement
+        order by rating_count desc, user_id
+        limit {LISTED}"""
+    months = """
+        select month, active_users, new_users, rating_count
+        from serving.mart_monthly_trends
+        order by month"""
+    genres = """
+        select genre,
+            max(case when engagement_level = 'High' then average_rating end) as high,
+            max(case when engagement_level = 'Super-High' then average_rating end)
+                as super_high,
+            sum(rating_count) as rating_count
+        from serving.mart_genre_engagement
+        where engagement_level in ('High', 'Super-High')
+        group by genre
+        order by rating_count desc, genre"""
+    yield Figures(
+        measured("active_users", "new_users"),
         {
-            "user_id": ("User", "%d"),
-            "rating_count": ("Ratings", WHOLE),
-            "average_rating": ("Average (stars)", "%.2f"),
-            "tag_count": ("Tags", WHOLE),
-            "active_days": ("Days with a rating", WHOLE),
-            "engagement_level": ("Level", None),
-            "top_genre": ("Most rated genre", None),
-            "first_rated_at": ("First rating (UTC)", None),
-            "last_rated_at": ("Last rating (UTC)", None),
+            "active_users": ("", "in the last month of the data"),
+            "new_users": ("", "since the first month"),
         },
-        "users",
-        "Nobody has rated anything.",
     )
-    draw(shown["cohorts"])
-    html(markup.section("What they like"))
-    side_by_side(shown["engaged_genres"], shown["engaged_genre_sizes"])
+    yield Figures(
+        measured("retention"),
+        {"retention": ("", "of users, in a month after that of their first rating")},
+    )
+    yield Says(
+        "The busiest users, {top._of_users:.0%} of all, gave {top._of_ratings:.0%} of "
+        "the ratings, {top.rating_count:,}.",
+        levels,
+        "Ratings by engagement",
+        rows={"top": last},
+    )
+    yield Says(
+        "[User {user_id}](user {user_id}) has rated most: {rating_count:,} movies, "
+        "with {average_rating:.2f} stars on average.",
+        users,
+        "Most active users",
+    )
+    yield Says(
+        "{top.month:%B %Y} was the month with the most users who rated, "
+        "{top.active_users:,}.",
+        months,
+        "Active and new users by month",
+        rows={"top": most("active_users")},
+    )
+    yield [
+        Chart(
+            "Users by engagement",
+            levels,
+            bars("engagement_level", "users"),
+            "Users, by how many others they outdo in number of ratings: Super-High is "
+            "the busiest twentieth.",
+        ),
+        Chart(
+            "Ratings by engagement", levels, bars("engagement_level", "rating_count")
+        ),
+    ]
+    yield Chart(
+        "Active and new users by month",
+        months,
+        lines("active_users", "new_users"),
+        "Users who rated in each month, and those who did for the first time.",
+        rows=spanned,
+    )
+    yield Chart(
+        "Most active users",
+        users,
+        bars("name", "rating_count"),
+        to="user",
+        rows=lambda frame: frame.head(15),
+    )
+    yield Chart(
+        "Who comes back",
+        f"""
+        select dates.year as cohort_year, cohorts.months_since,
+            cast(sum(cohorts.active_users) as double)
+                / nullif(sum(cohorts.cohort_users), 0) as retention,
+            sum(cohorts.active_users) as active_users,
+            sum(cohorts.cohort_users) as cohort_users
+        from serving.mart_user_cohorts as cohorts
+        inner join serving.dim_dates as dates
+            on cohorts.cohort_month = dates.date_day
+        where cohorts.months_since between 1 and {COHORT_MONTHS}
+        group by dates.year, cohorts.months_since
+        order by dates.year, cohorts.months_since""",
+        heat("months_since", "cohort_year", "retention", 3),
+        "Of the users who began in a year, the share who rate in each of the "
+        f"{COHORT_MONTHS} months after their first.",
+        "No month follows a first rating yet.",
+    )
+    yield Section("What they like", "A rating counts once in each genre of its movie.")
+    yield [
+        Chart(
+            "Genres of the highly engaged",
+            genres,
+            bars("genre", high="High", super_high="Super-High"),
+            "Average ratings by users of the levels High and Super-High.",
+            to="genre",
+        ),
+        Chart(
+            "What the highly engaged rate",
+            genres,
+            bars("genre", "rating_count"),
+            "Ratings by users of both levels in each genre.",
+            to="genre",
+        ),
+    ]
+    yield Table(
+        "The users",
+        users,
+        says=f"The {LISTED} with the most ratings; pick a row to go to the user.",
+        to="user",
+    )

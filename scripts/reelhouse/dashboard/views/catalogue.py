@@ -1,120 +1,141 @@
-"""Catalogue: movies, genres, years, and one movie with all that is known of it."""
+"""Catalogue: how the movies are rated, how often, and from which years they are."""
 
-from __future__ import annotations
+from reelhouse.dashboard.page import *
 
-import pandas as pd
-import streamlit as st
-
-from reelhouse.dashboard import markup, panels
-from reelhouse.dashboard.published import Reading
-from reelhouse.dashboard.questions import LISTED_MOVIES, movie
-from reelhouse.dashboard.screen import (
-    WHOLE,
-    Screen,
-    draw,
-    head,
-    html,
-    say_empty,
-    side_by_side,
-    table,
-)
+PLACE = 30
+FILTERS = ("genres", "released", "ratings", "rated")
 
 
-def show(screen: Screen) -> None:
-    reading = screen.read_page("catalogue")
-    head("Catalogue", "How the movies are rated, and how often.", screen.filters)
-    shown = panels.catalogue(reading, screen.filters)
-    side_by_side(shown["best"], shown["most_rated"])
-    draw(shown["quality"])
-    with st.expander("The movies as a table"):
-        table(
-            reading["titles"],
-            {
-                "title": ("Title", None),
-                "release_year": ("Released", "%d"),
-                "genres": ("Genres", None),
-                "rating_count": ("Ratings", WHOLE),
-                "average_rating": ("Average (stars)", "%.3f"),
-                "bayesian_rating": ("Bayesian (stars)", "%.3f"),
-                "rating_stddev": ("Standard deviation (stars)", "%.3f"),
-            },
-            "movies",
-            panels.NO_MOVIE,
-            height=420,
-        )
-        if len(reading["titles"]) == LISTED_MOVIES:
-            html(markup.titled("", f"The {LISTED_MOVIES:,} most rated movies."))
-    html(markup.section("Genres"))
-    side_by_side(shown["genres"], shown["genre_sizes"])
-    html(markup.section("Years and stars"))
-    side_by_side(shown["released"], shown["release_ratings"])
-    draw(shown["distribution"])
-    html(markup.section("One movie"))
-    choice = screen.pick_movie()
-    if choice.movie_id is not None:
-        _movie(screen.read(movie(screen.filters, choice)))
-
-
-def _movie(reading: Reading) -> None:
-    if reading["movie"].empty:
-        say_empty("There is no such movie any more.")
-        return
-    found = reading["movie"].iloc[0]
-    html(markup.section(_text(found["title"]) or "A movie without a title"))
-    html(
-        markup.facts(
-            {
-                "released": _whole(found["release_year"]),
-                "genres": _text(found["genres"]).replace("|", ", "),
-                "ratings": panels.whole(found["rating_count"]),
-                "average": _stars(found["average_rating"]),
-                "Bayesian": _stars(found["bayesian_rating"]),
-                "first rated": panels.day(found["first_rated_at"]),
-                "last rated": panels.day(found["last_rated_at"]),
-            }
-        )
+def blocks(at: At) -> Iterator[Block]:
+    # Of some days alone, a movie is judged by the ratings of these days.
+    is_of_days = at.filters.first_day is not None
+    basis = "average_rating" if is_of_days else "bayesian_rating"
+    fewest = max(at.filters.min_ratings, ENOUGH) if is_of_days else 0
+    bayesian = "" if is_of_days else "performance.bayesian_rating,"
+    movies = f"""
+        select performance.movie_id, performance.title, performance.release_year,
+            {bayesian}
+            rated.rating_sum / rated.rating_count as average_rating,
+            rated.rating_count, movies.genres
+        from ({at.movie_ratings()}
+        ) as rated
+        inner join serving.mart_movie_performance as performance
+            on rated.movie_id = performance.movie_id
+        inner join serving.dim_movies as movies on rated.movie_id = movies.movie_id"""
+    titles = f"""
+        {movies}
+        order by rated.rating_count desc, performance.movie_id
+        limit {LISTED_MOVIES}"""
+    top = f"""
+        {movies}
+        where rated.rating_count >= {fewest}
+        order by {basis} desc, rated.rating_count desc, performance.movie_id
+        limit 15"""
+    distribution = f"""
+        select steps.rating, count(ratings.rating) as rating_count
+        from serving.mart_rating_distribution as steps
+        left join (
+            select rating
+            from serving.fct_ratings
+            where {at.filters.ratings()}
+        ) as ratings
+            on steps.rating = ratings.rating
+        where steps.genre = 'all'
+        group by steps.rating
+        order by steps.rating"""
+    years = f"""
+        select movies.release_year, count(*) as movies_released,
+            coalesce(sum(rated.rating_count), 0) as rating_count,
+            sum(rated.rating_sum) / nullif(sum(rated.rating_count), 0)
+                as average_rating
+        from serving.dim_movies as movies
+        left join ({at.movie_ratings()}
+        ) as rated
+            on movies.movie_id = rated.movie_id
+        where movies.release_year is not null
+            and not movies.is_deleted and not movies.is_inferred
+            and {at.filters.movies("movies.movie_id")}
+        group by movies.release_year
+        order by movies.release_year"""
+    best, many, given = (
+        "Title against average rating",
+        "Title against number of ratings",
+        "Distribution of ratings",
     )
-    links = [
-        markup.link(_text(found[column]), words)
-        for column, words in (("imdb_url", "IMDb"), ("tmdb_url", "TMDB"))
-    ]
-    html(f'<p class="rh-facts">{" · ".join(link for link in links if link)}&nbsp;</p>')
-    shown = panels.movie(reading)
-    side_by_side(shown["years"], shown["year_averages"])
-    side_by_side(shown["profile"], shown["user_tags"])
-    draw(shown["neighbours"])
-    html(
-        markup.titled(
-            "History", "Every title and every list of genres that a load brought."
-        )
+    yield Says(
+        "[{title}](movie {movie_id}) is rated best: {average_rating:.2f} stars on "
+        "average, of {rating_count:,} ratings.",
+        top,
+        best,
     )
-    table(
-        reading["movie_history"].assign(
-            valid_to=lambda frame: [
-                "open" if pd.isna(moment) else f"{moment:%Y-%m-%d %H:%M}"
-                for moment in frame["valid_to"]
-            ]
+    yield Says(
+        "[{title}](movie {movie_id}) is rated most often, {rating_count:,} times, with "
+        "{average_rating:.2f} stars on average.",
+        titles,
+        many,
+    )
+    yield Says(
+        "{top.rating:.1f} stars are given most often, {top.rating_count:,} times.",
+        distribution,
+        given,
+        rows={"top": most("rating_count")},
+    )
+    yield [
+        Chart(
+            best,
+            top,
+            bars("title", basis),
+            f"The best first, of movies with {fewest} ratings or more in these days."
+            if is_of_days
+            else "The best first, by the Bayesian rating: few ratings are drawn to the "
+            "mean of all. At the right, how many there are.",
+            to="movie",
         ),
-        {
-            "version_number": ("Version", "%d"),
-            "title": ("Title", None),
-            "genres": ("Genres", None),
-            "valid_from": ("Valid from (UTC)", None),
-            "valid_to": ("Valid to (UTC)", None),
-            "is_deleted": ("Deleted", None),
-        },
-        "movie-history",
-        "No load brought this movie itself: it is known by its ratings or tags alone.",
+        Chart(
+            many,
+            titles,
+            bars("title", "rating_count"),
+            to="movie",
+            rows=lambda frame: frame.head(15),
+        ),
+    ]
+    yield Chart(
+        "Quality and popularity",
+        f"""
+        select titles.*, every.average_rating as mean
+        from ({titles}
+        ) as titles
+        cross join ({measured("average_rating")}) as every""",
+        dots("rating_count", "average_rating", is_log=True, mean="mean"),
+        "One dot for each movie: to the right, rated more often; higher up, rated "
+        f"better; at most the {LISTED_MOVIES:,} most rated. The dashed line is the "
+        "mean of all ratings.",
+        to="movie",
     )
-
-
-def _text(value: object) -> str:
-    return "" if pd.isna(value) else str(value)
-
-
-def _whole(value: object) -> str:
-    return "" if pd.isna(value) else str(value)
-
-
-def _stars(value: object) -> str:
-    return "" if pd.isna(value) else f"{value:.2f} ★"
+    yield [
+        Chart(
+            "Movies by release year", years, columns("release_year", "movies_released")
+        ),
+        Chart(
+            "Average rating by release year",
+            years,
+            dots("release_year", "average_rating", "rating_count"),
+            "Of the movies of each year with ten ratings or more together; larger "
+            "dots have more ratings.",
+            "No release year has ten ratings under these filters.",
+            rows=lambda frame: frame[frame["rating_count"] >= 10],
+        ),
+    ]
+    yield Chart(
+        given,
+        distribution,
+        columns("rating", "rating_count"),
+        "No rating fits these filters.",
+        rows=lambda frame: frame if frame["rating_count"].any() else frame.head(0),
+    )
+    yield Table(
+        "The movies",
+        titles,
+        says=f"At most the {LISTED_MOVIES:,} most rated; pick a row to go there.",
+        to="movie",
+    )

@@ -1,76 +1,110 @@
 """Data health: what was loaded, rejected, tested and published."""
 
-from __future__ import annotations
+from reelhouse.dashboard.page import *
 
-from reelhouse.dashboard import markup, panels
-from reelhouse.dashboard.filters import Filters
-from reelhouse.dashboard.screen import WHOLE, Screen, draw, head, html, table
+PLACE = 90
 
 
-def show(screen: Screen) -> None:
-    reading = screen.read_page("health")
-    # Nothing here is about some movies alone.
-    head("Data health", "What was loaded, rejected, tested and published.", Filters())
-    html(markup.figures(panels.health_figures(reading)))
-    html(markup.section("Rejects"))
-    draw(panels.health(reading, screen.filters)["rejects"])
-    if not reading["rejects"].empty:
-        table(
-            reading["rejects"],
-            {
-                "file": ("File", None),
-                "reason": ("Reason", None),
-                "rejected_lines": ("Records", WHOLE),
-            },
-            "rejects",
-            "No file has a rejected record.",
-        )
-    html(markup.section("Loads"))
-    table(
-        reading["loads"],
-        {
-            "load_id": ("Load", "%d"),
-            "loaded_at": ("At (UTC)", None),
-            "file": ("File", None),
-            "status": ("Status", None),
-            "records": ("Records", WHOLE),
-            "rows_new": ("New rows", WHOLE),
-            "rows_removed": ("Removed", WHOLE),
-            "rows_rejected": ("Rejected", WHOLE),
-            "size": ("Bytes", WHOLE),
-        },
-        "loads",
-        "Nothing was loaded yet.",
+def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
+    yield Verdict(
+        "{verdict}: newest rating **{last_rated_at:%Y-%m-%d}**, last load "
+        "**{loaded_at:%Y-%m-%d}**, published **{published_at:%Y-%m-%d %H:%M} UTC**, "
+        "**{tests:,}** tests of **{models:,}** models passed, **{rejected:,}** records "
+        "rejected, **{unexplained:,}** unexplained.",
+        """
+        select state.*, unexplained = 0 and refused = 0 and rated > 0 as is_well,
+            case
+                when unexplained > 0 then 'Look at the reconciliation'
+                when refused > 0 then 'Look at the files that were refused'
+                when rated = 0 then 'There is no rating'
+                else 'All is well'
+            end as verdict
+        from (
+            select publication.published_at, publication.tests, publication.models,
+                (select max(rated_at) from serving.fct_ratings) as last_rated_at,
+                (select count(*) from serving.fct_ratings) as rated,
+                (select max(loaded_at) from serving.health_loads) as loaded_at,
+                (select coalesce(sum(rejected_lines), 0) from serving.health_rejects)
+                    as rejected,
+                (
+                    select coalesce(sum(row_count), 0)
+                    from serving.health_reconciliation
+                    where reason = 'unexplained'
+                ) as unexplained,
+                (
+                    select count(*)
+                    from serving.health_loads
+                    where status = 'refused'
+                        and load_id = (select max(load_id) from serving.health_loads)
+                ) as refused
+            from serving.publication as publication
+        ) as state""",
     )
-    html(
-        markup.section("Reconciliation")
-        + markup.titled(
-            "",
-            "Rows of each layer, and why they are fewer or more than in the one "
-            "before; nothing may stay unexplained.",
-        )
+    yield Stale(
+        "Out of date",
+        "Tables and tests that are not as today's tree would make them of the files "
+        "that are loaded, and why. What is published stays until they are built.",
     )
-    table(
-        reading["reconciliation"],
-        {
-            "entity": ("Entity", None),
-            "layer": ("Layer", None),
-            "reason": ("Reason", None),
-            "row_count": ("Rows", WHOLE),
-        },
-        "reconciliation",
-        "There is nothing to reconcile.",
-        height=420,
+    yield Section("Loads")
+    yield Table(
+        "Loads that changed something",
+        f"""
+        select load_id, max(loaded_at) as loaded_at, count(*) as files,
+            sum(records) as records, sum(rows_new) as rows_new,
+            sum(rows_removed) as rows_removed, sum(rows_rejected) as rows_rejected
+        from serving.health_loads
+        group by load_id
+        order by load_id desc
+        limit {LISTED}""",
     )
-    html(markup.section("Published tables"))
-    table(
-        reading["tables"],
-        {
-            "name": ("Name", None),
-            "kind": ("Kind", None),
-            "row_count": ("Rows", WHOLE),
-        },
-        "published-tables",
-        "Nothing is published.",
-        height=420,
+    yield Table(
+        "Files",
+        f"""
+        select load_id, loaded_at, file, status, records, rows_new, rows_removed,
+            rows_rejected, size as bytes
+        from serving.health_loads
+        order by load_id desc, file
+        limit {LISTED}""",
+    )
+    yield Section("Rejects")
+    yield Chart(
+        "Rejected records",
+        """
+        select reason, sum(rejected_lines) as rejected_lines
+        from serving.health_rejects
+        group by reason
+        order by rejected_lines desc, reason
+        limit 15""",
+        bars("reason", "rejected_lines"),
+        "Records that were kept aside, by the reason.",
+        "No record was rejected.",
+    )
+    yield Table(
+        "Rejects by file",
+        f"""
+        select file, reason, rejected_lines
+        from serving.health_rejects
+        order by rejected_lines desc, file, reason
+        limit {LISTED}""",
+        empty="No file has a rejected record.",
+    )
+    yield Section("Tables")
+    yield Table(
+        "Reconciliation",
+        """
+        select entity, layer, reason, row_count
+        from serving.health_reconciliation
+        where row_count > 0 or reason = 'unexplained'
+        order by entity,
+            case layer
+                when 'file' then 1 when 'raw' then 2 when 'staging' then 3 else 4 end,
+            layer, reason""",
+        says="Rows of each layer, and why they are fewer or more than in the one "
+        "before; nothing may stay unexplained.",
+        empty="There is nothing to reconcile.",
+    )
+    yield Table(
+        "Published tables",
+        "select name, kind, row_count from serving.published_tables order by name",
+        empty="Nothing is published.",
     )

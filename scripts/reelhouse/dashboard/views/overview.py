@@ -1,52 +1,134 @@
-"""Overview: figures, the trend, and what is new."""
+"""Overview: what is rated, by how many, what has changed and what is new."""
 
-from __future__ import annotations
+from reelhouse.dashboard.page import *
 
-from reelhouse.dashboard import markup, panels
-from reelhouse.dashboard.screen import (
-    WHOLE,
-    Screen,
-    draw,
-    head,
-    html,
-    side_by_side,
-    table,
-)
+PLACE = 10
+FILTERS = ("genres", "released", "ratings", "rated")
+TOTALS = ("ratings", "raters", "average_rating", "rated_movies", "ratings_per_rater")
 
 
-def show(screen: Screen) -> None:
-    reading = screen.read_page("overview")
-    head("Overview", "What is rated, by how many, and what is new.", screen.filters)
-    html(markup.figures(panels.overview_figures(reading)))
-    shown = panels.overview(reading, screen.filters)
-    side_by_side(shown["ratings"], shown["average"])
-    html(markup.section("What is new"))
-    draw(shown["new"])
-    table(
-        reading["new_movies"],
+def blocks(at: At) -> Iterator[Block]:
+    before = at.period.before().ratings()
+    now = measured(*TOTALS, where=at.filters.ratings())
+    if at.filters.first_day:
+        then = measured(*TOTALS, where=before)
+        now = f"""
+            select totals.*,
+                cast(totals.ratings as double) / nullif(earlier.ratings, 0) - 1
+                    as more_ratings,
+                cast(totals.raters as double) / nullif(earlier.raters, 0) - 1
+                    as more_raters,
+                cast(totals.rated_movies as double) / nullif(earlier.rated_movies, 0)
+                    - 1 as more_movies,
+                totals.average_rating - earlier.average_rating as higher
+            from ({now}) as totals
+            cross join ({then}) as earlier"""
+    yield Figures(
+        now,
         {
-            "title": ("Title", None),
-            "momentum": ("Momentum", None),
-            "recent_rating_count": ("Last 365 days", WHOLE),
-            "previous_rating_count": ("365 days before", WHOLE),
-            "recent_average_rating": ("Average (stars)", "%.2f"),
+            "ratings": ("", "{more_ratings:+.0%} to the period before"),
+            "raters": ("", "{more_raters:+.0%} to the period before"),
+            "average_rating": (
+                "",
+                "{higher:+.2f} to the period before"
+                if at.filters.first_day
+                else "of {ratings:,} ratings",
+            ),
+            "rated_movies": ("", "{more_movies:+.0%} to the period before"),
+            "ratings_per_rater": ("", ""),
         },
-        "new-movies",
-        "No movie is new or rising under these filters.",
     )
-    loads = reading["loads"]
-    if not loads.empty:
-        load = loads.iloc[0]
-        html(markup.titled("The last load that changed something"))
-        html(
-            markup.facts(
-                {
-                    "Load": f"{load['load_id']}",
-                    "at": panels.minute(load["loaded_at"]),
-                    "files": panels.whole(load["files"]),
-                    "new rows": panels.whole(load["rows_new"]),
-                    "rows removed": panels.whole(load["rows_removed"]),
-                    "records rejected": panels.whole(load["rows_rejected"]),
-                }
-            )
-        )
+    change = f"""
+        select recent.ratings as rating_count, recent.average_rating,
+            earlier.ratings as _others,
+            abs(recent.average_rating - earlier.average_rating) as _by,
+            case when recent.average_rating < earlier.average_rating then 'fell'
+                else 'rose' end as _did
+        from ({measured("average_rating", "ratings", where=at.period.ratings())}
+        ) as recent
+        cross join ({measured("average_rating", "ratings", where=before)}
+        ) as earlier
+        where earlier.ratings >= {ENOUGH}"""
+    months = """
+        select month, rating_count, average_rating
+        from serving.mart_monthly_trends
+        order by month"""
+    if at.filters.set:
+        months = f"""
+            select dates.month_start as month,
+                count(ratings.rating) as rating_count,
+                cast(sum(ratings.rating) as double)
+                    / nullif(count(ratings.rating), 0) as average_rating
+            from serving.dim_dates as dates
+            left join (
+                select rated_date, rating
+                from serving.fct_ratings
+                where {at.filters.ratings()}
+            ) as ratings
+                on dates.date_day = ratings.rated_date
+            group by dates.month_start
+            order by month"""
+    new = f"""
+        select movie_id, title, momentum, recent_rating_count, recent_average_rating,
+            previous_rating_count
+        from serving.mart_movie_momentum
+        where momentum in ('new', 'rising') and {at.filters.movies()}
+        order by recent_rating_count desc, title, movie_id
+        limit 100"""
+    yield Says(
+        "The average rating {_did} by {_by:.2f} stars to {average_rating:.2f} "
+        f"({at.periods}: {{rating_count:,}} and {{_others:,}} ratings).",
+        change,
+        "Average rating by month",
+    )
+    yield Says(
+        "{top.month:%B %Y} was the busiest month, with {top.rating_count:,} ratings.",
+        months,
+        "Ratings by month",
+        rows={"top": most("rating_count")},
+    )
+    yield Says(
+        "[{title}](movie {movie_id}) leads the new and rising movies, with "
+        "{recent_rating_count:,} ratings in the last 365 days of the data, after "
+        "{previous_rating_count:,} in the 365 before.",
+        new,
+        "New and rising movies",
+        "recent_rating_count",
+        ENOUGH // 3,
+    )
+    yield [
+        Chart("Ratings by month", months, lines("rating_count"), rows=spanned),
+        Chart(
+            "Average rating by month",
+            months,
+            lines("average_rating"),
+            "The mean of each month's ratings; point at a month for how many they are.",
+            rows=spanned,
+        ),
+    ]
+    yield Section(
+        "What is new",
+        "Movies first rated in the last 365 days of the data, or rated far more often "
+        "than in the 365 days before.",
+    )
+    yield Chart(
+        "New and rising movies",
+        new,
+        bars("title", "recent_rating_count"),
+        to="movie",
+        rows=lambda frame: frame.head(15),
+    )
+    yield Section("The last load that changed something")
+    yield Facts(
+        "load **{load_id}** · at **{loaded_at:%Y-%m-%d %H:%M} UTC** · files "
+        "**{files:,}** · new rows **{rows_new:,}** · rows removed "
+        "**{rows_removed:,}** · records rejected **{rows_rejected:,}**",
+        """
+        select load_id, max(loaded_at) as loaded_at, count(*) as files,
+            sum(rows_new) as rows_new, sum(rows_removed) as rows_removed,
+            sum(rows_rejected) as rows_rejected
+        from serving.health_loads
+        group by load_id
+        order by load_id desc
+        limit 1""",
+    )

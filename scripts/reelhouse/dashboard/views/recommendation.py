@@ -1,56 +1,99 @@
-"""Recommendation: what to show to whom."""
+"""Recommendation: which movies to show, and which rise or fall."""
 
-from __future__ import annotations
+from reelhouse.dashboard.page import *
 
-from reelhouse.dashboard import markup, panels
-from reelhouse.dashboard.questions import neighbours
-from reelhouse.dashboard.screen import (
-    WHOLE,
-    Screen,
-    draw,
-    head,
-    html,
-    side_by_side,
-    table,
-)
+PLACE = 60
+FILTERS = ("genres", "released", "ratings")
 
 
-def show(screen: Screen) -> None:
-    reading = screen.read_page("recommendation")
-    head("Recommendation", "Which movies to show, and to whom.", screen.filters)
-    shown = panels.recommendation(reading, screen.filters)
-    side_by_side(shown["categories"], shown["momentum"])
-    html(markup.section("From a movie to others"))
-    choice = screen.pick_movie()
-    if choice.movie_id is not None:
-        draw(panels.neighbours(screen.read(neighbours(choice))))
-    html(markup.section("Movies to recommend"))
-    table(
-        reading["recommended"].assign(
-            category=lambda frame: frame["category"].str.replace("_", " ")
-        ),
-        {
-            "title": ("Title", None),
-            "category": ("Category", None),
-            "genres": ("Genres", None),
-            "rating_count": ("Ratings", WHOLE),
-            "average_rating": ("Average (stars)", "%.3f"),
-        },
-        "recommended",
-        "No movie that fits these filters is in a category to recommend.",
-        height=420,
+def blocks(at: At) -> Iterator[Block]:
+    movies = at.filters.movies()
+    recommended = f"""
+        select movie_id, title, replace(recommendation_category, '_', ' ') as category,
+            genres_string as genres, average_rating, rating_count
+        from serving.mart_movie_recommendations
+        where priority > 0 and {movies}
+        order by priority desc, average_rating desc, rating_count desc, movie_id
+        limit {LISTED}"""
+    moving = """
+        select movie_id, title, momentum, recent_rating_count, recent_average_rating,
+            previous_rating_count, previous_average_rating
+        from serving.mart_movie_momentum
+        where momentum in ({}) and {}
+        order by recent_rating_count + previous_rating_count desc, title, movie_id
+        limit {}"""
+    yield Says(
+        "[{title}](movie {movie_id}) comes first: {category}, with "
+        "{average_rating:.2f} stars of {rating_count:,} ratings.",
+        recommended,
+        "Movies by category",
     )
-    html(markup.titled("Rising and falling movies"))
-    table(
-        reading["moving"],
-        {
-            "title": ("Title", None),
-            "momentum": ("Momentum", None),
-            "recent_rating_count": ("Last 365 days", WHOLE),
-            "previous_rating_count": ("365 days before", WHOLE),
-            "recent_average_rating": ("Average, last 365 days", "%.2f"),
-            "previous_average_rating": ("Average, before", "%.2f"),
-        },
-        "momentum",
-        "No movie is rising or falling under these filters.",
+    for momentum, than in (("rising", "more"), ("falling", "less")):
+        yield Says(
+            f"[{{title}}](movie {{movie_id}}) is rated {than} than before: "
+            "{recent_rating_count:,} times after {previous_rating_count:,}.",
+            moving.format(f"'{momentum}'", movies, 1),
+            "Movies by momentum",
+            counted="",
+        )
+    yield [
+        Chart(
+            "Movies by category",
+            f"""
+            select replace(recommendation_category, '_', ' ') as category,
+                count(*) as movies, sum(rating_count) as rating_count
+            from serving.mart_movie_recommendations
+            where {movies}
+            group by recommendation_category
+            order by max(priority) desc, category""",
+            bars("category", "movies"),
+            "Evergreens are rated often and well, rising stars well by fewer, fading "
+            "ones often but not so well.",
+        ),
+        Chart(
+            "Movies by momentum",
+            f"""
+            select momentum, count(*) as movies
+            from serving.mart_movie_momentum
+            where {movies}
+            group by momentum
+            order by case momentum
+                when 'new' then 1 when 'rising' then 2 when 'steady' then 3
+                when 'falling' then 4 else 5 end""",
+            bars("momentum", "movies"),
+            "The last 365 days of the data against the 365 before: movies first rated "
+            "in them, and those rated more, about as often, or less; dormant ones have "
+            "too few ratings in both.",
+        ),
+    ]
+    yield Table(
+        "Movies to recommend",
+        recommended,
+        says="Pick a row to go to the movie, and to what people who liked it also "
+        "liked; a user's page says what to watch next.",
+        empty="No movie that fits these filters is in a category to recommend.",
+        to="movie",
+    )
+    yield Table(
+        "Rising and falling movies",
+        moving.format("'rising', 'falling'", movies, LISTED),
+        empty="No movie is rising or falling under these filters.",
+        to="movie",
+    )
+    yield Table(
+        "Changes of category",
+        f"""
+        select history.movie_id, movies.title, history.version_number,
+            replace(history.recommendation_category, '_', ' ') as category,
+            history.valid_from, history.valid_to
+        from serving.mart_recommendation_history as history
+        inner join serving.dim_movies as movies
+            on history.movie_id = movies.movie_id
+        where history.version_number > 1
+            and {at.filters.movies("history.movie_id")}
+        order by history.valid_from desc, history.movie_id, history.version_number
+        limit {LISTED}""",
+        says="Movies that a later load moved to another category.",
+        empty="No load has moved a movie to another category yet.",
+        to="movie",
     )

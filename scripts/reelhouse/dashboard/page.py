@@ -1,0 +1,361 @@
+"""Page: the words in which a page is written, and how its file is found.
+
+A page is one file in `views`: its first line says its title and what it is about, and
+`blocks` gives what stands there, one below the other, each with the SQL that it shows.
+App and report draw the same blocks. What a file may name besides:
+
+    PLACE     where the page stands among the others
+    FILTERS   the filters that its reader is offered, of filters.KINDS
+    SUBJECT   where it is about one movie, genre, tag or user: the SQL of the one that
+              is shown until its reader picks another, as a column `subject`
+"""
+
+from __future__ import annotations
+
+import runpy
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import pandas as pd
+
+from reelhouse.dashboard.charts import (
+    HREF,
+    Draw,
+    bars,
+    columns,
+    dots,
+    heat,
+    lines,
+    spanned,
+)
+from reelhouse.dashboard.filters import ONE_DAY, Filters, literal, whole
+from reelhouse.serving.metrics import metrics
+
+# What a page is written in: `from reelhouse.dashboard.page import *`.
+__all__ = ["ENOUGH", "LISTED", "LISTED_MOVIES", "At", "Block", "Iterator", "Pick"]
+__all__ += ["Chart", "Facts", "Figures", "Says", "Section", "Stale", "Table", "Verdict"]
+__all__ += ["bars", "columns", "dots", "heat", "lines", "measured", "spanned"]
+__all__ += ["first", "last", "least", "most"]
+VIEWS = Path(__file__).with_name("views")
+# No more titles, tags or users than these are sent to a browser.
+LISTED_MOVIES = 2_000
+LISTED = 500
+# Of fewer ratings than these nothing is said.
+ENOUGH = 30
+FIVE_YEARS = timedelta(days=5 * 365 + 1)
+# The pages about one of them, and the column that says which.
+SUBJECTS = {"movie": "movie_id", "genre": "genre", "tag": "tag", "user": "user_id"}
+
+Frame: TypeAlias = pd.DataFrame
+Pick = Callable[[Frame], Any]
+
+
+def first(frame: Frame) -> Any:
+    return frame.iloc[0]
+
+
+def last(frame: Frame) -> Any:
+    return frame.iloc[-1]
+
+
+def most(column: str) -> Pick:
+    """The row with the greatest value of a column, the first of several."""
+    return lambda frame: frame.loc[frame[column].astype("Float64").idxmax()]
+
+
+def least(column: str) -> Pick:
+    return lambda frame: frame.loc[frame[column].astype("Float64").idxmin()]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, and what there is to know before one reads on.
+
+    With `sql` the title is made of words, as those of Says; `empty` stands for it where
+    nothing answers.
+    """
+
+    title: str
+    says: str = ""
+    sql: str = ""
+    empty: str = ""
+
+
+@dataclass(frozen=True)
+class Says:
+    """A sentence made of an answer, and the title of the chart that shows it.
+
+    `words` name columns of the first row, or of the rows that `rows` picks, as
+    `{best.title}`. `**x**` is bold, `[x](movie {movie_id})` leads to a page. Nothing is
+    said where a value is missing, where fewer rows than `rows` answer, or where a row
+    that is told of has less than `enough` in the column `counted`.
+    """
+
+    words: str
+    sql: str
+    see: str = ""
+    counted: str = "rating_count"
+    enough: int = ENOUGH
+    rows: Mapping[str, Pick] = field(default_factory=dict)
+
+    def told(self, frame: Frame) -> Mapping[str, Any] | None:
+        """The values of the words, or None where there is nothing to say."""
+        if frame.empty:
+            return None
+        if self.counted and self.counted in frame:
+            frame = frame[frame[self.counted].fillna(0) >= self.enough]
+        if len(frame) < max(len(self.rows), 1):
+            return None
+        # Among numbers with a point, whole ones would get one.
+        frame = frame.astype(object)
+        picked = {name: pick(frame) for name, pick in self.rows.items()}
+        if any(row is None for row in picked.values()):
+            return None
+        return dict(frame.iloc[0]) | picked
+
+
+@dataclass(frozen=True)
+class Facts(Says):
+    """One line of values, parted by ` · `; a part without its value is left out."""
+
+
+@dataclass(frozen=True)
+class Verdict(Says):
+    """One line that is green or red, as the column `is_well` of the answer says."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Numbers with their names, and a line each that says more.
+
+    A number is a metric by its name, or a name and words, as those of Says.
+    """
+
+    sql: str
+    shown: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A heading, a line to read it by, and what is drawn of an answer.
+
+    `to` is the page that a mark or a row leads to; `rows` picks those that are shown.
+    """
+
+    title: str
+    sql: str
+    draw: Draw | None = None
+    says: str = ""
+    empty: str = "There is nothing of this kind, or the filters leave nothing."
+    to: str = ""
+    rows: Callable[[Frame], Frame] | None = None
+
+    @property
+    def key(self) -> str:
+        return slug(self.title)
+
+    def picked(self, frame: Frame) -> Frame:
+        """The rows that are shown, with the address that each leads to."""
+        rows = self.rows(frame) if self.rows and not frame.empty else frame
+        if self.to and not rows.empty:
+            known = [address(self.to, of) for of in rows[SUBJECTS[self.to]]]
+            rows = rows.assign(**{HREF: known})
+        return rows
+
+
+class Chart(Shown):
+    """A chart of an answer."""
+
+
+class Table(Shown):
+    """A table of an answer; it has no `draw`."""
+
+
+@dataclass(frozen=True)
+class Stale:
+    """What is out of date by the ledger, which is no part of what is published."""
+
+    title: str
+    says: str
+
+
+Single = Section | Says | Figures | Shown | Stale
+# A list stands side by side, where there is room.
+Block = Single | list[Shown]
+
+
+@dataclass(frozen=True)
+class At:
+    """What a reader looks at: filters, the one that a page is of, the data's days."""
+
+    filters: Filters = field(default_factory=Filters)
+    of: str = ""
+    first_day: date = date(1995, 1, 1)
+    last_day: date = date(2020, 1, 1)
+
+    @property
+    def id(self) -> int:
+        """The number of the movie or user that the page is of; -1 for no number."""
+        found = whole([self.of], 0, 2**62)
+        return -1 if found is None else found
+
+    @property
+    def name(self) -> str:
+        """The genre or tag that the page is of, as SQL."""
+        return literal(self.of)
+
+    @property
+    def period(self) -> Filters:
+        """The filters with a period: that of the reader, or the last five years.
+
+        Where there are no ten years, the later half of them.
+        """
+        if self.filters.first_day:
+            return self.filters
+        half = (self.last_day - self.first_day + ONE_DAY) // 2
+        start = self.last_day - min(FIVE_YEARS, half) + ONE_DAY
+        return replace(self.filters, first_day=start, last_day=self.last_day)
+
+    @property
+    def periods(self) -> str:
+        """The period and the one before it, in words."""
+        now, then = self.period, self.period.before()
+        return (
+            f"{now.first_day} to {now.last_day}, against {then.first_day} to "
+            f"{then.last_day}"
+        )
+
+    def movie_ratings(self) -> str:
+        """A select of the ratings meant by movie: rating_count and rating_sum."""
+        if self.filters.first_day is None:
+            return f"""
+                select movie_id, rating_count,
+                    average_rating * rating_count as rating_sum
+                from serving.mart_movie_performance
+                where {self.filters.movies()}"""
+        return f"""
+                select movie_id, count(*) as rating_count,
+                    cast(sum(rating) as double) as rating_sum
+                from serving.fct_ratings
+                where {self.filters.ratings()}
+                group by movie_id"""
+
+    def two_periods(self) -> str:
+        """A select of the ratings by movie in a period and in the one before."""
+        start, end = self.period.first_day, self.period.last_day
+        then = self.period.before().first_day
+        return f"""
+                select movie_id,
+                    sum(case when rated_date >= date '{start}' then 1 else 0 end)
+                        as count_now,
+                    sum(case when rated_date >= date '{start}' then rating else 0 end)
+                        as sum_now,
+                    sum(case when rated_date < date '{start}' then 1 else 0 end)
+                        as count_before,
+                    sum(case when rated_date < date '{start}' then rating else 0 end)
+                        as sum_before
+                from serving.fct_ratings
+                where rated_date between date '{then}' and date '{end}'
+                    and {self.filters.movies()}
+                group by movie_id"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its name in the address, its words, and its blocks."""
+
+    name: str
+    title: str
+    says: str
+    place: int
+    filters: tuple[str, ...]
+    subject: str | None
+    blocks: Callable[[At], Iterable[Block]]
+
+    def at(self, at: At) -> list[Block]:
+        """The blocks, for what a reader looks at, by the filters of the page alone."""
+        return list(self.blocks(replace(at, filters=at.filters.only(self.filters))))
+
+    def unheard(self, at: At) -> dict[str, list[str]]:
+        """The filters that are set and do not act, by the question that they leave."""
+        here = at.filters.only(self.filters)
+        asked = questions(self.at(at))
+        found: dict[str, list[str]] = {sql: [] for sql in asked}
+        for kind in here.set:
+            same = questions(self.at(replace(at, filters=here.without(kind))))
+            for sql in set(same).intersection(asked):
+                found[sql].append(kind)
+        return found
+
+
+def flat(blocks: Iterable[Block]) -> Iterator[Single]:
+    for block in blocks:
+        if isinstance(block, list):
+            yield from block
+        else:
+            yield block
+
+
+def questions(blocks: Iterable[Block]) -> list[str]:
+    """All SQL of some blocks, each once."""
+    asked = [
+        tidy(block.sql)
+        for block in flat(blocks)
+        if not isinstance(block, Stale) and block.sql
+    ]
+    return list(dict.fromkeys(asked))
+
+
+def tidy(sql: str) -> str:
+    """SQL as a reader sees it, and as it runs."""
+    full = [line.rstrip() for line in sql.splitlines() if line.strip()]
+    return textwrap.dedent("\n".join(full)).strip()
+
+
+def slug(title: str) -> str:
+    return "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
+
+
+def address(page: str, of: object) -> str:
+    """Where a page about one movie, genre, tag or user is, within the app."""
+    return f"{page}?of={quote(str(of), safe='')}"
+
+
+def pages() -> dict[str, Page]:
+    """The pages in their order, by name, as their files are now."""
+    files = [path for path in VIEWS.glob("*.py") if path.stem != "__init__"]
+    found = [_page(path, path.stat().st_mtime_ns) for path in files]
+    return {page.name: page for page in sorted(found, key=lambda page: page.place)}
+
+
+def newest_change() -> int:
+    """When a file of a page was last changed, as a number that rises."""
+    return max(path.stat().st_mtime_ns for path in VIEWS.glob("*.py"))
+
+
+@cache
+def _page(path: Path, changed: int) -> Page:  # noqa: ARG001
+    known = runpy.run_path(str(path))
+    title, _, says = str(known["__doc__"]).strip().partition(": ")
+    return Page(
+        path.stem,
+        title,
+        says[:1].upper() + says[1:],
+        known["PLACE"],
+        known.get("FILTERS", ()),
+        known.get("SUBJECT"),
+        known["blocks"],
+    )
+
+
+def measured(*names: str, where: str = "true") -> str:
+    """One row of metrics, all of one table, whose rows keep a condition."""
+    (table,) = {metrics()[name].table for name in names}
+    asked = ",\n    ".join(f"{metrics()[name].sql} as {name}" for name in names)
+    return f"select\n    {asked}\nfrom serving.{table}\nwhere {where}"

@@ -1,0 +1,91 @@
+"""Hold-out: how often what is suggested to a user is what the user liked.
+
+`python -m tools.holdout FOLDER` hides the latest like (four stars or more) of every
+user with five of them or more, makes a warehouse of the rest, and asks it the
+dashboard's own question. It counts how often the hidden movie is among the ten, and how
+often it is among the ten most liked movies that the user has not rated.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from reelhouse.dashboard.views.user import watch_next
+
+LIKED = 4
+FEWEST_LIKES = 5
+HIDDEN = f"""
+    select "userId" as user_id, "movieId" as movie_id
+    from ratings
+    where rating >= {LIKED}
+    qualify
+        count(*) over (partition by "userId") >= {FEWEST_LIKES}
+        and row_number() over (
+            partition by "userId" order by timestamp desc, "movieId"
+        ) = 1
+    order by user_id"""
+POPULAR = f"""
+    select movie_id
+    from serving.fct_ratings
+    where rating >= {LIKED}
+        and movie_id not in (
+            select movie_id from serving.fct_ratings where user_id = {{}}
+        )
+    group by movie_id
+    order by count(*) desc, movie_id
+    limit 10"""
+
+
+def hold_out(source: Path, folder: Path) -> list[tuple[int, int]]:
+    """Write a source without the hidden likes into a folder; the likes, by user."""
+    for path in source.glob("*.csv"):
+        shutil.copyfile(path, folder / path.name)
+    with duckdb.connect() as connection:
+        ratings = connection.read_csv(str(source / "ratings.csv"))
+        ratings.create("ratings")
+        hidden = connection.execute(HIDDEN).fetchall()
+        connection.execute(f"create table hidden as {HIDDEN}")
+        connection.sql(
+            'select * from ratings where ("userId", "movieId") not in (from hidden)'
+        ).write_csv(str(folder / "ratings.csv"))
+    return hidden
+
+
+def hit_rates(published: Path, hidden: list[tuple[int, int]]) -> tuple[float, float]:
+    """The share of hidden likes among the ten suggested, and among the most liked."""
+    suggested = popular = 0
+    with duckdb.connect(str(published), read_only=True) as connection:
+        for user_id, movie_id in hidden:
+            rows = connection.execute(watch_next(user_id)).fetchall()
+            suggested += movie_id in {row[0] for row in rows}
+            rows = connection.execute(POPULAR.format(user_id)).fetchall()
+            popular += movie_id in {row[0] for row in rows}
+    return suggested / len(hidden), popular / len(hidden)
+
+
+def main(source: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        files, warehouse = Path(scratch, "files"), Path(scratch, "warehouse")
+        files.mkdir()
+        hidden = hold_out(source, files)
+        subprocess.run(
+            [sys.executable, "-m", "reelhouse", "run", "--source", str(files)],
+            env=os.environ | {"REELHOUSE_WAREHOUSE": str(warehouse)},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        rates = hit_rates(warehouse / "published.duckdb", hidden)
+    print(f"{len(hidden):,} users; the like that was hidden is among the ten for:")
+    print(f"  {rates[0]:.3f} of them, by the neighbours of what they liked")
+    print(f"  {rates[1]:.3f} of them, by the most liked movies")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
