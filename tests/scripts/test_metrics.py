@@ -31,6 +31,11 @@ BY_MARTS = {
         select sum(average_rating * rating_count) / sum(rating_count)
         from mart_user_engagement
     """,
+    "genre_ratings": "select sum(rating_count) from mart_genre_ratings",
+    "genre_average_rating": """
+        select sum(average_rating * rating_count) / sum(rating_count)
+        from mart_genre_ratings
+    """,
     "weighted_average_rating": """
         select sum(average_rating * rating_count) / sum(rating_count)
         from mart_movie_performance
@@ -71,7 +76,11 @@ BY_GROUP = {
     "mart_genre_ratings": (
         "genre",
         "genre",
-        {"weighted_average_rating": "weighted_average_rating"},
+        {
+            "weighted_average_rating": "weighted_average_rating",
+            "genre_ratings": "rating_count",
+            "genre_average_rating": "average_rating",
+        },
     ),
     "mart_user_cohorts": (
         "cohort_month, months_since",
@@ -232,9 +241,16 @@ def test_the_semantic_layer_of_dbt_answers_alike(
         "REELHOUSE_WAREHOUSE": str(tmp_path / "warehouse"),
     }
     answers = tmp_path / "answers.csv"
+    genres = tmp_path / "genres.csv"
+    saved = yaml.safe_load((PROJECT / DEFINITIONS).read_text(encoding="utf-8"))
     for command in (
         [sys.executable, "-m", "dbt.cli.main", "parse", "--quiet"],
         [str(mf), "query", "--metrics", ",".join(metrics()), "--csv", str(answers)],
+        [str(mf), "query", "--saved-query", "genres", "--csv", str(genres)],
+        *(
+            [str(mf), "query", "--saved-query", each["name"]]
+            for each in saved["saved_queries"]
+        ),
     ):
         done = subprocess.run(
             command, cwd=tmp_path, env=variables, capture_output=True, timeout=300
@@ -246,3 +262,14 @@ def test_the_semantic_layer_of_dbt_answers_alike(
         ((expected,),) = ask(sample, metrics()[name].question)
         assert float(value) == pytest.approx(float(expected), rel=1e-12)
     assert list(answered) == list(metrics())
+    with genres.open(newline="", encoding="utf-8") as file:
+        found = {row["genre"]: row for row in csv.DictReader(file)}
+    expected_rows = ask(
+        sample,
+        "select genre, rating_count, average_rating, weighted_average_rating "
+        "from mart_genre_ratings where rating_count > 0",
+    )
+    assert len(found) == len(expected_rows) > 10
+    for genre, *values in expected_rows:
+        shown = [float(value) for value in list(found[genre].values())[1:]]
+        assert shown == pytest.approx([float(each) for each in values], rel=1e-12)
