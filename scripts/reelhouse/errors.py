@@ -2,7 +2,7 @@
 
 
 class ReelhouseError(Exception):
-    """Something went wrong that the person at the keyboard can mend.
+    """Something went wrong that the user can correct.
 
     The message is one sentence that names the file, table or setting and says
     what to do. It never holds a secret. The command line prints it to stderr

@@ -30,7 +30,7 @@ NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
 
 class BuildFailed(ReelhouseError):
-    """The build has failures; the report names them."""
+    """The build failed; the report names the failures."""
 
     def __init__(self, report: BuildReport, failed: Path | None) -> None:
         self.report = report
@@ -39,8 +39,8 @@ class BuildFailed(ReelhouseError):
         kept = f"the failed one is kept in {failed}" if failed else "so is its history"
         super().__init__(
             f"{report.failures[0].name}{' and others' if count > 1 else ''} failed, so "
-            f"nothing is published and the warehouse is as it was; {kept}: mend what "
-            f"is listed above, then run again."
+            f"nothing is published and the warehouse is as it was; {kept}: correct "
+            f"what is listed above, then run again."
         )
 
 

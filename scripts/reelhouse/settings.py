@@ -178,8 +178,8 @@ def powerbi_schemas(environ: Mapping[str, str] = os.environ) -> Path | None:
     name = environ.get("REELHOUSE_POWERBI_SCHEMAS")
     if name and not Path(name).is_dir():
         raise ReelhouseError(
-            f"REELHOUSE_POWERBI_SCHEMAS is '{name}', which is no folder: name a copy "
-            f"of the folder fabric of Microsoft's json-schemas, or unset it."
+            f"REELHOUSE_POWERBI_SCHEMAS is '{name}', which is not a folder: name a "
+            f"copy of the folder fabric of Microsoft's json-schemas, or unset it."
         )
     return Path(name) if name else None
 
@@ -255,7 +255,7 @@ def check_login(environ: Mapping[str, str]) -> None:
     faults = list(_faults(environ))
     if faults:
         raise ReelhouseError(
-            f"The account cannot be reached as it is set: {'; '.join(faults)}."
+            f"The settings of the account cannot be used: {'; '.join(faults)}."
         )
 
 
@@ -263,9 +263,9 @@ def _check_account(target: str, environ: Mapping[str, str]) -> None:
     missing = missing_login(environ)
     if missing:
         raise ReelhouseError(
-            f"The target {target} needs what is not set: {', '.join(missing)}. Set "
-            f"{'it' if len(missing) == 1 else 'them'}, or try the target without an "
-            f"account by `reelhouse emulator -- …`."
+            f"The target {target} needs settings that are missing: "
+            f"{', '.join(missing)}. Set {'it' if len(missing) == 1 else 'them'}, or "
+            f"try the target without an account with `reelhouse emulator -- …`."
         )
     check_login(environ)
 
@@ -281,7 +281,7 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
     elif path and not Path(path).is_file():
         yield (
             f"SNOWFLAKE_PRIVATE_KEY_PATH must be the path of a private key, and {path} "
-            f"is no file"
+            f"is not a file"
         )
 
 

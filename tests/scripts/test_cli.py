@@ -193,7 +193,7 @@ def test_an_account_needs_variables_which_are_all_named(
 BAD_LOGINS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "no file": (
         {"SNOWFLAKE_PRIVATE_KEY_PATH": "gone.p8"},
-        ("SNOWFLAKE_PRIVATE_KEY_PATH must be the path", "gone.p8 is no file"),
+        ("SNOWFLAKE_PRIVATE_KEY_PATH must be the path", "gone.p8 is not a file"),
     ),
     "a file that cannot be read": (
         # Nobody can, not even root.
@@ -233,14 +233,14 @@ BAD_LOGINS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "no provider": (
         {"SNOWFLAKE_AUTHENTICATOR": "workload_identity"},
-        ("needs what is not set: SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER. Set it",),
+        ("settings that are missing: SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER. Set it",),
     ),
     "no token": (
         {
             "SNOWFLAKE_AUTHENTICATOR": "workload_identity",
             "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": "oidc",
         },
-        ("needs what is not set: SNOWFLAKE_TOKEN. Set it",),
+        ("needs settings that are missing: SNOWFLAKE_TOKEN. Set it",),
     ),
     "another provider": (
         {
@@ -428,7 +428,7 @@ def test_load_says_what_it_did_and_what_is_missing(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "Load 1 is complete." in result.stdout
     assert "tables are empty: tags.csv, links.csv, genome-scores.csv" in result.stdout
-    assert "left alone: 1" in result.stdout
+    assert "ignored: 1" in result.stdout
     again = call("load", "--source", source)
     assert "Nothing new: 2 objects known from before." in again.stdout
 

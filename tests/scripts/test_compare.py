@@ -606,7 +606,7 @@ def test_a_file_from_before_keys_were_published(publish: Publish) -> None:
 
 def test_what_cannot_be_compared_is_said(publish: Publish, tmp_path: Path) -> None:
     published = publish("published")
-    with pytest.raises(ReelhouseError, match="nowhere is not there: name a published"):
+    with pytest.raises(ReelhouseError, match="nowhere does not exist: name"):
         compare(published, tmp_path / "nowhere")
     with pytest.raises(ReelhouseError, match="Both sides are"):
         compare(published, published)

@@ -47,25 +47,25 @@ SHOWN_CAUSES = 4
 @click.option(
     "--rebuild",
     is_flag=True,
-    help="Make all but the raw tables anew, history from their kept changes; the raw "
-    "tables from the backup where the warehouse cannot be read.",
+    help="Build everything from scratch and record history again, from the raw tables; "
+    "take these from the backup if the warehouse cannot be read.",
 )
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Build and test everything, also what is up to date.",
+    help="Build and test everything, even what is up to date.",
 )
 @click.option(
     "--unit-tests",
     is_flag=True,
-    help="Run the unit tests of what changed, too, or with --all all of them.",
+    help="Also run the unit tests of changed models, or with --all of all models.",
 )
 @click.option(
     "--report",
     "with_report",
     is_flag=True,
-    help="Write the charts of what is published, as `reelhouse report` does.",
+    help="Also write the charts, as `reelhouse report` does.",
 )
 @command
 def run(
@@ -242,7 +242,7 @@ def _notes(report: LoadReport) -> None:
         files = ", ".join(report.missing)
         show.note(f"Not in the source, so their tables are empty: {files}.")
     if report.ignored:
-        show.note(f"Other keys of the source, left alone: {report.ignored:,}.")
+        show.note(f"Other files in the source, ignored: {report.ignored:,}.")
     for message in [*report.hints, *report.refused, *report.warnings]:
         show.note(message)
 
@@ -285,7 +285,7 @@ def _show_failures(report: BuildReport, failed: Path | None) -> None:
         )
     if report.skipped:
         show.err.print(
-            f"  {show.count(report.skipped, 'node')} behind them did not run."
+            f"  {show.count(report.skipped, 'node')} skipped because of them."
         )
     tests = [each.name for each in report.failures if each.kind == "test"]
     if tests:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Folder to write the six files to.",
 )
-@click.option("--dirty", is_flag=True, help="Plant known faults, and list them.")
+@click.option("--dirty", is_flag=True, help="Add known errors and a list of them.")
 @command
 def generate(ratings: int, seed: int, out: Path, dirty: bool) -> None:
     """Write MovieLens-shaped files of any size.
@@ -99,7 +99,7 @@ def upload(folder: Path, url: str) -> None:
 def _show_uploaded(count: int, ignored: int, hints: list[str], url: str) -> None:
     show.out.print(f"{show.count(count, 'file')} uploaded to {show.safe(url)}.")
     if ignored:
-        show.note(f"Other files of the folder, left alone: {ignored:,}.")
+        show.note(f"Other files in the folder, ignored: {ignored:,}.")
     for hint in hints:
         show.note(hint)
 

@@ -140,9 +140,9 @@ def report(target: str | None, out: Path | None, pictures: Path | None) -> None:
 def export(folder: Path, form: Any, as_is: bool, target: str | None) -> None:
     """Write the published tables into DIR, a file each.
 
-    An earlier export there is replaced as a whole; anything else is left alone, and
-    refused. In CSV, text that a spreadsheet would run as a formula has an apostrophe
-    before it, such as '@home; --as-is leaves it out.
+    This replaces an earlier export in DIR, and refuses a folder with anything else in
+    it. In CSV, text that a spreadsheet would run as a formula has an apostrophe before
+    it, such as '@home; --as-is leaves it out.
     """
     from reelhouse.serving.export import export as export_tables
 

@@ -1,1 +1,1 @@
-"""What knows of movies and is not dbt."""
+"""Code about movies outside dbt: made and downloaded files."""

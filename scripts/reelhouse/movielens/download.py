@@ -54,7 +54,7 @@ WITH_PERMISSION = "not without their permission"
 
 
 class DownloadError(ReelhouseError):
-    """The release cannot be had; nothing half-written stays."""
+    """The download failed; no partial file stays."""
 
 
 @dataclass(frozen=True)
@@ -244,9 +244,8 @@ def _fetch(url: str, folder: Path, release: Release, progress: Progress) -> Path
         raise
     except ValueError as error:
         raise DownloadError(
-            f"{url} is not the one that was published (its SHA-256 is another): "
-            f"something on the way may have answered in its place, so run the command "
-            f"again later."
+            f"{url} differs from the published file (it has another SHA-256): a proxy "
+            f"may have answered in its place, so run the command again later."
         ) from error
 
 
@@ -270,8 +269,8 @@ def _unpack(archive: Path, name: str, progress: Progress) -> dict[str, int]:
                 progress("unpack", sum(files.values()), total)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise DownloadError(
-            f"{name}.zip is damaged or no MovieLens release ({error}): run the command "
-            f"again later."
+            f"{name}.zip is damaged or not a MovieLens release ({error}): run the "
+            f"command again later."
         ) from error
     return files
 
@@ -281,13 +280,13 @@ def _explained(url: str, error: requests.exceptions.RequestException) -> Downloa
     if isinstance(error, requests.exceptions.SSLError):
         if "certificate has expired" in str(error):
             return DownloadError(
-                f"The certificate of {host} has expired, so it cannot be told from an "
-                f"impostor: check this machine's clock; if that is right, only the "
-                f"owners of {host} can renew it, so try again in a day or two."
+                f"The certificate of {host} has expired, so it cannot be trusted: "
+                f"check this machine's clock; if that is right, only the owners of "
+                f"{host} can renew it, so try again in a day or two."
             )
         return DownloadError(
-            f"{host} showed a certificate that cannot be trusted: if a proxy of yours "
-            f"stands between, set REQUESTS_CA_BUNDLE to the file of its authority."
+            f"{host} has a certificate that cannot be trusted: if you use a proxy, set "
+            f"REQUESTS_CA_BUNDLE to the file of its certificate authority."
         )
     if isinstance(error, requests.exceptions.HTTPError):
         return DownloadError(
@@ -295,6 +294,6 @@ def _explained(url: str, error: requests.exceptions.RequestException) -> Downloa
             f"offered, and try again later."
         )
     return DownloadError(
-        f"{host} cannot be reached, or broke off: check the network (and HTTPS_PROXY, "
-        f"if you need a proxy), then run the command again."
+        f"{host} cannot be reached, or the connection was lost: check the network (and "
+        f"HTTPS_PROXY, if you need a proxy), then run the command again."
     )

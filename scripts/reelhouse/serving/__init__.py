@@ -1,1 +1,1 @@
-"""Marts in, published tables out, and all that reads them."""
+"""Publishes marts, and reads what is published."""

@@ -121,7 +121,7 @@ def compare(left: Path, right: Path) -> Comparison:
     for path in (left, right):
         if not path.exists():
             raise ReelhouseError(
-                f"{path} is not there: name a published file, or a target."
+                f"{path} does not exist: name a published file, or a target."
             )
         try:
             connect(path, read_only=True).close()

@@ -1,1 +1,1 @@
-"""Raw tables in, marts out: dbt, and what is out of date."""
+"""Builds marts from raw tables with dbt, and finds what is out of date."""
