@@ -51,7 +51,7 @@ class RunReport:
     They are those of `former_source` or, where that is None, could not be read;
     `recovery` tells what was kept of them. `state` is what was out of date before the
     build, `from_scratch` names incremental models that were made whole, with the
-    reason. Where `stands`, what is `published` was up to date already.
+    reason. If `is_up_to_date`, what is `published` needed no change.
     """
 
     loaded: LoadReport = field(default_factory=LoadReport)
@@ -59,7 +59,7 @@ class RunReport:
     from_scratch: dict[str, str] = field(default_factory=dict)
     built: BuildReport = field(default_factory=BuildReport)
     published: Publication | None = None
-    stands: bool = False
+    is_up_to_date: bool = False
     aside: Path | None = None
     former_source: str | None = None
     recovery: Recovery | None = None
@@ -151,11 +151,11 @@ def run(
         if attempt.back_up():
             watch.lap("backup")
         tell("publish", 0, 1)
-        standing = attempt.standing(to_publish)
-        if standing:
-            report.stands = True
-            attempt.leave()
-        report.published = standing or attempt.publish(to_publish)
+        unchanged = attempt.up_to_date(to_publish)
+        if unchanged:
+            report.is_up_to_date = True
+            attempt.skip_publish()
+        report.published = unchanged or attempt.publish(to_publish)
         report.aside = attempt.aside
         tell("publish", 1, 1)
         watch.lap("publish")

@@ -21,7 +21,7 @@ from tests.delivery import Delivery
 from tests.faults import tally
 from tests.project import PROJECT
 
-from reelhouse.engines.publication import Build, Relation, standing
+from reelhouse.engines.publication import Build, Relation, up_to_date
 from reelhouse.engines.snowflake.connection import Account, literal, open_account
 from reelhouse.engines.snowflake.publish import Publisher
 from reelhouse.engines.snowflake.reading import fetch_serving, reading
@@ -306,8 +306,8 @@ def test_only_what_differs_from_the_version_before_is_cloned(account: Account) -
     assert account.ask("select version, load_id from serving.publication") == [
         (third.version, 1)
     ]
-    assert standing(account.ask, built("one", "two")) == third
-    assert standing(account.ask, built("two")) is None
+    assert up_to_date(account.ask, built("one", "two")) == third
+    assert up_to_date(account.ask, built("two")) is None
 
 
 CHANGES = {

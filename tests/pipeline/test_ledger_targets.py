@@ -50,7 +50,7 @@ def alike(both: Both, has_failed: bool = False) -> RunReport:
     if not has_failed:
         assert names(prod) == names(dev)
     assert prod.from_scratch.keys() == dev.from_scratch.keys()
-    assert prod.stands == dev.stands
+    assert prod.is_up_to_date == dev.is_up_to_date
     assert [each for each in both.compare().tables if not each.is_equal] == []
     return dev
 
@@ -61,7 +61,7 @@ def test_both_targets_do_the_same_work(story: Story, tmp_path: Path) -> None:
     both = Both(story.desk, prod, tmp_path)
     story.deliver(dict(FIRST))
     alike(both)
-    assert alike(both).stands
+    assert alike(both).is_up_to_date
     story.deliver({"tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"])})
     report = alike(both)
     assert "fct_tags" in names(report)
@@ -77,7 +77,7 @@ def test_both_targets_do_the_same_work(story: Story, tmp_path: Path) -> None:
     assert "fct_ratings" in alike(both, has_failed=True).from_scratch
     story.tree.take_back()
     assert "fct_ratings" in alike(both).from_scratch
-    assert alike(both).stands
+    assert alike(both).is_up_to_date
     # A ledger that another version left behind, and a build that fails upon it.
     other = "alter table state.nodes add column more integer"
     cut(story, other)

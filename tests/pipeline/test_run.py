@@ -184,7 +184,7 @@ def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
     before = grown.settings.published.read_bytes()
     report = grown.run()
     assert report.loaded.load_id is None
-    assert report.stands
+    assert report.is_up_to_date
     assert report.built.counts == {}
     assert report.published
     assert report.published.rows == ask(
@@ -208,7 +208,7 @@ def test_a_run_that_loads_nothing_changes_no_published_row(
     assert "built" not in told
     report = grown.run(everything=True)
     assert report.loaded.load_id is None
-    assert report.stands
+    assert report.is_up_to_date
     assert report.built.models > 50
     comparison = tally.published(grown.settings.published, before)
     assert comparison.is_equal

@@ -37,7 +37,7 @@ __all__ = ["begun", "first", "small"]
 def test_deliveries_and_edits_end_as_in_a_fresh_warehouse(begun: Story) -> None:
     """The story of every test run: three looks at what came of it."""
     report = begun.run()
-    assert report.stands
+    assert report.is_up_to_date
     assert report.built.counts == {}
     begun.deliver({"tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"])})
     report = begun.run()

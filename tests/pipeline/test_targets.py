@@ -254,7 +254,7 @@ def test_a_run_that_finds_nothing_new_builds_nothing(built: Both) -> None:
     version = ask(built.prod.settings, "select * from publication")[1]
     report = built.prod.run()
     assert report.loaded.load_id is None
-    assert report.stands
+    assert report.is_up_to_date
     assert report.built.counts == {}
     assert report.published
     assert ask(built.prod.settings, "select * from publication")[1] == version

@@ -439,7 +439,7 @@ def test_publish_and_query_before_anything() -> None:
     said(call("query", "select 1"), "nothing has been published yet")
     result = call("compare", "dev", "ci")
     assert result.exit_code == 2
-    assert "published.duckdb is not there" in result.stderr
+    assert "published.duckdb does not exist" in result.stderr
 
 
 def test_debug_shows_the_traceback() -> None:

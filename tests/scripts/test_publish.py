@@ -15,7 +15,7 @@ from tests.delivery import query, unbuilt
 
 from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb.publish import prepare, put_in_place
-from reelhouse.engines.publication import Build, Publication, Relation, standing
+from reelhouse.engines.publication import Build, Publication, Relation, up_to_date
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.compare import compare
 from reelhouse.serving.export import Format, export
@@ -616,5 +616,5 @@ def test_what_is_published_stands_until_something_is_new(
     (version,) = told(published, "select version from serving.publication")[0]
     told(published, change)
     with duckdb.connect(str(published), read_only=True) as connection:
-        found = standing(lambda sql: connection.execute(sql).fetchall(), build)
+        found = up_to_date(lambda sql: connection.execute(sql).fetchall(), build)
     assert found == (Publication(version, 1, 3, 2) if does_stand else None)

@@ -316,7 +316,7 @@ def _show_run(settings: Settings, report: RunReport) -> None:
         )
     told = (
         ""
-        if report.stands
+        if report.is_up_to_date
         else f"[bold]{show.count(built.models, 'model')}[/] built, "
         f"[bold]{show.count(built.tests, 'test')}[/] passed, "
     )
@@ -324,7 +324,7 @@ def _show_run(settings: Settings, report: RunReport) -> None:
         f"[bold]{show.count(published.tables, 'table')}[/]" if published else "nothing"
     )
     size = f" ({published.rows:,} rows)" if published else ""
-    verb = "stay published" if report.stands else "published"
+    verb = "stay published" if report.is_up_to_date else "published"
     show.out.print(f"{told}{tables} {verb}{size}")
     if rows:
         held = ", ".join(

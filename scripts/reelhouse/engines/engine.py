@@ -44,16 +44,16 @@ class Attempt(Protocol):
         """
 
     def back_up(self) -> bool:
-        """Write a backup, which counts when the work stands; whether there is one."""
+        """Write a backup, which counts once the work is kept; whether there is one."""
 
-    def standing(self, build: Build) -> Publication | None:
-        """What is published, if it is what the build would publish."""
+    def up_to_date(self, build: Build) -> Publication | None:
+        """What is published, if publishing the build would change nothing."""
 
-    def leave(self) -> None:
-        """Let the work stand, and what is published as well."""
+    def skip_publish(self) -> None:
+        """Keep the work, and what is published as it is."""
 
     def publish(self, build: Build) -> Publication:
-        """Publish the build, and let the work stand."""
+        """Publish the build, and keep the work."""
 
 
 class Engine(Protocol):

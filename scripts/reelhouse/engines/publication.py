@@ -211,8 +211,8 @@ def descriptions(
     }
 
 
-def standing(published: Ask, build: Build) -> Publication | None:
-    """What is published, where publishing a build would change nothing of it."""
+def up_to_date(published: Ask, build: Build) -> Publication | None:
+    """What is published, if publishing a build would change nothing of it."""
     if not _has_layout(shapes(published, "serving")):
         return None
     known = published(

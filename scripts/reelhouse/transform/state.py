@@ -1,8 +1,8 @@
-"""State: what each table and test was last made of, beside what the tree would make.
+"""State: what each table and test was last built from, compared with the tree.
 
-dbt keeps the ledger, in state.nodes: macros/state writes a row for each node that it
-made, with a hash of all rules between the raw tables and the node, and with the loads
-that it stems from. Here these rows are compared with the tree and with the raw tables.
+dbt keeps the ledger, state.nodes: macros/state writes a row for each node that it
+built, with a hash of all rules between the raw tables and the node, and with the loads
+behind it. This module compares these rows with the tree and with the raw tables.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Node:
-    """A model, snapshot, seed or data test, and what it is made of by today's tree.
+    """A model, snapshot, seed or data test, and what the tree would build it from.
 
     `own` and `rules` are as in the ledger, `data` names the raw tables and snapshots
-    that it stems from, `published` has the columns that no comparison looks at and
-    those of the key, for a mart.
+    behind it, `published` has, for a mart, the columns that comparisons ignore and
+    those of the key.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Tree:
-    """The nodes of a tree by unique id, and the questions that tell what is there.
+    """The nodes of a tree by unique id, and queries for the state of a warehouse.
 
     The first gives each raw table's version, the second each relation's columns.
     `ledger_columns` are those of state.nodes.
@@ -110,7 +110,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Row:
-    """What the ledger says of a node that is as it says."""
+    """The row of a node in the ledger."""
 
     own: str
     docs: str
@@ -121,7 +121,7 @@ class Row:
 
 @dataclass(frozen=True)
 class State:
-    """Nodes that are out of date, each with the reason; and all that is known."""
+    """The nodes that are out of date, each with the reason, and what shows it."""
 
     tree: Tree
     rows: dict[str, Row]
@@ -159,9 +159,9 @@ class State:
 
     @property
     def causes(self) -> list[str]:
-        """Why nodes are out of date, the reason of most nodes first.
+        """Why nodes are out of date, the most frequent reason first.
 
-        What a node only passes on is not named.
+        Nodes that only read something that changed are left out.
         """
         names: dict[str, list[str]] = {}
         for unique_id, reason in self.stale.items():
@@ -246,7 +246,7 @@ def _key(settings: Settings) -> str:
 
 
 def environment_hash() -> str:
-    """What the variable `environment` of dbt_project.yml is to be."""
+    """The value that the variable `environment` of dbt_project.yml must have."""
     found = hashlib.sha256()
     for name in UNCOVERED:
         found.update((project() / name).read_bytes())
@@ -258,9 +258,9 @@ def environment_hash() -> str:
 
 
 def state_of(settings: Settings) -> State:
-    """What is out of date in a target's warehouse, which is left as it is.
+    """What is out of date in a target's warehouse; changes nothing.
 
-    Raises ReelhouseError where there is none, or where nothing is loaded.
+    Raises ReelhouseError if there is no warehouse, or if nothing is loaded.
     """
     tree = read_tree(settings)
     with engine_of(settings).asking(settings) as ask:
@@ -268,7 +268,7 @@ def state_of(settings: Settings) -> State:
 
 
 def compare(tree: Tree, ask: Ask) -> State:
-    """What of the tree is out of date in the warehouse that `ask` asks."""
+    """What is out of date in the warehouse that `ask` queries."""
     if not _columns(ask, "raw", "load_objects"):
         raise ReelhouseError(
             "Nothing is loaded yet, so nothing can be up to date: run `reelhouse run`."
@@ -301,7 +301,7 @@ def compare(tree: Tree, ask: Ask) -> State:
 
 
 def _reason(node: Node, row: Row, data: dict[str, str | None]) -> str | None:
-    """Why a node is out of date; None where it is not."""
+    """Why a node is out of date; None if it is not."""
     if row.own != node.own:
         before, now = json.loads(row.own), json.loads(node.own)
         differing = (part for part in REASONS if before.get(part) != now.get(part))
@@ -319,7 +319,7 @@ def _reason(node: Node, row: Row, data: dict[str, str | None]) -> str | None:
 
 
 def _rows(tree: Tree, ask: Ask) -> tuple[dict[str, Row], dict[str, str]]:
-    """Rows of the ledger that are to be believed, and why others are not."""
+    """The ledger's trusted rows, and why others are not trusted."""
     relations: dict[str, str] = dict(ask(tree.relation_shapes_sql))
     found: dict[str, Row] = {}
     counts = {}

@@ -18,7 +18,7 @@ from reelhouse.engines.duckdb.connection import (
 )
 from reelhouse.engines.duckdb.load import Warehouse, open_warehouse
 from reelhouse.engines.duckdb.publish import prepare, put_in_place
-from reelhouse.engines.publication import Build, Publication, standing
+from reelhouse.engines.publication import Build, Publication, up_to_date
 from reelhouse.engines.warehouse import Ask, Lasting
 from reelhouse.locking import full_disk, is_of_full_disk
 from reelhouse.settings import Settings
@@ -108,25 +108,25 @@ class Attempt:
         with closing(connect(self.database, read_only=True)) as connection:
             yield asking(connection)
 
-    def standing(self, build: Build) -> Publication | None:
+    def up_to_date(self, build: Build) -> Publication | None:
         if not self.is_successor or not self.settings.published.exists():
             return None
         try:
             with closing(connect(self.settings.published, read_only=True)) as shown:
-                return standing(asking(shown), build)
+                return up_to_date(asking(shown), build)
         except UnreadableWarehouse:
             return None
 
-    def leave(self) -> None:
-        self._let_stand(None)
+    def skip_publish(self) -> None:
+        self._keep(None)
 
     def publish(self, build: Build) -> Publication:
         prepared = self.folder / self.settings.published.name
         publication = prepare(self.database, self.settings.published, prepared, build)
-        self._let_stand(prepared)
+        self._keep(prepared)
         return publication
 
-    def _let_stand(self, prepared: Path | None) -> None:
+    def _keep(self, prepared: Path | None) -> None:
         if self.is_successor:
             # Whoever has opened it for writing since would work for nothing.
             connect(self.settings.database, read_only=True).close()

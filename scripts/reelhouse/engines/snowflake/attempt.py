@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reelhouse.contract import entities, ledger_tables
 from reelhouse.engines.duckdb.backup import Recovery
-from reelhouse.engines.publication import Build, Publication, standing
+from reelhouse.engines.publication import Build, Publication, up_to_date
 from reelhouse.engines.snowflake.connection import (
     Account,
     connector,
@@ -100,10 +100,10 @@ class Attempt:
         """Time Travel and Fail-safe are the account's own."""
         return False
 
-    def standing(self, build: Build) -> Publication | None:
-        return standing(self.account.ask, build)
+    def up_to_date(self, build: Build) -> Publication | None:
+        return up_to_date(self.account.ask, build)
 
-    def leave(self) -> None:
+    def skip_publish(self) -> None:
         self.undo.forget()
 
     def publish(self, build: Build) -> Publication:
