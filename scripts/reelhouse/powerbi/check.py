@@ -51,7 +51,7 @@ def check_fields(files: dict[str, str]) -> None:
     faults = list(_faults(files))
     if faults:
         raise ReelhouseError(
-            f"The Power BI project speaks of what its model does not have: "
+            f"The Power BI project uses what its model does not have: "
             f"{'; '.join(faults[:5])}."
         )
 

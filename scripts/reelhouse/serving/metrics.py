@@ -112,7 +112,7 @@ class Metric:
         return self.unit == "%"
 
     def text(self, value: float | None) -> str:
-        """A value for a reader, with thousands parted and no unit but the percent."""
+        """A value for a reader, with thousands separators and only the unit percent."""
         if value is None:
             return "–"
         if self.is_share:

@@ -75,8 +75,8 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
             "Users by engagement",
             levels,
             bars("engagement_level", "users"),
-            "Users, by how many others they outdo in number of ratings: Super-High is "
-            "the busiest twentieth.",
+            "Users by their number of ratings, compared with other users: Super-High "
+            "is the top 5 %.",
         ),
         Chart(
             "Ratings by engagement", levels, bars("engagement_level", "rating_count")

@@ -100,7 +100,7 @@ def blocks(at: At) -> Iterator[Block]:
         order by neighbours.rank""",
         bars("title", "similarity"),
         "Movies that the same users gave four stars or more; the further to the "
-        "right, the more alike are the circles of those who liked them.",
+        "right, the larger the share of users who liked both.",
         "Too few users liked this movie to say what else they liked.",
         to="movie",
     )
