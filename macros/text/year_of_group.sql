@@ -5,6 +5,8 @@
         when
             length({{ group }}) >= 4
             and {{ is_digits('left(' ~ group ~ ', 4)') }}
+            and left({{ group }}, 4) >= '{{ var("first_release_year") }}'
+            and left({{ group }}, 4) <= '{{ var("last_release_year") }}'
             and (
                 {{ range_end }} = ''
                 or (

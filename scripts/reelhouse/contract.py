@@ -25,6 +25,12 @@ STAGING = "models/staging"
 # In it, the tables that the loader keeps about its own work.
 LEDGER = "reelhouse/_reelhouse__sources.yml"
 DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+# Files of releases that no entity is declared for.
+OTHER_FORMATS = {
+    **dict.fromkeys(("movies.dat", "ratings.dat"), "MovieLens 1M or 10M"),
+    **dict.fromkeys(("u.data", "u.item"), "MovieLens 100K"),
+}
 # Raised when records are judged in another way, so that all are judged again.
 INGEST_VERSION = 2
 # Digits that a number may have: a bigint, and either part of a double.
@@ -104,9 +110,15 @@ class Entity(Table):
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
     def accepts(self, key: str) -> bool:
-        """Whether an object key, relative to the source, belongs to this entity."""
-        return key == f"{self.file}.csv" or (
-            key.startswith(f"{self.file}/") and key.endswith(".csv")
+        """Whether an object key, relative to the source, belongs to this entity.
+
+        What begins with a dot or an underscore is another program's own.
+        """
+        stem, _, suffix = key.rpartition(".")
+        return (
+            suffix.lower() == "csv"
+            and (stem == self.file or key.startswith(f"{self.file}/"))
+            and not _is_hidden(key)
         )
 
 
@@ -161,7 +173,12 @@ def sort_out(keys: list[str]) -> Listing:
         else:
             ignored.append(key)
     hints = [hint for key in ignored if (hint := _hint(key))]
-    return Listing(by_entity, ignored, hints)
+    # Many files of a folder need one word.
+    return Listing(by_entity, ignored, list(dict.fromkeys(hints)))
+
+
+def _is_hidden(key: str) -> bool:
+    return any(part[:1] in {".", "_"} for part in key.split("/"))
 
 
 def _is_text(key: str) -> bool:
@@ -172,11 +189,27 @@ def _hint(key: str) -> str | None:
     if not _is_text(key):
         return f"{os.fsencode(key)!r} is not read: give it a name in UTF-8"
     path = PurePosixPath(key)
+    if _is_hidden(key):
+        return None
+    if path.name in OTHER_FORMATS:
+        return (
+            f"{key} is of {OTHER_FORMATS[path.name]}, whose files are no CSV and "
+            f"are not read: take a release such as ml-latest-small, ml-25m or ml-32m"
+        )
     for entity in entities().values():
         wanted = f"{entity.file}.csv"
+        if path.name == wanted and len(path.parts) > 1:
+            folder = path.parent.as_posix()
+            return f"the files lie in the folder {folder}: make it the source"
+        if path.parts[0] == wanted and len(path.parts) > 1:
+            return f"{wanted} is a folder: name it {entity.file}"
+        if path.parts[0] == entity.file and len(path.parts) > 1:
+            do = "unpack it" if path.suffix.lower() in PACKED else "give it that ending"
+            if path.suffix.lower() in {*PACKED, "", ".txt", ".tsv", ".dat"}:
+                return f"{key} is not read, since it does not end in .csv: {do}"
         spelling = entity.file.replace("-", "_")
         stem = path.name.lower().partition(".")[0].replace("-", "_")
-        is_packed = path.suffix.lower() in {".gz", ".zip", ".bz2", ".xz", ".zst"}
+        is_packed = path.suffix.lower() in PACKED
         if is_packed and stem == spelling:
             return f"{key} is compressed: unpack it to {wanted}"
         if stem == spelling.removesuffix("s") and stem != spelling:

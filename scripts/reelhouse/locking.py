@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ReelhouseError, local_fault
 
 
 @contextmanager
@@ -45,18 +44,7 @@ def writing(warehouse: Path) -> Iterator[None]:
             file.flush()
             yield
         except Exception as error:
-            if is_of_full_disk(str(error)):
-                raise full_disk(warehouse) from error
+            told = local_fault(f"{type(error).__name__} {error}", warehouse)
+            if told and not isinstance(error, ReelhouseError):
+                raise told from error
             raise
-
-
-def is_of_full_disk(message: str) -> bool:
-    """Whether an error, of whatever library, has come of a disk without room."""
-    return any(os.strerror(code) in message for code in (errno.ENOSPC, errno.EDQUOT))
-
-
-def full_disk(warehouse: Path) -> ReelhouseError:
-    return ReelhouseError(
-        f"The disk of {warehouse} is full: make room on it, or set REELHOUSE_WAREHOUSE "
-        f"to a folder on another one; what was there before is untouched."
-    )

@@ -49,7 +49,8 @@ class RunReport:
     """What a run did; `aside` is where files went that it could not build upon.
 
     They are those of `former_source` or, where that is None, could not be read;
-    `recovery` tells what was kept of them. `state` is what was out of date before the
+    `recovery` tells what was kept of them, `has_unreadable_backup` that a backup is
+    among them of which nothing was. `state` is what was out of date before the
     build, `from_scratch` names incremental models that were made whole, with the
     reason. If `is_up_to_date`, what is `published` needed no change.
     """
@@ -61,6 +62,7 @@ class RunReport:
     published: Publication | None = None
     is_up_to_date: bool = False
     aside: Path | None = None
+    has_unreadable_backup: bool = False
     former_source: str | None = None
     recovery: Recovery | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -100,6 +102,7 @@ def run(
     ):
         report.former_source = attempt.former_source
         report.recovery = attempt.recovery
+        report.has_unreadable_backup = attempt.has_unreadable_backup
         if attempt.lacks_history:
             load_ids = attempt.drop_history()
             failed = record_history_again(settings, attempt.folder, load_ids, tell)

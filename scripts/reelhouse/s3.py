@@ -11,6 +11,7 @@ import functools
 import os
 import random
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ReelhouseError, local_fault
 
 MIB = 1024 * 1024
 CHUNK_BYTES = 4 * MIB
@@ -49,7 +50,7 @@ FAULTS = {
         "The S3 credentials could not be fetched to {verb} {address}: log in again "
         "(for example with 'aws sso login')."
     ),
-    "ConnectTimeoutError ReadTimeoutError": (
+    "ConnectTimeoutError ReadTimeoutError FSTimeoutError": (
         "S3 at {endpoint} was asked to {verb} {address} and did not answer in time: "
         "check the network and try again."
     ),
@@ -65,7 +66,47 @@ FAULTS = {
         "There is no bucket '{bucket}' at {endpoint}: check the name in {address} "
         "and AWS_ENDPOINT_URL."
     ),
-    "ExpiredToken InvalidAccessKeyId InvalidToken SignatureDoesNotMatch": (
+    "NoSuchKey NoSuchUpload NoSuchVersion 404": (
+        "{address} is not there any more ({code}): deliver it anew, and try again."
+    ),
+    "RequestTimeTooSkewed RequestExpired": (
+        "The clock of this machine differs from that of S3 at {endpoint} ({code}): set "
+        "it right, and try again."
+    ),
+    "InvalidObjectState": (
+        "{address} lies in an archive such as Glacier, from which nothing is read "
+        "({code}): restore it, or deliver it anew."
+    ),
+    "KMS KMSKeyDisabled": (
+        "The key that {address} is encrypted with may not be used ({code}): ask for "
+        "the permission kms:Decrypt (to write: kms:GenerateDataKey) on it, and check "
+        "that it is enabled."
+    ),
+    "UserKeyMustBeSpecified InvalidEncryptionAlgorithmError": (
+        "{address} is encrypted with a key that its reader must bring ({code}), which "
+        "is not read here: deliver it encrypted by S3 or by KMS."
+    ),
+    "InvalidPayer RequesterPays": (
+        "The bucket of {address} asks its readers to pay ({code}), which is not done "
+        "here: copy the files into a bucket of your own."
+    ),
+    "AccountProblem AllAccessDisabled NotSignedUp InvalidSecurity": (
+        "The account of {address} is closed or blocked ({code}): ask its owner."
+    ),
+    "NotImplemented MethodNotAllowed XNotImplemented": (
+        "The server at {endpoint} would not {verb} {address} ({code}), since it does "
+        "not do all that S3 does: check AWS_ENDPOINT_URL."
+    ),
+    "QuotaExceeded InsufficientCapacity EntityTooLarge XMinioStorageFull 507": (
+        "S3 at {endpoint} has no room to {verb} {address} ({code}): make room there."
+    ),
+    "BadDigest InvalidDigest XAmzContentSHA256Mismatch IncompleteBody "
+    "XAmzContentChecksumMismatch RequestTimeout": (
+        "What was sent to {verb} {address} did not arrive at {endpoint} as it was "
+        "({code}): check the network, and try again."
+    ),
+    "ExpiredToken InvalidAccessKeyId InvalidToken SignatureDoesNotMatch "
+    "TokenRefreshRequired AuthFailure InvalidClientTokenId": (
         "S3 at {endpoint} refused the credentials ({code}): check "
         "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or "
         "AWS_PROFILE."
@@ -74,11 +115,11 @@ FAULTS = {
         "These credentials may not {verb} {address} ({code}): ask for the "
         "permission {permission} on it."
     ),
-    "AuthorizationHeaderMalformed IllegalLocationConstraintException 301": (
+    "AuthorizationHeaderMalformed IllegalLocationConstraintException 301 307": (
         "The bucket of {address} is in another region ({code}): set "
         "AWS_DEFAULT_REGION to it."
     ),
-    "RequestTimeout ServiceUnavailable SlowDown 5xx": (
+    "ServiceUnavailable SlowDown Throttling ThrottlingException 429 5xx": (
         "S3 at {endpoint} kept answering {status} ({code}) when asked to {verb} "
         "{address}: try again later."
     ),
@@ -107,10 +148,14 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for S3, and how often to try (all tries counted)."""
+    """How long to wait for S3, and how often to try (all tries counted).
+
+    A body that trickles has `chunk_seconds` for each CHUNK_BYTES.
+    """
 
     connect_seconds: float = 5.0
     read_seconds: float = 30.0
+    chunk_seconds: float = 300.0
     attempts: int = 4
     first_pause_seconds: float = 0.5
 
@@ -178,27 +223,49 @@ def list_objects(settings: S3Settings, url: str) -> list[S3Object]:
     """
     bucket, prefix = split_url(url)
     found: list[S3Object] = []
-    page: dict[str, Any] = {"IsTruncated": True}
+    token: str | None = ""
     with _connect(settings) as s3, _explained(s3, "list", url):
-        while page["IsTruncated"]:
-            token = page.get("NextContinuationToken")
+        while token is not None:
             page = s3.call_s3(
                 "list_objects_v2",
                 Bucket=bucket,
                 Prefix=prefix,
                 **({"ContinuationToken": token} if token else {}),
             )
+            former, token = token, None
+            if page.get("IsTruncated"):
+                token = page.get("NextContinuationToken")
+                if token in (None, former):
+                    raise _not_like_s3(
+                        s3, "a listing that does not go on where it ends"
+                    )
             found += [
-                S3Object(
-                    key=entry["Key"].removeprefix(prefix),
-                    etag=entry["ETag"].strip('"'),
-                    size=entry["Size"],
-                    last_modified=entry["LastModified"].astimezone(UTC),
-                )
+                _listed(s3, entry, prefix)
                 for entry in page.get("Contents", [])
-                if not entry["Key"].endswith("/")
+                if not entry.get("Key", "").endswith("/")
             ]
     return sorted(found, key=lambda listed: listed.key.encode())
+
+
+def _listed(s3: Any, entry: dict[str, Any], prefix: str) -> S3Object:
+    """An entry of a listing; ReelhouseError where it does not tell what it must."""
+    lacking = {"Key", "ETag", "Size", "LastModified"} - entry.keys()
+    if lacking:
+        what = f"a listing without {sorted(lacking)[0]}"
+        raise _not_like_s3(s3, what)
+    return S3Object(
+        key=entry["Key"].removeprefix(prefix),
+        etag=entry["ETag"].strip('"'),
+        size=entry["Size"],
+        last_modified=entry["LastModified"].astimezone(UTC),
+    )
+
+
+def _not_like_s3(s3: Any, what: str) -> ReelhouseError:
+    return ReelhouseError(
+        f"The server at {_endpoint(s3)} answers {what}, so nothing can be read from it "
+        f"safely: use one that answers as S3 does, and check AWS_ENDPOINT_URL."
+    )
 
 
 def download(
@@ -227,7 +294,9 @@ def download(
         with _connect(settings) as s3, _explained(s3, "read", address):
             for attempt in range(1, patience.attempts + 1):
                 try:
-                    return _receive(s3, address, listed, to, new_sink, progress)
+                    return _receive(
+                        s3, address, listed, to, new_sink, progress, patience
+                    )
                 except _BrokenBody as error:
                     reason = error
                 if attempt < patience.attempts:
@@ -387,6 +456,7 @@ def _receive(
     to: Path,
     new_sink: Callable[[], AnySink],
     progress: Progress,
+    patience: Patience,
 ) -> AnySink:
     """One GET from its first to its last byte."""
     from aiohttp import ClientError as HttpError
@@ -415,7 +485,7 @@ def _receive(
         with _disk(to, "written"):
             file = to.open("wb", buffering=0)
         with file:
-            while chunk := pending.result():
+            while chunk := pending.result(patience.chunk_seconds):
                 received += len(chunk)
                 pending = ask()
                 rest = memoryview(chunk)
@@ -426,6 +496,11 @@ def _receive(
                 progress(len(chunk))
         if received != listed.size:
             raise _BrokenBody(f"{received} of {listed.size} bytes came")
+        # Some servers ignore If-Match.
+        if "ETag" not in answer:
+            raise _not_like_s3(s3, "without an ETag")
+        if answer["ETag"].removeprefix("W/").strip('"') != listed.etag:
+            raise ObjectChanged(address, is_removed=False)
     except (HttpError, BotoCoreError, TimeoutError, _BrokenBody) as error:
         progress(-received)
         raise _BrokenBody(_first_line(error)) from error
@@ -473,9 +548,15 @@ def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
     try:
         yield
     except (OSError, BotoCoreError) as error:
+        if isinstance(error, OSError) and not error.__cause__:
+            told = local_fault(str(error), Path(tempfile.gettempdir()))
+            if told:
+                raise told from error
         code, status = _code(error)
         known = {each.__name__ for each in type(error).__mro__}
         known |= {str(code), str(status), f"{(status or 0) // 100}xx"}
+        if "kms" in f"{code} {error}".lower():
+            known.add("KMS")
         names = next(each for each in FAULTS if known & set(each.split()))
         bucket, _ = split_url(address)
         raise ReelhouseError(
@@ -483,13 +564,17 @@ def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
                 verb=verb,
                 address=_shown(address),
                 bucket=bucket,
-                # Without a password that it may hold.
-                endpoint=urlsplit(s3.s3.meta.endpoint_url).netloc.rpartition("@")[2],
+                endpoint=_endpoint(s3),
                 code=code or _first_line(error),
                 status=status,
                 permission=PERMISSIONS[verb],
             )
         ) from error
+
+
+def _endpoint(s3: Any) -> str:
+    """The host that is asked, without a password that its address may hold."""
+    return str(urlsplit(s3.s3.meta.endpoint_url).netloc.rpartition("@")[2])
 
 
 def _code(error: Exception) -> tuple[str | None, int | None]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -21,7 +22,7 @@ DEFAULT_MAX_REJECTS = 0.1
 # Names are not quoted in SQL.
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 IDENTIFIER_FORM = "a name of letters, digits and underscores"
-MEMORY = r"\d+(\.\d+)? ?([KMGT]i?B|%)"
+MEMORY = r"(?!0+(\.0*)? ?\D)(\d+(\.\d+)? ?[KMGT]i?B|(100|\d{1,2}(\.\d+)?) ?%)"
 # What values must look like, and in words; more than that the account checks.
 LOGIN_FORMS = {
     "SNOWFLAKE_DATABASE": (IDENTIFIER, IDENTIFIER_FORM),
@@ -74,13 +75,20 @@ class Settings:
     def source_name(self) -> str:
         """The source as the ledger names it; folders inside the project are relative.
 
-        A checkout that moves keeps its warehouse in this way.
+        A checkout that moves keeps its warehouse in this way. An address names the
+        endpoint, too, but for AWS itself. A path is taken as it was given: a link that
+        leads elsewhere tomorrow is the same source.
         """
         if self.is_remote:
-            return self.source.rstrip("/")
-        folder = Path(self.source).resolve()
-        if folder.is_relative_to(project()):
-            return folder.relative_to(project()).as_posix()
+            address = self.source.rstrip("/")
+            # Without a password that it may hold.
+            host = urlsplit(self.s3_endpoint or "").netloc.rpartition("@")[2].lower()
+            is_aws = not host or host.partition(":")[0].endswith(".amazonaws.com")
+            return address if is_aws else f"{address} at {host}"
+        folder = Path(os.path.abspath(self.source))  # noqa: PTH100 (links stay)
+        for parent in (folder, *folder.parents):
+            if parent.resolve() == project():
+                return folder.relative_to(parent).as_posix()
         return folder.as_posix()
 
     @property

@@ -12,12 +12,14 @@ ratings as (
 
 expected as (
     select
+        false as is_all,
         genre,
         rating_count
     from genres
     where rating_count > 0
     union all
     select
+        true as is_all,
         'all' as genre,
         count(*) as rating_count
     from ratings
@@ -26,6 +28,7 @@ expected as (
 
 found as (
     select
+        is_all,
         genre,
         sum(rating_count) as rating_count,
         count(*) as half_stars,
@@ -33,7 +36,7 @@ found as (
         max(cumulative_share) as last_share,
         max(case when rating = 5 then cumulative_share end) as five_star_share
     from distribution
-    group by genre
+    group by is_all, genre
 ),
 
 wrong as (
@@ -41,7 +44,8 @@ wrong as (
         found.*,
         expected.genre as expected_genre
     from expected
-    full outer join found on expected.genre = found.genre
+    full outer join found
+        on expected.is_all = found.is_all and expected.genre = found.genre
     where
         expected.genre is null
         or found.genre is null

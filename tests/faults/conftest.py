@@ -8,7 +8,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import duckdb
 import pytest
 from tests.delivery import client, csv, one_worker_at_a_time
 from tests.faults import tally, warm
@@ -44,7 +46,10 @@ SECOND = {
     "tags.csv": csv("tags", TAGS[:1]),
 }
 # What a run leaves, and nothing else.
-FILES = {".lock", "backup", "dbt", "published.duckdb", "reelhouse.duckdb"}
+FILES = {
+    *(".lock", "backup", "dbt"),
+    *("published.duckdb", "published.sha256", "reelhouse.duckdb"),
+}
 
 
 @dataclass
@@ -75,8 +80,15 @@ class Desk:
         return self.seen / "reelhouse.duckdb"
 
     def copy(self, warehouse: Path) -> Desk:
-        """Another desk of the same bucket, with all that this one's folder has."""
+        """Another desk of the same bucket, with all that this one's folder has.
+
+        Another worker may have made it, whose server had another address.
+        """
         shutil.copytree(self.warehouse, warehouse)
+        host = urlsplit(self.s3.endpoint_url or "").netloc
+        source = f"s3://{self.bucket}/source at {host}"
+        with duckdb.connect(str(warehouse / "reelhouse.duckdb")) as connection:
+            connection.execute("update raw.loads set source = ?", [source])
         return replace(self, warehouse=warehouse)
 
     def put(self, files: dict[str, bytes]) -> None:

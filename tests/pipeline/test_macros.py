@@ -85,6 +85,12 @@ VALUES: list[tuple[str, Any]] = [
     ("year_of_group(\"'2007-'\")", "2007"),
     ("year_of_group(\"'199'\")", None),
     ("year_of_group(\"'19955'\")", None),
+    ("year_of_group(\"'0000'\")", None),
+    ("year_of_group(\"'1869'\")", None),
+    ("year_of_group(\"'1870'\")", "1870"),
+    ("year_of_group(\"'2100'\")", "2100"),
+    ("year_of_group(\"'2101'\")", None),
+    ("year_of_group(\"'9999'\")", None),
     ("year_of_group(\"'1995 cut'\")", None),
     ("year_of_group(\"'a.k.a. 1995'\")", None),
     (

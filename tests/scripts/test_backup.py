@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from struct import iter_unpack
@@ -19,9 +20,12 @@ from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
 from reelhouse.cli import main
 from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb.attempt import attempt
 from reelhouse.engines.duckdb.backup import Recovery
-from reelhouse.engines.duckdb.connection import connect
+from reelhouse.engines.duckdb.connection import connect, log_of
 from reelhouse.errors import ReelhouseError
+from reelhouse.ingest.load import load
+from reelhouse.ingest.source import Bucket
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload
 
@@ -268,6 +272,80 @@ def test_another_sources_backup_is_left_alone(lost: Delivery, tmp_path: Path) ->
 def test_a_manifest_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / backup.MANIFEST).write_text(content)
     assert backup.read(tmp_path) is None
+    assert backup.is_unreadable(tmp_path)
+
+
+@pytest.mark.fault("26")
+def test_a_backup_with_a_wrong_byte_is_put_aside_whole(lost: Delivery) -> None:
+    save(lost)
+    manifest = lost.settings.backup / backup.MANIFEST
+    content = manifest.read_bytes()
+    note = lost.settings.backup / "note.txt"
+    note.write_text("mine")
+    parts = {path.name for path in lost.settings.backup.iterdir()}
+    lost.settings.database.unlink()
+    for at in range(0, len(content), len(content) // 40):
+        changed = bytearray(content)
+        changed[at] ^= 1
+        manifest.write_bytes(changed)
+        is_read = backup.read(lost.settings.backup)
+        assert is_read is None or is_read == backup.Backup(**vars(is_read))
+        assert backup.is_unreadable(lost.settings.backup) or bytes(changed) == content
+    with attempt(lost.settings, dict, rebuild=False) as made:
+        assert made.has_unreadable_backup
+        assert made.recovery == Recovery(None, None, False, None)
+        lost.put({"movies.csv": csv("movies", MOVIES)})
+        with made.open() as warehouse:
+            load(lost.settings, Bucket(lost.s3, lost.url), warehouse)
+        assert made.back_up()
+        made.skip_publish()
+    assert made.aside
+    kept = {path.name for path in (made.aside / "backup").iterdir()}
+    assert parts <= kept
+    assert not backup.is_unreadable(lost.settings.backup)
+    assert backup.read(lost.settings.backup)
+    assert note.exists()
+
+
+@pytest.mark.fault("26")
+def test_a_log_goes_with_its_file(lost: Delivery) -> None:
+    """Of a file that was deleted, and of one that another writer leaves damaged."""
+    save(lost)
+    log = log_of(lost.settings.database)
+    killed = (
+        "import duckdb, os, sys; made = duckdb.connect(sys.argv[1]); "
+        "made.execute('create table mine as select 1'); os._exit(0)"
+    )
+    arguments = [sys.executable, "-c", killed, str(lost.settings.database)]
+    subprocess.run(arguments, check=True, timeout=60)
+    assert log.exists()
+    lost.settings.database.unlink()
+    with attempt(lost.settings, dict, rebuild=False) as made:
+        made.skip_publish()
+    assert made.aside
+    assert (made.aside / log.name).exists()
+    assert not log.exists()
+    with closing(connect(lost.settings.database, read_only=True)) as connection:
+        assert connection.execute("select count(*) from raw.ratings").fetchall()
+
+
+@pytest.mark.fault("15", "26")
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_what_another_program_writes_meanwhile_is_not_lost(
+    lost: Delivery, is_killed: bool
+) -> None:
+    writes = (
+        "import duckdb, os, sys; made = duckdb.connect(sys.argv[1]); "
+        "made.execute('create table mine as select 1'); "
+        f"os._exit(0) if {is_killed} else made.close()"
+    )
+    arguments = [sys.executable, "-c", writes, str(lost.settings.database)]
+    with attempt(lost.settings, dict, rebuild=False) as made:
+        subprocess.run(arguments, check=True, timeout=60)
+        with pytest.raises(ReelhouseError, match="Another program has written to"):
+            made.skip_publish()
+    with closing(connect(lost.settings.database)) as connection:
+        assert connection.execute("from mine").fetchall() == [(1,)]
 
 
 def test_a_block_that_is_damaged(lost: Delivery) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 from tests.delivery import query, unbuilt
 
 from reelhouse.engines.duckdb import backup
-from reelhouse.engines.duckdb.publish import prepare, put_in_place
+from reelhouse.engines.duckdb.publish import is_as_written, prepare, seal, show
 from reelhouse.engines.publication import Build, Publication, Relation, up_to_date
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.compare import compare
@@ -98,16 +99,18 @@ def changed(*names: str, build: Build = BUILD) -> Build:
 def publish(database: Path, published: Path, build: Build = BUILD) -> Publication:
     prepared = published.with_name("prepared.duckdb")
     publication = prepare(database, published, prepared, build)
-    put_in_place(prepared, published)
+    show(prepared, published)
     return publication
 
 
 def told(file: Path, *statements: str) -> list[tuple[Any, ...]]:
-    """What a file answers to the last of some statements."""
+    """What a file answers to the last of some statements, which may change it."""
     with duckdb.connect(str(file)) as connection:
         for statement in statements:
             rows = connection.execute(statement).fetchall()
-        return rows
+    if file.with_suffix(".sha256").exists():
+        seal(file)
+    return rows
 
 
 def test_types_constraints_comments_and_views_survive(
@@ -224,6 +227,7 @@ def test_what_is_not_there_as_it_is_said_to_be_is_written_again(
 ) -> None:
     published = Path(shutil.copy(first / "published.duckdb", tmp_path))
     told(published, MARK, change, "create schema kept")
+    seal(published)
     publish(first / "reelhouse.duckdb", published)
     columns = (
         "select column_name, data_type, is_nullable from duckdb_columns() "
@@ -383,8 +387,30 @@ def test_a_publish_that_comes_to_nothing_leaves_what_was_there(
         publish(make(), published, changed("mart_view"))
     assert published.read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("published.duckdb", "reelhouse.duckdb")
+        *("published.duckdb", "published.sha256", "reelhouse.duckdb")
     }
+
+
+@pytest.mark.fault("26")
+def test_what_has_another_byte_is_made_anew(make: Make, tmp_path: Path) -> None:
+    published = tmp_path / "published.duckdb"
+    publish(make(), published)
+    told(published, MARK)
+    ran = subprocess.run(
+        ["sha256sum", "--check", "published.sha256"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert ran.stdout == b"published.duckdb: OK\n"
+    assert is_as_written(published)
+    content = bytearray(published.read_bytes())
+    content[len(content) // 2] ^= 1
+    published.write_bytes(content)
+    assert not is_as_written(published)
+    publish(make(), published, changed("health_loads"))
+    assert is_as_written(published)
+    assert told(published, MARKED) == [(0,)]
 
 
 def test_what_a_killed_publish_left_does_no_harm(make: Make, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
+import os
 import threading
 import time
 import warnings
@@ -515,7 +517,6 @@ def test_each_pause_is_longer_than_the_one_before(
         (_error(403, "SignatureDoesNotMatch"), "refused the credentials"),
         (_error(400, "ExpiredToken"), "refused the credentials"),
         (_error(400, "AuthorizationHeaderMalformed"), "another region"),
-        (_error(405, "MethodNotAllowed"), r"would not read .* \(MethodNotAllowed\)"),
     ],
 )
 def test_a_lasting_fault_is_told_with_the_object(
@@ -531,6 +532,202 @@ def test_a_lasting_fault_is_told_with_the_object(
     assert len(server.asked) <= (4 if fault is _drop else 2)
     if "credentials" not in message:
         assert "s3://movies/in/ratings.csv" in str(raised.value)
+
+
+# Codes that S3 documents, with the status that it gives them and what is advised.
+CODES = {
+    "InvalidObjectState": (403, "lies in an archive such as Glacier.*restore it"),
+    "RequestTimeTooSkewed": (403, "clock of this machine differs.*set it right"),
+    "RequestExpired": (400, "clock of this machine differs"),
+    "KMS.DisabledException": (400, "ask for the permission kms:Decrypt"),
+    "KMS.NotFoundException": (400, "ask for the permission kms:Decrypt"),
+    "UserKeyMustBeSpecified": (400, "with a key that its reader must bring"),
+    "InvalidPayer": (403, "asks its readers to pay"),
+    "AccountProblem": (403, "is closed or blocked.*ask its owner"),
+    "AllAccessDisabled": (403, "is closed or blocked"),
+    "NotSignedUp": (403, "is closed or blocked"),
+    "InvalidAccessKeyId": (403, "refused the credentials"),
+    "InvalidToken": (400, "refused the credentials"),
+    "ExpiredToken": (400, "refused the credentials"),
+    "TokenRefreshRequired": (400, "refused the credentials"),
+    "SignatureDoesNotMatch": (403, "refused the credentials"),
+    "AccessDenied": (403, "ask for the permission s3:GetObject"),
+    "NoSuchBucket": (404, "There is no bucket 'movies'"),
+    "NoSuchKey": (404, "was removed while it was being read"),
+    "NoSuchVersion": (404, "is not there any more"),
+    "AuthorizationHeaderMalformed": (400, "is in another region"),
+    "PreconditionFailed": (412, "was replaced while it was being read"),
+    "NotImplemented": (501, "does not do all that S3 does"),
+    "MethodNotAllowed": (405, "does not do all that S3 does"),
+    "RequestTimeout": (400, "did not answer in time"),
+    "BadDigest": (400, "did not arrive at .* as it was"),
+    "XMinioStorageFull": (507, "has no room to read"),
+    "SlowDown": (503, "kept answering 503"),
+    "ServiceUnavailable": (503, "kept answering 503"),
+    "InternalError": (500, "kept answering 500"),
+    "SomethingNew": (400, r"would not read .* \(SomethingNew\)"),
+}
+
+
+@pytest.mark.fault("28")
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_of_s3_is_told_in_words(
+    code: str, server: Server, tmp_path: Path
+) -> None:
+    status, advice = CODES[code]
+    with pytest.raises(ReelhouseError, match=advice) as raised:
+        _fetch(server.will(_error(status, code)), tmp_path)
+    assert "canary" not in str(raised.value)
+    if code not in {
+        "RequestTimeout",
+        "NoSuchKey",
+        "PreconditionFailed",
+        "NoSuchBucket",
+    }:
+        assert f"({code})" in str(raised.value)
+
+
+def _denied_by_kms(handler: BaseHTTPRequestHandler) -> None:
+    body = (
+        b"<Error><Code>AccessDenied</Code><Message>User: canary is not authorized to "
+        b"perform: kms:Decrypt on resource: canary</Message></Error>"
+    )
+    handler.send_response(403)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+@pytest.mark.fault("28")
+def test_a_key_that_may_not_be_used_is_told(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(ReelhouseError, match=r"kms:Decrypt") as raised:
+        _fetch(server.will(_denied_by_kms), tmp_path)
+    assert "canary" not in str(raised.value)
+
+
+def _page(inner: str) -> Answer:
+    """A page of a listing."""
+    begin = '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        body = f"{begin}{inner}</ListBucketResult>".encode()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/xml")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+ENTRY = {
+    "Key": "in/ratings.csv",
+    "LastModified": "2026-01-01T00:00:00.000Z",
+    "ETag": '"etag"',
+    "Size": "1600",
+}
+
+
+def _entry(**changed: str | None) -> str:
+    kept = {name: text for name, text in (ENTRY | changed).items() if text}
+    inner = "".join(f"<{name}>{text}</{name}>" for name, text in kept.items())
+    return f"<Contents>{inner}</Contents>"
+
+
+@pytest.mark.fault("28")
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("<IsTruncated>true</IsTruncated>" + _entry(), "listing that does not go on"),
+        (
+            "<IsTruncated>true</IsTruncated>"
+            "<NextContinuationToken>same</NextContinuationToken>" + _entry(),
+            "listing that does not go on",
+        ),
+        (_entry(ETag=None), "a listing without ETag"),
+        (_entry(Size=None), "a listing without Size"),
+        (_entry(LastModified=None), "a listing without LastModified"),
+    ],
+)
+def test_a_listing_of_no_s3_is_told(page: str, message: str, server: Server) -> None:
+    with pytest.raises(ReelhouseError, match=message):
+        list_objects(server.will(_page(page)), "s3://movies/in")
+    assert len(server.asked) <= 2
+
+
+@pytest.mark.fault("28")
+def test_a_listing_need_not_say_that_it_is_whole(server: Server) -> None:
+    listed = list_objects(server.will(_page(_entry())), "s3://movies/in")
+    assert [each.key for each in listed] == ["ratings.csv"]
+    assert list_objects(server.will(_page("")), "s3://movies/in") == []
+
+
+def _other(etag: str | None) -> Answer:
+    """A body of the right length whose ETag is another, whatever was asked for."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(BODY)))
+        if etag:
+            handler.send_header("ETag", f'"{etag}"')
+        handler.end_headers()
+        handler.wfile.write(BODY)
+
+    return answer
+
+
+def _trickle(handler: BaseHTTPRequestHandler) -> None:
+    """A byte now and then, each soon enough."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(BODY)))
+    handler.send_header("ETag", '"etag"')
+    handler.end_headers()
+    for at in range(20):
+        handler.wfile.write(BODY[at : at + 1])
+        handler.wfile.flush()
+        time.sleep(0.1)
+    handler.close_connection = True
+
+
+@pytest.mark.fault("28")
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (_other("other"), "was replaced while it was being read"),
+        (_other(None), "answers without an ETag"),
+        (_trickle, "could not be read after 1 tries"),
+    ],
+)
+def test_a_body_of_no_s3_is_not_taken(
+    answer: Answer, message: str, server: Server, tmp_path: Path
+) -> None:
+    settings = server.will(answer)
+    hurried = replace(settings.patience, chunk_seconds=0.3)
+    with pytest.raises(ReelhouseError, match=message):
+        _fetch(replace(settings, patience=hurried), tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.fault("29")
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "is full: make room"),
+        (errno.EFBIG, "larger than this machine"),
+        (errno.EMFILE, "Too many files"),
+        (errno.ENOMEM, "not enough memory"),
+    ],
+)
+def test_a_fault_of_this_machine_is_not_that_of_s3(
+    server: Server, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("s3fs.S3FileSystem.call_s3", fails)
+    with pytest.raises(ReelhouseError, match=words) as raised:
+        list_objects(server.settings, "s3://movies/in")
+    assert "S3" not in str(raised.value)
 
 
 @pytest.mark.fault("3", "6")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.delivery import MOVIES, RATINGS, csv, unbuilt
+from tests.project import PROJECT
 
+from reelhouse.contract import sort_out
 from reelhouse.engines.duckdb.load import open_warehouse
+from reelhouse.errors import ReelhouseError
 from reelhouse.ingest import load as loading
 from reelhouse.ingest import source as module
 from reelhouse.ingest.load import LoadReport, load
-from reelhouse.ingest.source import open_source
+from reelhouse.ingest.source import list_folder, open_source
 from reelhouse.s3 import ObjectChanged, S3Object
-from reelhouse.settings import Settings
+from reelhouse.settings import Settings, read_settings
 
 LONG_AGO = 1_700_000_000
 
@@ -47,6 +51,96 @@ def loaded(settings: Settings) -> LoadReport:
 
 def ratings_of(settings: Settings) -> Path:
     return Path(settings.source) / "ratings.csv"
+
+
+LITTER = {
+    "ratings/.ipynb_checkpoints/2005-checkpoint.csv": None,
+    "ratings/_temporary/0/part-00000.csv": None,
+    "ratings/_SUCCESS": None,
+    "_delta_log/ratings.csv": None,
+    "notes.txt": None,
+    "ratings/2005.csv.gz": "ratings/2005.csv.gz is not read, .* unpack it",
+    "ratings/part-00000": "ratings/part-00000 is not read, .* give it that ending",
+    "ratings.csv.gz": "is compressed: unpack it to ratings.csv",
+    "tags.csv/part-0.csv": "tags.csv is a folder: name it tags",
+    "ml-25m/ratings.csv": "the files lie in the folder ml-25m: make it the source",
+    "a/b/movies.csv": "the files lie in the folder a/b: make it the source",
+    "ratings.dat": "is of MovieLens 1M or 10M, .* take a release such as",
+    "u.data": "is of MovieLens 100K, .* take a release such as",
+}
+
+
+@pytest.mark.fault("27")
+@pytest.mark.parametrize(("key", "hint"), LITTER.items(), ids=LITTER)
+def test_what_lies_about_is_left_alone_and_named(key: str, hint: str | None) -> None:
+    found = sort_out(["ratings.csv", "movies.csv", key])
+    assert found.ignored == [key]
+    assert len(found.hints) == (hint is not None)
+    if hint:
+        assert re.search(hint, found.hints[0])
+
+
+@pytest.mark.fault("27")
+def test_an_ending_in_capitals_is_read() -> None:
+    keys = ["movies.CSV", "ratings/2005.CSV", "ratings/x/2006.Csv"]
+    found = sort_out(keys)
+    assert found.by_entity["ratings"] == keys[1:]
+    assert found.by_entity["movies"] == keys[:1]
+    assert (found.ignored, found.hints) == ([], [])
+
+
+@pytest.mark.fault("27")
+def test_many_files_in_a_wrong_folder_are_one_hint() -> None:
+    found = sort_out(["ml-25m/ratings.csv", "ml-25m/movies.csv", "ml-25m/README.txt"])
+    assert found.hints == ["the files lie in the folder ml-25m: make it the source"]
+
+
+@pytest.mark.fault("27")
+def test_a_linked_folder_is_read_and_a_link_to_nothing_named(tmp_path: Path) -> None:
+    source, real = tmp_path / "source", tmp_path / "elsewhere"
+    real.mkdir()
+    source.mkdir()
+    (source / "movies.csv").write_bytes(csv("movies", MOVIES))
+    (real / "2005.csv").write_bytes(csv("ratings", RATINGS))
+    (source / "ratings").symlink_to(real)
+    # It leads back to itself.
+    (source / "again").symlink_to(source)
+    (real / "up").symlink_to(source)
+    listing = list_folder(source)
+    assert listing.by_entity["ratings"] == ["ratings/2005.csv"]
+    assert listing.ignored == []
+    (source / "tags.csv").symlink_to(tmp_path / "nothing")
+    with pytest.raises(ReelhouseError, match=r"tags\.csv is a link to what is not the"):
+        list_folder(source)
+
+
+def test_a_path_is_the_source_as_it_was_given(tmp_path: Path) -> None:
+    for day in ("monday", "tuesday"):
+        (tmp_path / day).mkdir()
+        (tmp_path / "today").unlink(missing_ok=True)
+        (tmp_path / "today").symlink_to(tmp_path / day)
+        named = read_settings(str(tmp_path / "today"), "dev", {}).source_name
+        assert named == str(tmp_path / "today")
+    # A checkout that is reached by a link, or by another name, keeps its warehouse.
+    (tmp_path / "checkout").symlink_to(PROJECT)
+    for root in (PROJECT, tmp_path / "checkout", PROJECT / "data/.."):
+        named = read_settings(f"{root}/data/sample", "dev", {}).source_name
+        assert named == "data/sample"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "name"),
+    [
+        (None, "s3://bucket/folder"),
+        ("https://s3.eu-west-1.amazonaws.com", "s3://bucket/folder"),
+        ("http://127.0.0.1:9000", "s3://bucket/folder at 127.0.0.1:9000"),
+        ("http://127.0.0.1:9001/", "s3://bucket/folder at 127.0.0.1:9001"),
+        ("https://me:secret@Minio.example", "s3://bucket/folder at minio.example"),
+    ],
+)
+def test_a_bucket_is_that_of_its_endpoint(endpoint: str | None, name: str) -> None:
+    environ = {"AWS_ENDPOINT_URL": endpoint} if endpoint else {}
+    assert read_settings("s3://bucket/folder/", "dev", environ).source_name == name
 
 
 def test_files_are_read_where_they_lie(settings: Settings) -> None:

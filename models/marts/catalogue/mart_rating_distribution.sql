@@ -21,6 +21,7 @@ counted as (
 
 parted as (
     select
+        false as is_all,
         movie_genres.genre,
         counted.rating,
         counted.rating_count
@@ -28,6 +29,7 @@ parted as (
     inner join movie_genres on counted.movie_id = movie_genres.movie_id
     union all
     select
+        true as is_all,
         'all' as genre,
         rating,
         rating_count
@@ -36,14 +38,16 @@ parted as (
 
 totals as (
     select
+        is_all,
         genre,
         sum(rating_count) as total_count
     from parted
-    group by genre
+    group by is_all, genre
 ),
 
 half_stars as (
     select
+        totals.is_all,
         totals.genre,
         totals.total_count,
         cast(numbers.generated_number * 0.5 as decimal(2, 1)) as rating
@@ -53,6 +57,7 @@ half_stars as (
 
 completed as (
     select
+        half_stars.is_all,
         half_stars.genre,
         half_stars.rating,
         half_stars.total_count,
@@ -60,16 +65,21 @@ completed as (
     from half_stars
     left join parted
         on
-            half_stars.genre = parted.genre
+            half_stars.is_all = parted.is_all
+            and half_stars.genre = parted.genre
             and half_stars.rating = parted.rating
-    group by half_stars.genre, half_stars.rating, half_stars.total_count
+    group by
+        half_stars.is_all,
+        half_stars.genre,
+        half_stars.rating,
+        half_stars.total_count
 ),
 
 cumulated as (
     select
         *,
         sum(rating_count) over (
-            partition by genre
+            partition by is_all, genre
             order by rating
             rows between unbounded preceding and current row
         ) as cumulative_count
@@ -79,6 +89,7 @@ cumulated as (
 final as (
     select
         genre,
+        is_all,
         rating,
         cast(rating_count as bigint) as rating_count,
         {{ ratio('rating_count', 'total_count') }} as share,

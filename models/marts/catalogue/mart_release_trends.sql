@@ -7,7 +7,7 @@ ratings as (
 ),
 
 numbers as (
-    {{ dbt.generate_series(10000) }}
+    {{ dbt.generate_series(var('last_release_year')) }}
 ),
 
 summed as (
@@ -31,14 +31,13 @@ bounds as (
     from summed
 ),
 
--- Numbers begin at 1, years of four digits at 0.
 years as (
-    select cast(numbers.generated_number - 1 as integer) as release_year
+    select cast(numbers.generated_number as integer) as release_year
     from numbers
     inner join bounds
         on
-            numbers.generated_number - 1 >= bounds.first_year
-            and numbers.generated_number - 1 <= bounds.last_year
+            numbers.generated_number >= bounds.first_year
+            and numbers.generated_number <= bounds.last_year
 ),
 
 final as (

@@ -103,7 +103,8 @@ def run(
     except BuildFailed as failed:
         _show_failures(failed.report, failed.failed)
         raise
-    _show_run(settings, report)
+    with show.telling():
+        _show_run(settings, report)
     if with_report:
         _write_report_if_possible(settings)
 
@@ -174,7 +175,8 @@ def load(
             validate=validate,
             progress=lambda name, done, total: progress(f"load {name}", done, total),
         )
-    _show_load(report, validate)
+    with show.telling():
+        _show_load(report, validate)
     if validate and (report.rejected or report.refused):
         sys.exit(1)
 
@@ -200,7 +202,9 @@ def publish(target: str | None) -> None:
     from reelhouse.serving.publish import publish as publish_there
 
     settings = read_settings(None, target)
-    _show_publication(publish_there(settings), settings)
+    published = publish_there(settings)
+    with show.telling():
+        _show_publication(published, settings)
 
 
 def _show_load(report: LoadReport, is_trial: bool = False) -> None:
@@ -371,8 +375,13 @@ def _recovered(report: RunReport) -> Iterator[str]:
         )
         yield f"The warehouse is gone or damaged{where}."
         yield f"Its raw rows are {raw}, its history is {history}."
-    elif report.aside:
+    elif report.aside and not report.has_unreadable_backup:
         yield f"There was a backup of another warehouse{where}."
+    if report.has_unreadable_backup:
+        yield (
+            f"The backup could not be read, so nothing was taken from it{where}; a "
+            f"new one is in its place."
+        )
 
 
 def _newest(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import traceback
 from collections.abc import Callable
 from functools import wraps
@@ -12,7 +13,8 @@ from typing import Any
 import click
 
 from reelhouse.cli import show
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ReelhouseError, local_fault
+from reelhouse.settings import variables
 
 STOPPED = "Stopped. What was there before is untouched; run it again."
 
@@ -55,12 +57,21 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
         if project_dir:
             # Of every process that this one starts, too.
             os.environ["REELHOUSE_PROJECT_DIR"] = str(Path(project_dir).absolute())
+        stopped: list[int] = []
+
+        def stop(number: int, _: object) -> None:
+            # As Ctrl-C does, so that all is tidied up.
+            stopped.append(number)
+            raise KeyboardInterrupt
+
+        former = signal.signal(signal.SIGTERM, stop)
         try:
             return function(*args, **options)
         except ReelhouseError as error:
             raise told(error, debug) from error
         except KeyboardInterrupt as error:
-            raise told(STOPPED, debug, 130) from error
+            number = stopped[-1] if stopped else signal.SIGINT
+            raise told(STOPPED, debug, 128 + number) from error
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             why = f"{error.strerror or error}{where}: --debug shows more."
@@ -68,7 +79,12 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
         except Exception as error:
             # What DuckDB makes of Ctrl-C.
             if str(error) == "Query interrupted":
-                raise told(STOPPED, debug, 130) from error
+                number = stopped[-1] if stopped else signal.SIGINT
+                raise told(STOPPED, debug, 128 + number) from error
+            warehouse = variables().get("REELHOUSE_WAREHOUSE") or "data/warehouse"
+            kind = type(error).__name__
+            if local := local_fault(f"{kind} {error}", Path(warehouse)):
+                raise told(local, debug) from error
             missing = f"{getattr(error, 'name', None)}".partition(".")[0]
             if isinstance(error, ModuleNotFoundError) and missing in EXTRAS:
                 why = (
@@ -78,10 +94,12 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
                 raise told(why, debug) from error
             first = (str(error).strip().splitlines() or ["no message"])[0]
             why = (
-                f"Something went wrong that should not ({type(error).__name__}: "
-                f"{first}): please report it with what --debug shows."
+                f"Something went wrong that should not ({kind}: {first}): please "
+                f"report it with what --debug shows."
             )
             raise told(why, debug) from error
+        finally:
+            signal.signal(signal.SIGTERM, former)
 
     return guarded
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,6 +61,22 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
             progress.update(tasks[step], completed=done, total=max(total, 1))
 
         yield tell
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Tell of what is done, which it stays where nobody can be told."""
+    try:
+        yield
+        sys.stdout.flush()
+    except (OSError, SystemExit) as fault:  # rich ends the process of a closed pipe
+        # What is still to be written goes nowhere, and fails no more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = getattr(fault, "strerror", None) or "nobody reads it"
+        err.print(
+            f"It is done, but what there is to say could not be written ({why}).",
+            soft_wrap=True,
+        )
 
 
 def error(message: object) -> None:

@@ -18,7 +18,7 @@ class Attempt(Protocol):
     `folder` is what dbt takes for the warehouse's, `lacks_history` tells whether it is
     to be recorded from the raw rows. `former_source` is the source of files that could
     not be built upon, `aside` where they went, `recovery` what was kept of files that
-    could not be read.
+    could not be read; `has_unreadable_backup` tells of a backup that went there, too.
     """
 
     folder: Path
@@ -26,6 +26,7 @@ class Attempt(Protocol):
     former_source: str | None
     recovery: Recovery | None
     aside: Path | None
+    has_unreadable_backup: bool
 
     def open(self) -> AbstractContextManager[Warehouse]:
         """The raw tables, for a load."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -145,7 +147,10 @@ class Folder:
                 f"{path} cannot be read ({error.strerror}): check its permissions."
             ) from error
         to.unlink(missing_ok=True)
-        to.symlink_to(path)
+        try:
+            to.symlink_to(path)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, to)
         return sink
 
 
@@ -191,11 +196,24 @@ def list_folder(folder: Path) -> Listing:
 
 def _files_of(folder: Path) -> list[str]:
     """The files of a folder and of those in it, as keys."""
-    return [
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file()
-    ]
+    found = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        place = Path(root)
+        above = place
+        while above != folder:
+            above = above.parent
+            if above.samefile(place):
+                # A link that leads back to where it lies.
+                folders.clear()
+                names.clear()
+        for path in map(place.joinpath, names):
+            if path.is_file():
+                found.append(path.relative_to(folder).as_posix())
+            elif path.is_symlink() and path.suffix.lower() == ".csv":
+                raise ReelhouseError(
+                    f"{path} is a link to what is not there: mend it, or remove it."
+                )
+    return found
 
 
 def check_complete(listing: Listing, source: str) -> None:

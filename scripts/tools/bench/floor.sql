@@ -540,6 +540,7 @@ left join read_csv(
 create table serving.mart_rating_distribution as
 with parted as (
     select
+        false as is_all,
         genre,
         rating,
         sum(ratings) as ratings
@@ -548,6 +549,7 @@ with parted as (
     group by genre, rating
     union all
     select
+        true as is_all,
         'all' as genre,
         rating,
         sum(ratings) as ratings
@@ -557,20 +559,22 @@ with parted as (
 
 half_stars as (
     select
+        is_all,
         genre,
         cast(unnest(range(1, 11)) * 0.5 as decimal(2, 1)) as rating
-    from (select distinct genre from parted)
+    from (select distinct is_all, genre from parted)
 )
 
 select
     genre,
+    is_all,
     rating,
     cast(coalesce(ratings, 0) as bigint) as rating_count,
-    coalesce(ratings, 0) / sum(ratings) over (partition by genre) as share,
-    coalesce(sum(ratings) over (partition by genre order by rating), 0)
-    / sum(ratings) over (partition by genre) as cumulative_share
+    coalesce(ratings, 0) / sum(ratings) over (partition by is_all, genre) as share,
+    coalesce(sum(ratings) over (partition by is_all, genre order by rating), 0)
+    / sum(ratings) over (partition by is_all, genre) as cumulative_share
 from half_stars
-left join parted using (genre, rating);
+left join parted using (is_all, genre, rating);
 
 -- Content --------------------------------------------------------------------------
 

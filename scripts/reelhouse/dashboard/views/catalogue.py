@@ -40,7 +40,7 @@ def blocks(at: At) -> Iterator[Block]:
             where {at.filters.ratings()}
         ) as ratings
             on steps.rating = ratings.rating
-        where steps.genre = 'all'
+        where steps.is_all
         group by steps.rating
         order by steps.rating"""
     years = f"""

@@ -138,7 +138,7 @@ def blocks(at: At) -> Iterator[Block]:
             f"""
             select rating, rating_count, cumulative_share
             from serving.mart_rating_distribution
-            where {of_genre}
+            where {of_genre} and not is_all
             order by rating""",
             columns("rating", "rating_count"),
         ),

@@ -15,12 +15,18 @@ from reelhouse.engines.duckdb.connection import (
     asking,
     connect,
     is_damage,
+    log_of,
 )
 from reelhouse.engines.duckdb.load import Warehouse, open_warehouse
-from reelhouse.engines.duckdb.publish import prepare, put_in_place
+from reelhouse.engines.duckdb.publish import (
+    is_as_written,
+    prepare,
+    put_in_place,
+    show,
+)
 from reelhouse.engines.publication import Build, Publication, up_to_date
 from reelhouse.engines.warehouse import Ask, Lasting
-from reelhouse.locking import full_disk, is_of_full_disk
+from reelhouse.errors import ReelhouseError, local_fault
 from reelhouse.settings import Settings
 
 
@@ -55,6 +61,8 @@ class Attempt:
         self.recovery: backup.Recovery | None = None
         self.aside: Path | None = None
         self.backup: backup.Backup | None = None
+        self.has_unreadable_backup = backup.is_unreadable(settings.backup)
+        self.copied: tuple[int, ...] | None = None
         self.is_successor = self._copy(rebuild)
         self.lacks_history = bool(self.recovery and self.recovery.lacks_history)
 
@@ -74,7 +82,9 @@ class Attempt:
             # While it is open for reading, nobody writes.
             with closing(connect(self.settings.database, read_only=True)):
                 shutil.copyfile(self.settings.database, self.database)
+                self.copied = _seen(self.settings.database)
             return True
+        self.copied = _seen(self.settings.database)
         self.recovery = backup.recover(
             self.settings.database,
             self.settings.backup,
@@ -91,12 +101,15 @@ class Attempt:
             return warehouse.keep_raw_alone()
 
     def keep_failed(self, messages: list[str]) -> Path:
-        if any(is_of_full_disk(each) for each in messages):
-            raise full_disk(self.settings.warehouse)
+        for each in messages:
+            if told := local_fault(each, self.settings.warehouse):
+                raise told
         if any(is_damage(each) for each in messages):
             raise UnreadableWarehouse(self.settings.database)
         failed = _fresh_folder(self.settings.warehouse / "failed")
-        self.database.replace(failed / self.database.name)
+        for path in (self.database, log_of(self.database)):
+            if path.exists():
+                path.replace(failed / path.name)
         return failed
 
     def back_up(self) -> bool:
@@ -109,7 +122,7 @@ class Attempt:
             yield asking(connection)
 
     def up_to_date(self, build: Build) -> Publication | None:
-        if not self.is_successor or not self.settings.published.exists():
+        if not self.is_successor or not is_as_written(self.settings.published):
             return None
         try:
             with closing(connect(self.settings.published, read_only=True)) as shown:
@@ -128,8 +141,13 @@ class Attempt:
 
     def _keep(self, prepared: Path | None) -> None:
         if self.is_successor:
-            # Whoever has opened it for writing since would work for nothing.
+            # Whoever has opened it for writing since would work for nothing, or has.
             connect(self.settings.database, read_only=True).close()
+            if _seen(self.settings.database) != self.copied:
+                raise ReelhouseError(
+                    f"Another program has written to {self.settings.database} while "
+                    f"this run was at work on a copy: run it again."
+                )
         self.aside = _put_aside(self.settings, self.is_successor, self.backup)
         _finish(self.settings, self.database, prepared)
         if self.backup:
@@ -156,19 +174,28 @@ def _put_aside(
     files = [path for path in (settings.database, settings.published) if path.exists()]
     if is_built_upon or settings.database not in files:
         files = []
+    # It would be taken for the log of the file that comes.
+    log = log_of(settings.database)
     known = backup.read(settings.backup)
-    is_other = bool(known and new_backup and not known.is_of(new_backup))
-    if not files and not is_other:
+    is_other = backup.is_unreadable(settings.backup) or bool(
+        known and new_backup and not known.is_of(new_backup)
+    )
+    if not files and not is_other and not log.exists():
         return None
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     aside = _fresh_folder(settings.warehouse / f"aside-{stamp}")
     for path in files:
         # A second name, so that readers are never without the first.
-        os.link(path, aside / path.name)
+        _give_second_name(path, aside / path.name)
+    if log.exists():
+        log.replace(aside / log.name)
     if files and settings.report.exists():
         settings.report.rename(aside / settings.report.name)
     if is_other:
-        backup.put_aside(settings.backup, aside / settings.backup.name)
+        to = aside / settings.backup.name
+        to.mkdir()
+        for path in filter(Path.is_file, settings.backup.iterdir()):
+            _give_second_name(path, to / path.name)
     return aside
 
 
@@ -176,8 +203,27 @@ def _finish(settings: Settings, database: Path, prepared: Path | None) -> None:
     """Put the new files in place of the old ones, each by one rename."""
     put_in_place(database, settings.database)
     if prepared:
-        put_in_place(prepared, settings.published)
+        show(prepared, settings.published)
     shutil.rmtree(settings.warehouse / "failed", ignore_errors=True)
+
+
+def _seen(database: Path) -> tuple[int, ...]:
+    """What changes when a file is written, or its log."""
+    return tuple(
+        number
+        for path in (database, log_of(database))
+        if path.exists()
+        for found in [path.stat()]
+        for number in (found.st_ino, found.st_size, found.st_mtime_ns)
+    )
+
+
+def _give_second_name(path: Path, to: Path) -> None:
+    """A hard link or, where the file system has none, a copy."""
+    try:
+        os.link(path, to)
+    except OSError:
+        shutil.copyfile(path, to)
 
 
 def _fresh_folder(folder: Path) -> Path:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 
@@ -34,6 +35,8 @@ from reelhouse.errors import ReelhouseError
 
 MANIFEST = "manifest.json"
 RAW, HISTORY = "raw", "snapshots"
+# Of a part, or of one that a killed process has begun.
+PART_NAME = re.compile(rf"\.?({RAW}|{HISTORY})\..+\.(\d+|all)\.[0-9a-f]{{20}}\.parquet")
 # Types that a Parquet file would hold as doubles.
 INEXACT = ("HUGEINT", "UHUGEINT")
 
@@ -95,10 +98,19 @@ def read(folder: Path) -> Backup | None:
     """The backup in a folder; None where there is none whose manifest can be read."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        # One of an earlier version has none.
+        noted = content.pop("sha256", None)
+        if noted not in (None, _digest(content)):
+            return None
         parts = tuple(Part(**part) for part in content.pop("parts"))
         return Backup(parts=parts, **content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def is_unreadable(folder: Path) -> bool:
+    """Whether there is a backup, and what tells of its parts is not as written."""
+    return (folder / MANIFEST).exists() and read(folder) is None
 
 
 def write(database: Path, folder: Path) -> Backup:
@@ -125,24 +137,15 @@ def commit(backup: Backup, folder: Path) -> None:
     """Let a backup count, by one rename, and remove what it has no use for."""
     partial = folder / f".{MANIFEST}"
     with partial.open("w", encoding="utf-8") as file:
-        json.dump(asdict(backup), file, indent=1)
+        content = asdict(backup)
+        json.dump({"sha256": _digest(content), **content}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(folder / MANIFEST)
-    used = {MANIFEST, *(part.file for part in backup.parts)}
+    used = {part.file for part in backup.parts}
     for path in folder.iterdir():
-        if path.name not in used:
+        if path.name not in used and PART_NAME.fullmatch(path.name):
             path.unlink()
-
-
-def put_aside(folder: Path, to: Path) -> None:
-    """Give the files of a backup, which never change, a second name elsewhere."""
-    backup = read(folder)
-    if backup:
-        to.mkdir(parents=True)
-        for name in (MANIFEST, *(part.file for part in backup.parts)):
-            if (folder / name).exists():
-                os.link(folder / name, to / name)
 
 
 def recover(lost: Path, folder: Path, source: str, to: Path) -> Recovery:
@@ -295,6 +298,12 @@ def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
         # What was written by another declaration is brought in line.
         warehouse.make_tables()
     return True
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """The SHA-256 of what a manifest says."""
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _name(table: str) -> str:

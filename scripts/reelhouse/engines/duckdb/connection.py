@@ -63,6 +63,11 @@ def attached(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def log_of(path: Path) -> Path:
+    """Where DuckDB logs what is not in a file yet: it is a part of that very file."""
+    return path.with_name(path.name + ".wal")
+
+
 def asking(connection: duckdb.DuckDBPyConnection) -> Ask:
     """A function that gives the rows of an answer."""
     return lambda question: connection.execute(question).fetchall()

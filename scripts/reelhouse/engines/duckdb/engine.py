@@ -11,7 +11,7 @@ from reelhouse.engines.duckdb import reading as serving
 from reelhouse.engines.duckdb.attempt import attempt, other_source
 from reelhouse.engines.duckdb.connection import asking as ask_of
 from reelhouse.engines.duckdb.connection import connect
-from reelhouse.engines.duckdb.publish import prepare, put_in_place
+from reelhouse.engines.duckdb.publish import prepare, show
 from reelhouse.engines.duckdb.reading import check_question
 from reelhouse.engines.publication import Build, Publication
 from reelhouse.engines.warehouse import Answering, Ask
@@ -58,7 +58,7 @@ def asking(settings: Settings) -> Iterator[Ask]:
 def publish(settings: Settings, build: Build) -> Publication:
     prepared = settings.warehouse / f".{settings.published.name}"
     publication = prepare(settings.database, settings.published, prepared, build)
-    put_in_place(prepared, settings.published)
+    show(prepared, settings.published)
     return publication
 
 

@@ -4,6 +4,7 @@ rename.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from contextlib import closing
@@ -17,6 +18,7 @@ from reelhouse.engines.duckdb.connection import (
     connect,
     identifier,
     literal,
+    log_of,
     telling_damage,
 )
 from reelhouse.engines.publication import (
@@ -45,7 +47,7 @@ def prepare(database: Path, published: Path, to: Path, build: Build) -> Publicat
 
     It is a copy of the `published` one, in which what differs is replaced; or a new
     one, where there is none that can be built upon. Nobody sees it until
-    `put_in_place`.
+    `show`.
     """
     _remove(to)
     connect(database, read_only=True).close()
@@ -76,9 +78,41 @@ def put_in_place(prepared: Path, published: Path) -> None:
     prepared.replace(published)
 
 
+def show(prepared: Path, published: Path) -> None:
+    """Put a published file in place, and its SHA-256 beside it, as sha256sum has it."""
+    put_in_place(prepared, published)
+    seal(published)
+
+
+def seal(published: Path) -> None:
+    """Write down the SHA-256 of a published file."""
+    checksum = _checksum(published)
+    partial = checksum.with_name(f".{checksum.name}")
+    partial.write_text(f"{_sha256(published)}  {published.name}\n", encoding="utf-8")
+    partial.replace(checksum)
+
+
+def is_as_written(published: Path) -> bool:
+    """Whether a published file is there, and has the bytes that were shown."""
+    try:
+        noted, _, _ = _checksum(published).read_text(encoding="utf-8").partition(" ")
+        return noted == _sha256(published)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _checksum(published: Path) -> Path:
+    return published.with_suffix(".sha256")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _remove(file: Path) -> None:
     # What a killed process has left in a log would be written into the next file.
-    for path in (file, file.with_name(file.name + ".wal")):
+    for path in (file, log_of(file)):
         path.unlink(missing_ok=True)
 
 
@@ -135,6 +169,8 @@ def _write(
 
 def _staying_in(published: Path, pieces: list[Piece], built: Shapes) -> dict[str, int]:
     """What of a published file can be taken as it is; nothing of one past use."""
+    if not is_as_written(published):
+        return {}
     try:
         with closing(attached(published)) as connection:
             connection.execute("use published")
@@ -152,18 +188,13 @@ def _staying_in(published: Path, pieces: list[Piece], built: Shapes) -> dict[str
                 "serving",
                 pieces,
                 built,
-                lambda names: {name: _read(connection, name) for name in names},
+                lambda names: {
+                    name: _count(connection, f"serving.{identifier(name)}")
+                    for name in names
+                },
             )
     except (ReelhouseError, duckdb.Error):
         return {}
-
-
-def _read(connection: duckdb.DuckDBPyConnection, name: str) -> int:
-    """Read a table whole, so that damage shows; its rows."""
-    rows, _ = connection.execute(
-        f"select count(*), max(hash(whole)) from serving.{identifier(name)} as whole"
-    ).fetchall()[0]
-    return int(rows)
 
 
 def _in_serving(name: str) -> str:

@@ -63,6 +63,7 @@ class Attempt:
     former_source: str | None = None
     recovery: Recovery | None = None
     aside: Path | None = None
+    has_unreadable_backup = False
 
     def __init__(
         self,
