@@ -567,6 +567,79 @@ def test_snowflake_reads_what_brings_a_table_in_line() -> None:
         assert linter.parse_string(sql).violations == [], sql
 
 
+# Values that engines like to round, trim or guess at, for a column of any type.
+ODD_VALUES = [
+    *("4.00", "3.57", "7", "7.0", "4.5", "1e0", "5e-1", "NaN", "inf", "-0.5", "+1"),
+    *(
+        "007",
+        "0.50",
+        "10.5",
+        "1.",
+        ".5",
+        "0x1",
+        "1_0",
+        "١",
+        '"4.0"',
+        '"4,0"',
+        "0",
+        "-0",
+    ),
+    *("", " ", "\t", "\xa0", "\u2003", " 4.0", "4.0 ", "'", "\\", "x", "1104982703"),
+    *("99999999999", "9" * 19, "9" * 40, "0." + "0" * 29 + "1", "0." + "0" * 30 + "1"),
+]
+ANY_RANGE = (RANGE, "{header: rating}")
+CONTRACTS = {
+    "as it is": (),
+    "a wider decimal": WIDE,
+    "a long decimal": ((TYPE, "data_type: decimal(38,30)"), ANY_RANGE),
+    "whole decimals": ((TYPE, "data_type: decimal(9,0)"), ANY_RANGE),
+    "a double": ((TYPE, "data_type: double"), (RANGE, "{header: rating, above: 0}")),
+    "a whole number": (
+        (TYPE, "data_type: bigint"),
+        (RANGE, "{header: rating, max: 7000000000000000000}"),
+    ),
+    "a time": (
+        (TYPE, "data_type: bigint"),
+        (RANGE, "{header: rating, step: 2, is_epoch: true}"),
+    ),
+    "a text": ((TYPE, "data_type: varchar"), ANY_RANGE),
+    "a text or none": (
+        (TYPE, "data_type: varchar"),
+        (RANGE, '{header: "it\'s", may_be_empty: true}'),
+    ),
+}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("edits", CONTRACTS.values(), ids=CONTRACTS)
+def test_both_engines_judge_alike_by_any_contract(
+    delivery: Delivery,
+    account: None,  # noqa: ARG001
+    declare: Declare,
+    monkeypatch: pytest.MonkeyPatch,
+    edits: tuple[tuple[str, str], ...],
+) -> None:
+    monkeypatch.setenv("SNOWFLAKE_DATABASE", delivery.bucket.replace("-", "_"))
+    delivery.moment = MOMENT
+    declare(*edits)
+    lines = [f"{number},1,{value},1" for number, value in enumerate(ODD_VALUES, 1)]
+    lines.append("0,1,4.0,1")
+    plain = [line for line in lines if line.isascii() and '"' not in line]
+    delivery.put({"ratings/odd.csv": csv("ratings", lines)})
+    delivery.put({"ratings.csv": csv("ratings", plain)})
+    dev, prod = Desk(delivery, is_prod=False), Desk(delivery, is_prod=True)
+    here, there = dev.load(), prod.load()
+    assert here.reject_reasons == there.reject_reasons
+    assert 0 < here.rejected < len(lines) + len(plain)
+    for question in (
+        "select user_id, rating, file from raw.ratings",
+        "select file, record_number, reason, text, future_epoch from raw.rejects",
+    ):
+        assert sorted(dev.rows(question), key=repr) == sorted(
+            prod.rows(question), key=repr
+        )
+
+
 # The contract itself
 
 DECISIVE = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
@@ -14,6 +15,8 @@ from reelhouse.engines.duckdb.load import Warehouse
 from reelhouse.engines.warehouse import MAX_LINE_BYTES
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.source import Bucket
+from reelhouse.movielens.generate import generate
+from reelhouse.settings import DEFAULT_MAX_REJECTS
 
 GOOD = "7,1,4.5,1104982703"
 
@@ -270,36 +273,46 @@ MILLISECONDS = [line + "000" for line in RATINGS]
 def test_a_file_that_is_mostly_bad_stops_the_load(delivery: Delivery) -> None:
     delivery.load()
     before = delivery.rows("from raw.load_objects"), delivery.live("ratings")
-    good = [f"8,{number},4.0,1104982703" for number in range(1, 21)]
-    bad = [f"9,{number},4.0,1104982703000" for number in range(1, 10)]
+    good = [f"8,{number},4.0,1104982703" for number in range(1, 101)]
+    bad = [f"9,{number},4.0,1104982703000" for number in range(1, 50)]
     delivery.max_rejects = 0.3
     delivery.put(ratings(*good, *bad, "x,1,4.0,1"))
     with pytest.raises(ReelhouseError) as raised:
         delivery.load()
     assert str(raised.value) == (
-        "ratings.csv has 10 bad records among 30 (33.3%), 9 of them for 'timestamp: in "
-        "the future', more than the 30% that may be kept aside unasked: mend the file, "
-        "or load with --accept-rejects (or set REELHOUSE_MAX_REJECTS)."
+        "ratings.csv has 50 bad records among 150 (33.3%), 49 of them for 'timestamp: "
+        "in the future', more than the 30% that may be kept aside unasked: mend the "
+        "file, or load with --accept-rejects (or set REELHOUSE_MAX_REJECTS)."
     )
     assert (delivery.rows("from raw.load_objects"), delivery.live("ratings")) == before
     delivery.max_rejects = 0.34
-    assert delivery.load(validate=True).rejected == 10
+    assert delivery.load(validate=True).rejected == 50
     delivery.max_rejects = 0
-    assert delivery.load(accept_rejects=True).rejected == 10
+    assert delivery.load(accept_rejects=True).rejected == 50
     # Nothing is judged anew.
     assert delivery.load().load_id is None
 
 
 @pytest.mark.fault("8")
-def test_few_bad_records_of_a_file_with_a_good_one_are_let_through(
+def test_few_bad_records_are_let_through_unless_they_are_most(
     delivery: Delivery,
 ) -> None:
     delivery.max_rejects = 0.1
-    delivery.put(ratings(GOOD, *MILLISECONDS))
-    assert delivery.load().rejected == 4
-    delivery.put(ratings(*MILLISECONDS))
-    with pytest.raises(ReelhouseError, match=r"4 bad records among 4 \(100\.0%\)"):
+    delivery.put(ratings(GOOD, MILLISECONDS[0]))
+    assert delivery.load().rejected == 1
+    delivery.put(ratings(GOOD, *MILLISECONDS[:2]))
+    with pytest.raises(ReelhouseError, match=r"2 bad records among 3 \(66\.7%\)"):
         delivery.load()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("count", [1_000, 30_000])
+def test_generated_dirt_is_few(delivery: Delivery, tmp_path: Path, count: int) -> None:
+    generate(tmp_path / "dirty", count, 1, dirty=True)
+    for file in (tmp_path / "dirty").glob("*.csv"):
+        delivery.put({file.name: file.read_bytes()})
+    delivery.max_rejects = DEFAULT_MAX_REJECTS
+    assert delivery.load().rejected > 100
 
 
 def test_rejects_stay_in_the_engine(

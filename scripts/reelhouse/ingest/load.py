@@ -38,8 +38,8 @@ OnError = Literal["continue", "skip-file", "abort"]
 
 RELISTINGS = 1
 BETWEEN_LOADS = timedelta(seconds=1)
-# Fewer bad records are no sign that a file is bad as a whole, if one is good.
-FEW_REJECTS = 10
+# Fewer bad records are no sign that a file is bad as a whole, unless most of it is.
+FEW_REJECTS = 50
 
 
 @dataclass
@@ -258,7 +258,7 @@ class _Load:
     ) -> None:
         """Raise ReelhouseError where too many of an object's records are bad."""
         records = fetched.facts.records
-        is_few = rejected < FEW_REJECTS and rejected < records
+        is_few = rejected < FEW_REJECTS and 2 * rejected <= records
         if is_few or rejected <= records * self.max_rejects:
             return
         reason, count = next(iter(reasons.items()))
