@@ -300,7 +300,8 @@ def test_texts_of_the_data_do_nothing(served: Served, context: BrowserContext) -
     _search(page, "bold")
     expect(_found(page).first).to_contain_text(HOSTILE)
     assert page.locator("img[src*='example']").count() == 0
-    assert page.locator("strong, .katex").count() == 0
+    main = page.get_by_test_id("stMain")
+    assert main.locator("strong, .katex").count() == 0
 
 
 def _search(page: Page, text: str) -> None:
@@ -348,8 +349,9 @@ def test_from_the_genre_that_fell_to_the_movies_that_made_it(
     fell.get_by_role("link").first.click()
     expect(page.locator(".rh-section").first).to_have_text(genre)
     _loaded(page)
-    expect(page.get_by_text("pulled it down most")).to_be_visible()
-    page.locator(".rh-finding").get_by_role("link").first.click()
+    carried = page.locator(".rh-finding", has_text="pulled it down most")
+    expect(carried).to_be_visible()
+    carried.get_by_role("link").first.click()
     expect(page).to_have_url(re.compile(r"/movie\?of=\d+"))
     page.go_back()
     page.go_back()

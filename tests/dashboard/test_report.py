@@ -70,6 +70,9 @@ def test_the_whole_report_is_one_file(sample: Settings) -> None:
     assert {each[1:] for each in tags.addresses if each.startswith("#")} <= ids
     charts = specs(text)
     assert len(charts) > 20
+    # Of what is told apart by two channels, one legend is enough.
+    for name, chart in charts.items():
+        assert json.dumps(chart).count('"legend": {"title": null}') <= 1, name
     # Colours are the theme's.
     assert re.findall(r"#[0-9a-fA-F]{6}\b", json.dumps(charts)) == []
     drawn = set(re.findall(r'class="rh-chart" id="([^"]+)"', text))

@@ -87,7 +87,8 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
         domain = [low - span * 0.06, top + span * (0.3 if is_told else 0.06)]
         x = _across(value, data).scale(domain=domain, nice=False, zero=False)
         if is_told:
-            x.axis.title = f"{called(value)}; at the right, the number of ratings"
+            x.axis.title = f"{called(value)}; at the right, how many ratings"
+            x.axis.titleAnchor = "end"
         drawn = _mark(base, data, "point", **dot, x=x)
         if is_told:
             numbers = base.mark_text(align="right", style="note").encode(
@@ -275,9 +276,12 @@ def _folded(data: pd.DataFrame, legend: dict[str, str]) -> pd.DataFrame:
 def _kinds(legend: dict[str, str], *channels: str) -> dict[str, Any]:
     """Channels that tell the same kinds apart, with one legend."""
     kinds = {"color": alt.Color, "shape": alt.Shape, "strokeDash": alt.StrokeDash}
-    names, untitled = list(legend.values()), alt.Legend(title=None)
+    names = list(legend.values())
+    # Versions of Vega-Lite differ in which legends they take for one.
+    legends = [alt.Legend(title=None), *[None] * (len(channels) - 1)]
     return {
-        each: kinds[each]("told:N", sort=names, legend=untitled) for each in channels
+        each: kinds[each]("told:N", sort=names, legend=one)
+        for each, one in zip(channels, legends, strict=True)
     }
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import runpy
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -152,6 +152,7 @@ class Shown:
     sql: str
     draw: Draw | None = None
     says: str = ""
+    _: KW_ONLY
     empty: str = "There is nothing of this kind, or the filters leave nothing."
     to: str = ""
     rows: Callable[[Frame], Frame] | None = None

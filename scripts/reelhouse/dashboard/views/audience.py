@@ -113,7 +113,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         heat("months_since", "cohort_year", "retention", 3),
         "Of the users who began in a year, the share who rate in each of the "
         f"{COHORT_MONTHS} months after their first.",
-        "No month follows a first rating yet.",
+        empty="No month follows a first rating yet.",
     )
     yield Section("What they like", "A rating counts once in each genre of its movie.")
     yield [

@@ -122,7 +122,7 @@ def blocks(at: At) -> Iterator[Block]:
             dots("release_year", "average_rating", "rating_count"),
             "Of the movies of each year with ten ratings or more together; larger "
             "dots have more ratings.",
-            "No release year has ten ratings under these filters.",
+            empty="No release year has ten ratings under these filters.",
             rows=lambda frame: frame[frame["rating_count"] >= 10],
         ),
     ]
@@ -130,7 +130,7 @@ def blocks(at: At) -> Iterator[Block]:
         given,
         distribution,
         columns("rating", "rating_count"),
-        "No rating fits these filters.",
+        empty="No rating fits these filters.",
         rows=lambda frame: frame if frame["rating_count"].any() else frame.head(0),
     )
     yield Table(

@@ -88,7 +88,7 @@ def blocks(at: At) -> Iterator[Block]:
             relevance,
             bars("tag", "average_relevance"),
             "Tags of the tag genome, by how well they fit the movies on average.",
-            no_genome,
+            empty=no_genome,
             to="tag",
             rows=lambda frame: frame.head(20),
         ),
@@ -112,8 +112,7 @@ def blocks(at: At) -> Iterator[Block]:
         dots("movies_with_tag", "weighted_average_rating"),
         "One dot for each tag that is among the top tags of many movies: how many, "
         "and how well these are rated.",
-        "No tag is among the top tags of enough movies, or the source has no genome "
-        "scores.",
+        empty="No tag is among the top tags of enough movies, or there is no genome.",
         to="tag",
     )
     yield Table("Tags by users", used, says="Pick a row to go there.", to="tag")

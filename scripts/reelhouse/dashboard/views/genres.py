@@ -52,6 +52,7 @@ def blocks(at: At) -> Iterator[Block]:
             group by links.genre
         ) as genres
         where rating_count >= {ENOUGH} and count_before >= {ENOUGH}
+            and genre in (select genre from serving.dim_genres where is_listed)
         order by average_change, genre"""
     change, best, largest = (
         "Change of the average",
@@ -90,7 +91,7 @@ def blocks(at: At) -> Iterator[Block]:
         bars("genre", "average_change"),
         f"Average rating, {at.periods}; genres with {ENOUGH} ratings or more in both. "
         "A click leads to the genre, and to the movies that made the change.",
-        f"No genre has {ENOUGH} ratings in this period and in the one before.",
+        empty=f"No genre has {ENOUGH} ratings in this period and in the one before.",
         to="genre",
     )
     yield [
@@ -126,7 +127,7 @@ def blocks(at: At) -> Iterator[Block]:
         order by genre, rating_year""",
         heat("rating_year", "genre", "average_rating"),
         f"Years in which the genre has {ENOUGH} ratings or more.",
-        f"No genre has {ENOUGH} ratings in a year.",
+        empty=f"No genre has {ENOUGH} ratings in a year.",
         to="genre",
     )
     yield Table("Genres in both periods", changes, says=at.periods, to="genre")

@@ -77,7 +77,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         limit 15""",
         bars("reason", "rejected_lines"),
         "Records that were kept aside, by the reason.",
-        "No record was rejected.",
+        empty="No record was rejected.",
     )
     yield Table(
         "Rejects by file",

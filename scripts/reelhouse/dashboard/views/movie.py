@@ -101,7 +101,7 @@ def blocks(at: At) -> Iterator[Block]:
         bars("title", "similarity"),
         "Movies that the same users gave four stars or more; the further to the "
         "right, the larger the share of users who liked both.",
-        "Too few users liked this movie to say what else they liked.",
+        empty="Too few users liked this movie to say what else they liked.",
         to="movie",
     )
     yield [
@@ -114,7 +114,7 @@ def blocks(at: At) -> Iterator[Block]:
             order by rank
             limit 15""",
             bars("tag", "users"),
-            "No user has put a tag on this movie.",
+            empty="No user has put a tag on this movie.",
             to="tag",
         ),
         Chart(
@@ -128,7 +128,7 @@ def blocks(at: At) -> Iterator[Block]:
             limit 10""",
             bars("tag", "relevance"),
             "The ten tags of the tag genome that fit the movie best, from 0 to 1.",
-            "The tag genome does not know this movie.",
+            empty="The tag genome does not know this movie.",
             to="tag",
         ),
     ]

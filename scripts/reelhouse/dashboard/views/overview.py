@@ -102,8 +102,8 @@ def blocks(at: At) -> Iterator[Block]:
             "Average rating by month",
             months,
             lines("average_rating"),
-            "The mean of each month's ratings; point at a month for how many they are.",
-            rows=spanned,
+            "Months with ten ratings or more; point at one for how many they are.",
+            rows=lambda frame: frame[frame["rating_count"] >= 10],
         ),
     ]
     yield Section(

@@ -68,7 +68,7 @@ def blocks(at: At) -> Iterator[Block]:
             limit 20""",
             bars("title", "relevance"),
             "By the tag genome, from 0 to 1.",
-            "The tag genome does not know this tag, or the filters leave none.",
+            empty="The tag genome does not know this tag, or the filters leave none.",
             to="movie",
         ),
     ]

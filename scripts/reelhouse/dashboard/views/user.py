@@ -114,7 +114,7 @@ def blocks(at: At) -> Iterator[Block]:
         bars("title", "score"),
         "Movies that this user has not rated, liked by the same people as those that "
         "the user gave four stars or more.",
-        "Too few of the movies that this user liked have neighbours.",
+        empty="Too few of the movies that this user liked have neighbours.",
         to="movie",
     )
     yield Table(
