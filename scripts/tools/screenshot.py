@@ -21,7 +21,7 @@ PLACE = "genres"
 SIZE: ViewportSize = {"width": 1280, "height": 860}
 DRAWN = """
 () => document.querySelector('.rh-foot')
-    && document.querySelectorAll('[data-testid=stVegaLiteChart] canvas').length > 1
+    && document.querySelector('[data-testid=stVegaLiteChart] :is(canvas, svg)')
 """
 
 
@@ -30,7 +30,7 @@ def screenshot(address: str) -> bytes:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport=SIZE)
         page.goto(address)

@@ -216,7 +216,8 @@ article { border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent
 .rh-beside { display: grid; gap: 1rem 2.4rem;
     grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 section { min-width: 0; margin-top: 1rem; }
-.rh-chart { width: 100%; }
+/* The last label of an axis may reach a little further. */
+.rh-chart { width: 100%; overflow-x: clip; }
 /* Fonts reach lower than Vega counts for the last line of text. */
 .rh-chart svg { overflow: visible; }
 .rh-how { font-size: .8125rem; opacity: .85; }
