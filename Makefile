@@ -57,10 +57,10 @@ budget: ## Write tests/budget.yml, the rows that models may read, from the sampl
 	@sh scripts/install.sh run
 	@$(BIN)/python -m tools.bench.budget
 
-fuzz: ## Try the loader on thousands of files with any bytes
+fuzz: ## Try the loader on thousands of files with any bytes, and its surroundings
 	@sh scripts/install.sh test
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n0 -q \
-		tests/scripts/test_load_fuzz.py $(ARGS)
+		tests/scripts/test_load_fuzz.py tests/scripts/test_surroundings_fuzz.py $(ARGS)
 
 check: ## Run the static checks alone, cheap ones first
 	@sh scripts/install.sh test

@@ -1,6 +1,8 @@
 {% macro check_variables() %}
     {%- set whole_numbers = {
         'bayesian_prior_count': 0,
+        'first_release_year': 1000,
+        'last_release_year': 1000,
         'min_genre_ratings': 0,
         'min_link_ratings': 0,
         'min_momentum_ratings': 1,
