@@ -3,6 +3,6 @@
     {%- if earliest is none -%}
         true
     {%- else -%}
-        {{ moment }} >= cast('{{ earliest }}' as timestamp)
+        {{ moment }} >= cast('{{ earliest }}' as datetime)
     {%- endif -%}
 {% endmacro %}

@@ -227,7 +227,7 @@ class Both:
     def compare(self) -> Comparison:
         fetched = self.folder / f"prod-{self.day}.duckdb"
         fetched.unlink(missing_ok=True)
-        fetch_serving(fetched)
+        fetch_serving(fetched, "prod")
         return compare(self.dev.settings.published, fetched)
 
 

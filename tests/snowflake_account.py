@@ -27,11 +27,14 @@ MAKERS = {
     "NETWORK POLICY": "SECURITYADMIN",
 }
 ACCOUNT_KINDS = tuple(MAKERS)
-INNER_KINDS = ("SCHEMA", "DATABASE ROLE", "FILE FORMAT", "STAGE", "MASKING POLICY")
-KIND = "|".join(sorted((*ACCOUNT_KINDS, *INNER_KINDS, "TABLE"), key=len, reverse=True))
+INNER_KINDS = (
+    *("SCHEMA", "DATABASE ROLE", "STAGE", "MASKING POLICY", "FUNCTION", "STREAMLIT"),
+    *("TABLE", "VIEW"),
+)
+KIND = "|".join(sorted((*ACCOUNT_KINDS, *INNER_KINDS), key=len, reverse=True))
 
 CREATE = re.compile(
-    rf"CREATE (TRANSIENT )?(?P<kind>{KIND}) IF NOT EXISTS (?P<name>\S+)\b.*"
+    rf"CREATE (TRANSIENT )?(?P<kind>{KIND}) IF NOT EXISTS (?P<name>[\w.]+)\b.*"
 )
 ALTER = re.compile(
     rf"ALTER (?P<kind>{KIND}) (IF EXISTS )?(?P<name>\S+) (SET |MODIFY COLUMN ).*"
@@ -43,7 +46,8 @@ GRANT_ROLE = re.compile(
 )
 GRANT = re.compile(
     rf"GRANT (?P<privileges>[A-Z, ]+?) ON "
-    rf"((?P<reach>ALL|FUTURE) (?P<many>TABLES|VIEWS) IN SCHEMA (?P<schema>\S+)"
+    rf"((?P<reach>ALL|FUTURE) (?P<many>TABLES|VIEWS|STREAMLITS) "
+    rf"IN SCHEMA (?P<schema>\S+)"
     rf"|(?P<kind>{KIND}|INTEGRATION) (?P<name>\S+)|ACCOUNT) "
     rf"TO (?P<to>ROLE|DATABASE ROLE) (?P<grantee>\S+)"
 )
@@ -207,9 +211,16 @@ class Account:
         """Both schemas change names; privileges stay with what they were given on."""
         for name in (left, right):
             self.must_own("SCHEMA", name)
-        other = {left: right, right: left}
+
+        def other(name: str) -> str:
+            for one, two in ((left, right), (right, left)):
+                if name == one or name.startswith(f"{one}."):
+                    return two + name.removeprefix(one)
+            return name
+
+        self.owners = {(kind, other(n)): by for (kind, n), by in self.owners.items()}
         self.granted = {
-            role: {replace(p, name=other.get(p.name, p.name)) for p in has}
+            role: {replace(p, name=other(p.name)) for p in has}
             for role, has in self.granted.items()
         }
 
@@ -256,6 +267,5 @@ class Account:
                     f"{self.role} may not give away privileges on the account"
                 )
         for privilege in match["privileges"].split(","):
-            self.granted.setdefault(grantee, set()).add(
-                Privilege(privilege.strip(), kind, name)
-            )
+            given = Privilege(privilege.strip(), kind, name)
+            self.granted.setdefault(grantee, set()).add(given)

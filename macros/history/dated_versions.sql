@@ -6,7 +6,7 @@
         dbt_is_deleted = 'True' as is_deleted,
         case
             when dbt_valid_from = min(dbt_valid_from) over ()
-                then cast('1900-01-01' as timestamp)
+                then cast('1900-01-01' as datetime)
             else dbt_valid_from
         end as valid_from,
         cast(row_number() over (

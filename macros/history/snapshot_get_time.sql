@@ -15,6 +15,6 @@
             {%- endif %}
         {%- endset -%}
         {%- set moment = run_query(query).columns[0].values() | select | max -%}
-        cast('{{ moment.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+        cast('{{ moment.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as datetime)
     {%- endif -%}
 {%- endmacro %}

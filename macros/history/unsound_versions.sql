@@ -25,7 +25,7 @@
         or is_current != (version_number = versions)
         or (
             version_number > 1
-            and valid_from <= cast('1900-01-01' as timestamp)
+            and valid_from <= cast('1900-01-01' as datetime)
         )
         or (version_number = 1 and is_deleted)
         or version_content = next_content

@@ -4,9 +4,9 @@
     {%- set query -%}
         select lower(column_name) as column_name
         from information_schema.columns
-        where lower(table_catalog) = lower('{{ ledger.database }}')
-            and lower(table_schema) = lower('{{ ledger.schema }}')
-            and lower(table_name) = lower('{{ ledger.identifier }}')
+        where table_catalog in {{ either_case([ledger.database]) }}
+            and table_schema in {{ either_case([ledger.schema]) }}
+            and table_name in {{ either_case([ledger.identifier]) }}
         order by ordinal_position
     {%- endset -%}
     {%- set found = run_query(query).columns[0].values() | list -%}

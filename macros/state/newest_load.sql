@@ -4,9 +4,9 @@
     {%- set tables -%}
         select count(*) as tables
         from information_schema.tables
-        where lower(table_catalog) = lower('{{ loads.database }}')
-            and lower(table_schema) = lower('{{ loads.schema }}')
-            and lower(table_name) = lower('{{ loads.identifier }}')
+        where table_catalog in {{ either_case([loads.database]) }}
+            and table_schema in {{ either_case([loads.schema]) }}
+            and table_name in {{ either_case([loads.identifier]) }}
     {%- endset -%}
     {%- if run_query(tables).columns[0].values()[0] == 0 -%}
         {{- return(none) -}}

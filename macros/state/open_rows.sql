@@ -32,7 +32,7 @@
                 (select coalesce(max(sequence), 0) + 1 from {{ ledger }}),
                 {% if load -%}
                     {{ load.load_id }},
-                    cast('{{ load.loaded_at }}' as timestamp)
+                    cast('{{ load.loaded_at }}' as datetime)
                 {%- else -%}
                     null, null
                 {%- endif %}

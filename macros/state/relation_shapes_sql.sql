@@ -15,7 +15,7 @@
             and found.table_schema = declared.table_schema
             and found.table_name = declared.table_name
     where
-        lower(found.table_catalog) = lower('{{ target.database }}')
-        and lower(found.table_schema) in ('{{ schemas | join("', '") }}')
+        found.table_catalog in {{ either_case([target.database]) }}
+        and found.table_schema in {{ either_case(schemas) }}
     group by 1
 {% endmacro %}

@@ -131,6 +131,7 @@ def run(
             state = report.state = compare(tree, ask)
         selected = _selected(state, everything or rebuild)
         if selected != []:
+            attempt.prepare()
             report.built = build(
                 settings,
                 attempt.folder,

@@ -23,23 +23,8 @@ drop schema if exists {{ database }}.public;
 create schema if not exists {{ database }}.{{ schema }} with managed access;
 {% endfor %}
 
--- Every column as the text that the file holds; SQL decides later what is good.
--- A record is a line, so an open quote cannot swallow the lines after it.
-create file format if not exists {{ database }}.raw.csv_as_text
-    type = csv
-    field_delimiter = ','
-    skip_header = 1
-    trim_space = false
-    field_optionally_enclosed_by = '"'
-    escape_unenclosed_field = none
-    null_if = ()
-    empty_field_as_null = false
-    error_on_column_count_mismatch = false
-    multi_line = false;
-
 -- The loader puts checked files here where Snowflake reads no bucket itself.
-create stage if not exists {{ database }}.raw.landing
-    file_format = (format_name = '{{ database }}.raw.csv_as_text');
+create stage if not exists {{ database }}.raw.landing;
 
 create database role if not exists {{ database }}.serving_read;
 

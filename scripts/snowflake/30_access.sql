@@ -31,8 +31,6 @@ grant insert, update, delete, truncate
 grant insert, update, delete, truncate
     on future tables in schema {{ database }}.raw
     to database role {{ database }}.raw_write;
-grant usage on file format {{ database }}.raw.csv_as_text
-    to database role {{ database }}.raw_write;
 grant read, write on stage {{ database }}.raw.landing
     to database role {{ database }}.raw_write;
 

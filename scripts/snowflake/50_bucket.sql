@@ -14,13 +14,13 @@ alter storage integration {{ prefix }}_BUCKET set
     enabled = true
     storage_allowed_locations = ('{{ bucket }}');
 grant usage on integration {{ prefix }}_BUCKET to role {{ owner }};
+grant usage on integration {{ prefix }}_BUCKET to role {{ prefix }}_LOADER;
 
 use role {{ owner }};
 
 create stage if not exists {{ database }}.raw.bucket
     url = '{{ bucket }}'
-    storage_integration = {{ prefix }}_BUCKET
-    file_format = (format_name = '{{ database }}.raw.csv_as_text');
+    storage_integration = {{ prefix }}_BUCKET;
 alter stage {{ database }}.raw.bucket set
     url = '{{ bucket }}'
     storage_integration = {{ prefix }}_BUCKET;

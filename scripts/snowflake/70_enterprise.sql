@@ -12,15 +12,18 @@ create schema if not exists {{ database }}.policies with managed access;
 -- counts hold. What it is made with is drawn here once and never leaves.
 create table if not exists {{ database }}.policies.salt as
 select uuid_string() as salt;
+-- A policy may not select a value itself, yet may call what remembers one.
+create function if not exists {{ database }}.policies.remembered_salt()
+returns varchar
+memoizable
+as 'select salt from {{ database }}.policies.salt';
 create masking policy if not exists {{ database }}.policies.user_id
     as (user_id number) returns number ->
     case
         when is_role_in_session('{{ prefix }}_TRANSFORMER') then user_id
         else to_number(
             left(
-                sha2(
-                    user_id || (select salt from {{ database }}.policies.salt)
-                ),
+                sha2(user_id || {{ database }}.policies.remembered_salt()),
                 15
             ),
             'XXXXXXXXXXXXXXX'

@@ -13,10 +13,12 @@ drop integration if exists {{ prefix }}_BUCKET;
 drop user if exists {{ prefix }}_{{ role }};
 {% endfor %}
 drop network policy if exists {{ prefix }}_NETWORK;
-{% for warehouse in ("LOADING", "TRANSFORMING", "REPORTING", "CI") %}
+{% for warehouse in ("LOADING", "TRANSFORMING", "REPORTING", "APP", "CI") %}
 drop warehouse if exists {{ prefix }}_{{ warehouse }};
 {% endfor %}
 {% for role in roles %}
 drop role if exists {{ prefix }}_{{ role }};
 {% endfor %}
+drop role if exists {{ prefix }}_VIEWER;
 drop resource monitor if exists {{ prefix }}_MONITOR;
+drop resource monitor if exists {{ prefix }}_READING_MONITOR;

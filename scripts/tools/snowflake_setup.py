@@ -49,7 +49,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "bucket": ("50_bucket.sql", "BUCKET", "BUCKET_ROLE"),
     "bucket-policy": ("51_bucket_policy.json", "BUCKET", "BUCKET_ROLE"),
     "trust-policy": ("52_trust_policy.json", "SNOWFLAKE_ARN", "EXTERNAL_ID"),
-    "network": ("60_network.sql", "ADDRESSES"),
+    "dashboard": ("60_dashboard.sql",),
+    "network": ("65_network.sql", "ADDRESSES"),
     "enterprise": ("70_enterprise.sql",),
     "pull-request": ("20_database.sql",),
     "drop-pull-request": ("80_drop_pull_request.sql",),
@@ -96,12 +97,14 @@ SUBJECT = _form(
     "the subject of the job's tokens, such as "
     "repo:<owner>/<name>:environment:<environment>",
 )
+CREDITS = _form(r"[1-9]\d{0,5}", "a whole number of credits a month, at least 1")
 # How each value is read, so that it is safe inside SQL, and what it must be.
 FORMS = {
     "DATABASE": NAME,
     "PREFIX": NAME,
     "OWNER": NAME,
-    "CREDITS": _form(r"[1-9]\d{0,5}", "a whole number of credits a month, at least 1"),
+    "CREDITS": CREDITS,
+    "READING_CREDITS": CREDITS,
     **{f"{job}_KEY": KEY for job in JOBS},
     **{f"{job}_SUBJECT": SUBJECT for job in JOBS},
     "ISSUER": _form(r"https://[\w.:/-]+", "an https address"),
@@ -129,6 +132,7 @@ DEFAULTS = {
     "DATABASE": "MOVIELENS",
     "PREFIX": "REELHOUSE",
     "CREDITS": "10",
+    "READING_CREDITS": "5",
     "ISSUER": "https://token.actions.githubusercontent.com",
     "AUDIENCE": "snowflakecomputing.com",
 }
@@ -264,7 +268,7 @@ def connect() -> SnowflakeConnection:
         )
     settings.check_login(environ)
     with settings.environment(login):
-        connection: SnowflakeConnection = snowflake.connect(in_database=False)
+        connection: SnowflakeConnection = snowflake.connect("prod", None)
     return connection
 
 

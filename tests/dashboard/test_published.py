@@ -22,6 +22,7 @@ from reelhouse.dashboard.published import (
     Preview,
     Published,
     Serving,
+    Watch,
     to_frame,
 )
 from reelhouse.errors import ReelhouseError
@@ -45,6 +46,7 @@ class Watched:
     asked: list[str]
     look_seconds: float = 0
     watch_seconds: float = 1
+    longest_watch_seconds: float = 1
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
@@ -139,7 +141,7 @@ def test_an_account_that_publishes_meanwhile_is_read_again() -> None:
 
     class Changing:
         look_seconds = 0.0
-        watch_seconds = 1.0
+        watch_seconds = longest_watch_seconds = 1.0
 
         @contextmanager
         def opened(self) -> Iterator[Ask]:
@@ -165,7 +167,7 @@ def test_an_account_that_publishes_meanwhile_is_read_again() -> None:
 def test_an_account_that_publishes_for_ever_is_told_of() -> None:
     class Restless:
         look_seconds = 0.0
-        watch_seconds = 1.0
+        watch_seconds = longest_watch_seconds = 1.0
         count = 0
 
         @contextmanager
@@ -293,3 +295,20 @@ def test_what_is_out_of_date_is_told_with_its_reason(sample: Settings) -> None:
     assert Published(sample).stale() == {}
     unbuilt_yet = replace(sample, warehouse=Path("no such folder"))
     assert Published(unbuilt_yet).stale() is None
+
+
+def test_an_untouched_page_looks_ever_less_often() -> None:
+    account = Published(unbuilt("prod"))
+    now = [0.0]
+    watch = Watch(account, lambda: now[0])
+    looks = []
+    for minute in range(0, 24 * 60, 5):
+        now[0] = minute * 60.0
+        if watch.is_due():
+            looks.append(minute)
+    assert looks[:3] == [5, 10, 20]
+    # Down to once an hour, for a page that is open all day.
+    assert len(looks) < 40
+    assert {60, 55} >= {b - a for a, b in zip(looks[-6:-1], looks[-5:], strict=True)}
+    here = Published(unbuilt())
+    assert here.watch_seconds == here.longest_watch_seconds

@@ -87,7 +87,7 @@ wrong as (
 misplaced as (
     select
         movie_id,
-        max(neighbour_movie_id) as neighbour_movie_id
+        max(neighbour_movie_id) as last_neighbour_movie_id
     from neighbours
     group by movie_id
     having

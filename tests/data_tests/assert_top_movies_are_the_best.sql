@@ -84,7 +84,7 @@ missing_places as (
         genre,
         basis,
         min(movie_id) as movie_id,
-        max(rank) as rank
+        max(rank) as last_rank
     from top_movies
     group by genre, basis
     having count(*) != max(rank) or max(rank) > 10

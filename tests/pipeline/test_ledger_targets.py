@@ -81,7 +81,7 @@ def test_both_targets_do_the_same_work(story: Story, tmp_path: Path) -> None:
     # A ledger that another version left behind, and a build that fails upon it.
     other = "alter table state.nodes add column more integer"
     cut(story, other)
-    with open_account() as account:
+    with open_account("prod") as account:
         account.ask(other)
     story.tree.write(failing, "select * from {{ ref('fct_ratings') }}\n")
     for desk in (both.dev, both.prod):

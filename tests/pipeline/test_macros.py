@@ -256,7 +256,7 @@ def ask_snowflake(queries: list[str]) -> list[list[tuple[Any, ...]]]:
     with (
         serve_emulator() as emulator,
         environment(account_variables(emulator)),
-        open_account() as account,
+        open_account("prod") as account,
     ):
         return [account.ask(query) for query in queries]
 

@@ -99,13 +99,13 @@ def files(*folders: Path) -> dict[str, str]:
 
 def tables() -> dict[str, str]:
     """All that the account holds, what it was told included."""
-    with open_account() as account:
+    with open_account("prod") as account:
         names = account.ask(
             "select table_schema || '.' || table_name from information_schema.tables "
             "union select table_schema || '.' || table_name "
             "from information_schema.views"
         )
-        names.append(("emulator.grants",))
+        names.append(("emulator.statements",))
         return {name: str(account.ask(f"select * from {name}")) for (name,) in names}
 
 

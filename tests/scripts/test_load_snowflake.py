@@ -123,7 +123,7 @@ def load_prod(delivery: Delivery, stage: str | None) -> LoadReport:
 
 
 def make_stage(delivery: Delivery) -> None:
-    with open_account() as account:
+    with open_account("prod") as account:
         account.ask("create schema if not exists raw")
         account.ask(f"create stage raw.bucket url = '{delivery.url}/'")
 
@@ -131,7 +131,7 @@ def make_stage(delivery: Delivery) -> None:
 def differences(delivery: Delivery) -> dict[str, Any]:
     """Raw tables that differ, but for moments and keys of loads: both sides' rows."""
     found = {}
-    with open_account() as account:
+    with open_account("prod") as account:
         for table in TABLES:
             names = ", ".join(c.name for c in table.columns if c.name not in OWN)
             question = f"select {names} from raw.{table.name}"
@@ -145,7 +145,7 @@ def differences(delivery: Delivery) -> dict[str, Any]:
 @contextmanager
 def told(pattern: str, number: int, state: str, message: str) -> Iterator[None]:
     """Let the emulator answer what matches with an error, while the block runs."""
-    with open_account() as account:
+    with open_account("prod") as account:
         row = (pattern, number, state, message)
         values = ", ".join(map(literal, row))
         account.ask(f"insert into emulator.faults values ({values}, null)")
@@ -227,7 +227,7 @@ def test_many_rejects_stay_in_the_account(
     with open_warehouse(settings) as warehouse:
         source = Bucket(delivery.s3, delivery.url)
         assert load(settings, source, warehouse, validate=True).rejected == 12_003
-    with open_account() as account:
+    with open_account("prod") as account:
         for table in TABLES:
             assert account.ask(f"select * from raw.{table.name}") == [], table.name
     said.clear()
@@ -259,20 +259,58 @@ def test_an_object_replaced_after_its_check_is_not_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_stage(delivery)
-    stage = Warehouse._stage
+    staged = Warehouse._staged
     users = count(100)
 
-    def replaced(self: Warehouse, csv_file: Any) -> tuple[str, str, bool]:
+    def replaced(self: Warehouse, csv_file: Any) -> Any:
         # As many records as before, so that only its entity tag can tell.
         changed = [*RATINGS[:-1], f"{next(users)},1,1.0,1000000000"]
         delivery.put({"ratings.csv": csv("ratings", changed)})
-        return stage(self, csv_file)
+        return staged(self, csv_file)
 
-    monkeypatch.setattr(Warehouse, "_stage", replaced)
+    monkeypatch.setattr(Warehouse, "_staged", replaced)
     with pytest.raises(ObjectChanged, match=r"ratings\.csv was replaced"):
         load_prod(delivery, "raw.bucket")
-    with open_account() as account:
+    with open_account("prod") as account:
         assert account.ask("select * from raw.ratings") == []
+
+
+@pytest.mark.fault("23")
+def test_a_failed_copy_leaves_no_file_on_the_stage(
+    delivery: Delivery,
+    database: str,  # noqa: ARG001
+) -> None:
+    with open_account("prod") as account:
+        account.run(
+            "insert into emulator.faults values (?, 100078, '22000', 'Cut off.', 1)",
+            r"copy into raw\.landing_ratings .*",
+        )
+    with pytest.raises(ReelhouseError, match=r"Cut off\."):
+        load_prod(delivery, None)
+    with open_account("prod") as account:
+        assert account.ask("list @raw.landing") == []
+    load_prod(delivery, None)
+
+
+def test_a_large_file_is_put_as_it_is(
+    delivery: Delivery,
+    database: str,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_account("prod") as account:
+        account.run("delete from emulator.statements")
+        monkeypatch.setattr("reelhouse.engines.snowflake.load.PARALLEL_BYTES", 0)
+        load_prod(delivery, None)
+        sent = [
+            text
+            for (text,) in account.ask("select text from emulator.statements")
+            if text.startswith(("put ", "copy "))
+        ]
+        assert account.ask("select count(*) from raw.ratings") == [(len(RATINGS),)]
+    assert [text.split()[0] for text in sent] == ["put", "copy"] * 2
+    assert all("auto_compress = false" in text for text in sent[::2])
+    assert all("compression = none" in text for text in sent[1::2])
+    assert all("multi_line = false" in text for text in sent[1::2])
 
 
 # A statement that fails, with the error that Snowflake has for it.
@@ -341,7 +379,7 @@ def test_a_login_that_is_refused_is_told(
     with (
         told("login emulator", number, "08004", message),
         pytest.raises(ReelhouseError) as raised,
-        open_account(),
+        open_account("prod"),
     ):
         pass
     assert re.fullmatch(
@@ -349,5 +387,5 @@ def test_a_login_that_is_refused_is_told(
         rf"{re.escape(message)}\): check the variables SNOWFLAKE_…\.",
         str(raised.value),
     )
-    with open_account() as account:
+    with open_account("prod") as account:
         assert account.ask("select 1") == [(1,)]

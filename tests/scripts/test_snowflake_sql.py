@@ -19,6 +19,7 @@ from sqlglot import exp
 from tests.delivery import unbuilt
 from tests.project import PROJECT
 from tests.scripts.test_snowflake_setup import SQL_PARTS, setup_for
+from tests.snowflake_rules import shadowed
 
 from reelhouse.engines.snowflake.connection import connector
 from reelhouse.transform.build import parsed
@@ -96,8 +97,8 @@ FORMS = {
     r"\bnatural\s+full\b": "there is no natural full join",
 }
 TYPES = {
-    *("BIGINT", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "INT", "TIMESTAMP"),
-    *("TEXT", "TIMESTAMPNTZ", "VARCHAR"),
+    *("BIGINT", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "INT"),
+    *("DATETIME", "TEXT", "TIMESTAMPNTZ", "VARCHAR"),
 }
 # Snowflake's reserved words: none can be a name without quotes.
 RESERVED_WORDS = """
@@ -134,6 +135,7 @@ def faults(sql: str) -> list[str]:
     except sqlglot.errors.SqlglotError as error:
         return [*found, str(error).splitlines()[0]]
     for tree in filter(None, trees):
+        found += shadowed(tree, {})
         for kind in tree.find_all(exp.DataType):
             if kind.this.name not in TYPES:
                 found.append(f"{kind.this.name} is not known to be a type there")
@@ -328,6 +330,9 @@ PLANTED = [
     "with rows as (select a from b) select a from rows",
     "select a as sample from b",
     "select order from b",
+    "select max(a) as a from b order by a desc",
+    "with c as (select a from b) select 1 as a from c having a > 0",
+    "select lower(a) as a from b qualify row_number() over (partition by a) = 1",
 ]
 
 

@@ -40,6 +40,7 @@ from reelhouse.dashboard.published import (
     Published,
     Reading,
     Serving,
+    Watch,
     serving_of,
 )
 from reelhouse.dashboard.theme import DARK, ICON, LIGHT, STYLE
@@ -358,14 +359,19 @@ class App:
     def _watch(self) -> None:
         """Show a new version by itself, and a page as soon as its file is saved."""
         version, changed = self.version, newest_change()
+        watch = Watch(self.place)
 
         @st.fragment(run_every=self.place.watch_seconds)
         def look() -> None:
+            if newest_change() != changed:
+                st.rerun()
+            if not watch.is_due():
+                return
             try:
                 newest = self.serving.version()
             except ReelhouseError:
                 return
-            if newest != version or newest_change() != changed:
+            if newest != version:
                 st.rerun()
 
         look()

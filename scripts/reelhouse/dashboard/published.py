@@ -51,8 +51,9 @@ KEPT_ANSWERS = 500
 class Place(Hashable, Protocol):
     """Where the published tables are.
 
-    `look_seconds` is how long the version that was seen last is taken for the newest,
-    `watch_seconds` how often an open page looks for a new one.
+    `look_seconds` is how long the version that was seen last is taken for the newest.
+    An open page looks for a new one after `watch_seconds`, and ever less often while
+    nobody touches it, down to every `longest_watch_seconds`.
     """
 
     @property
@@ -60,6 +61,9 @@ class Place(Hashable, Protocol):
 
     @property
     def watch_seconds(self) -> float: ...
+
+    @property
+    def longest_watch_seconds(self) -> float: ...
 
     def opened(self) -> AbstractContextManager[Ask]:
         """A way to ask, for a moment; ReelhouseError where nothing is published."""
@@ -81,6 +85,10 @@ class Published:
     @property
     def watch_seconds(self) -> float:
         return 300 if self.settings.is_snowflake else 3
+
+    @property
+    def longest_watch_seconds(self) -> float:
+        return 3_600 if self.settings.is_snowflake else 3
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
@@ -144,6 +152,7 @@ class InSnowflake:
     name: str = "snowflake"
     look_seconds: float = 30
     watch_seconds: float = 300
+    longest_watch_seconds: float = 3_600
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
@@ -252,6 +261,33 @@ class Serving:
     ) -> Reading:
         frames = {name: answers[sql] for name, sql in questions.items()}
         return Reading(*seen, frames)
+
+
+@dataclass
+class Watch:
+    """When an open page is to look for a new version, if nobody touches it.
+
+    It waits for half the time that it has stood untouched, within a place's limits.
+    """
+
+    place: Place
+    now: Callable[[], float] = time.monotonic
+    opened_at: float = field(init=False)
+    looked_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.opened_at = self.looked_at = self.now()
+
+    def is_due(self) -> bool:
+        """Whether it is time to look; then it is looked now."""
+        now = self.now()
+        least, longest = self.place.watch_seconds, self.place.longest_watch_seconds
+        # What wakes it comes a little early now and then.
+        wait = min(max((now - self.opened_at) / 2, least), longest)
+        if now - self.looked_at < 0.9 * wait:
+            return False
+        self.looked_at = now
+        return True
 
 
 def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:

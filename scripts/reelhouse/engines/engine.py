@@ -31,6 +31,9 @@ class Attempt(Protocol):
     def open(self) -> AbstractContextManager[Warehouse]:
         """The raw tables, for a load."""
 
+    def prepare(self) -> None:
+        """Make ready to undo what is about to be built."""
+
     def drop_history(self) -> list[int]:
         """Drop what a rebuild records again; the loads that raw knows."""
 

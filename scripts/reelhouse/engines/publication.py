@@ -15,7 +15,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from reelhouse.engines.view_sql import Dialect, View, published_view
-from reelhouse.engines.warehouse import Ask
+from reelhouse.engines.warehouse import Ask, either_case
 
 # Columns of `published_tables`, which tell a later publish what is there.
 LAYOUT = ("name", "kind", "row_count", "ignored_columns", "key_columns", "version")
@@ -109,14 +109,14 @@ def shapes(ask: Ask, schema: str) -> Shapes:
         name
         for (name,) in ask(
             "select lower(table_name) from information_schema.tables "
-            f"where lower(table_schema) = '{schema}' and table_type = 'BASE TABLE'"
+            f"where table_schema in {either_case(schema)} and table_type = 'BASE TABLE'"
         )
     }
     columns: dict[str, list[tuple[Any, ...]]] = {}
     for name, *column in ask(
         "select lower(table_name), lower(column_name), data_type, numeric_precision, "
         "numeric_scale from information_schema.columns "
-        f"where lower(table_schema) = '{schema}' "
+        f"where table_schema in {either_case(schema)} "
         "order by table_name, ordinal_position"
     ):
         columns.setdefault(name, []).append(tuple(column))
@@ -196,7 +196,7 @@ def descriptions(
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     return {
         "publication": f"select cast({literal(publication.version)} as varchar) "
-        f"as version, cast({literal(now)} as timestamp) as published_at, "
+        f"as version, cast({literal(now)} as datetime) as published_at, "
         f"cast({build.load_id} as bigint) as load_id, "
         f"cast({build.tests} as bigint) as tests, "
         f"cast({build.models} as bigint) as models",

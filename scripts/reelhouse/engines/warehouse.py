@@ -42,10 +42,18 @@ OF_OBJECTS = "file, entity, etag, sha256, size_bytes, records, rows_rejected, lo
 # How many columns there are of two that tell of loads, beside the raw tables.
 OF_LOADS = (
     "select count(*) from information_schema.columns "
-    "where lower(table_catalog) = lower(current_database()) "
-    "and lower(table_schema) = 'state' and lower(table_name) = 'nodes' "
+    "where table_catalog = current_database() "
+    "and table_schema in ('state', 'STATE') and table_name in ('nodes', 'NODES') "
     "and lower(column_name) in ('load_id', 'loaded_at')"
 )
+
+
+def either_case(name: str) -> str:
+    """A name as one engine or the other stores it, for `in`.
+
+    Snowflake finds what is asked for by a function of a name by looking at all.
+    """
+    return f"('{name.lower()}', '{name.upper()}')"
 
 
 class CannotAnswer(ReelhouseError):
@@ -143,9 +151,20 @@ class Warehouse(ABC):
         Raises ReelhouseError where a value that is kept would not stay the same.
         """
 
+    def known_objects(self) -> dict[str, ObjectState] | None:
+        """What `objects` tells, ahead of the transaction.
+
+        None where that cannot be told, or makes no difference.
+        """
+        return None
+
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[None]:
-        """Commit at the end, or roll all of it back."""
+    def transaction(self, touched: Mapping[str, bool]) -> AbstractContextManager[None]:
+        """Commit at the end, or roll all of it back.
+
+        `touched` names the entities of which an object may be taken or removed, and
+        whether one of them may be compared with its live rows.
+        """
 
     @abstractmethod
     def read(self, entity: Entity, csv_file: CsvFile) -> str:
@@ -188,21 +207,25 @@ class Warehouse(ABC):
         ((count,),) = self._rows(sql, *values)
         return int(count or 0)
 
-    def has_loads(self) -> bool:
-        """Whether there is a ledger with a load in it."""
+    def _has_ledger(self) -> bool:
+        """Whether there is a table of loads."""
         is_there = self._count(
             "select count(*) from information_schema.tables "
-            "where lower(table_catalog) = lower(current_database()) "
-            "and lower(table_schema) = 'raw' and lower(table_name) = 'loads'"
+            "where table_catalog = current_database() "
+            "and table_schema in ('raw', 'RAW') and table_name in ('loads', 'LOADS')"
         )
-        return bool(is_there and self._count("select count(*) from raw.loads"))
+        return bool(is_there)
+
+    def has_loads(self) -> bool:
+        """Whether there is a ledger with a load in it."""
+        return self.source() is not None
 
     def source(self) -> str | None:
         """The source that the warehouse belongs to; None before the first load."""
-        if not self.has_loads():
+        if not self._has_ledger():
             return None
         rows = self._rows("select source from raw.loads order by load_id limit 1")
-        return str(rows[0][0])
+        return str(rows[0][0]) if rows else None
 
     def newest_load(self) -> tuple[int, datetime | None]:
         """The greatest number and moment of a load, 0 and None before the first.
@@ -237,12 +260,20 @@ class Warehouse(ABC):
         )
         return {row[0]: ObjectState(*row[1:]) for row in rows}
 
-    def live_rows(self, entity: Entity, file: str | None = None) -> int:
-        """Live rows of an entity, or of one of its objects."""
+    def live_rows(self) -> dict[str, int]:
+        """Live rows of each entity."""
+        counts = " union all ".join(
+            f"select '{name}', count(*) from raw.{name} where removed_load_id is null"
+            for name in entities()
+        )
+        return dict(self._rows(counts))
+
+    def live_rows_of(self, entity: Entity, file: str) -> int:
+        """Live rows of one object."""
         return self._count(
-            f"select count(*) from raw.{entity.name} where removed_load_id is null"
-            f"{'' if file is None else ' and file = ?'}",
-            *([] if file is None else [file]),
+            f"select count(*) from raw.{entity.name} "
+            f"where removed_load_id is null and file = ?",
+            file,
         )
 
     def insert_new(
@@ -406,18 +437,22 @@ class Warehouse(ABC):
         """Write down a load."""
         self._change(
             "insert into raw.loads (load_id, load_key, source, loaded_at) "
-            "select ?, ?, ?, cast(? as timestamp)",
+            "select ?, ?, ?, cast(? as datetime)",
             *(load_id, load_key, source, loaded_at.isoformat(sep=" ")),
         )
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:
         """Write down when the source was last listed, and how many objects it had."""
-        self._change("delete from raw.listings")
-        self._change(
-            "insert into raw.listings (listed_at, objects) "
-            "select cast(? as timestamp), ?",
-            *(listed_at.isoformat(sep=" "), objects),
-        )
+        values = (listed_at.isoformat(sep=" "), objects)
+        if not self._change(
+            "update raw.listings set listed_at = cast(? as datetime), objects = ?",
+            *values,
+        ):
+            self._change(
+                "insert into raw.listings (listed_at, objects) "
+                "select cast(? as datetime), ?",
+                *values,
+            )
 
     def note(self, file: str, etag: str, contract: str | None) -> None:
         """Remember that an object was looked at and is as it was."""

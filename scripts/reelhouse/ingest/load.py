@@ -12,7 +12,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Literal
 
-from reelhouse.contract import Entity, Listing, entities, sort_out
+from reelhouse.contract import Entity, entities, sort_out
 from reelhouse.engines.warehouse import (
     CsvFile,
     LedgerEntry,
@@ -150,12 +150,18 @@ class _Load:
             for name, keys in listing.by_entity.items()
             if not keys
         ]
+        owners = {
+            key: entities()[name]
+            for name, keys in listing.by_entity.items()
+            for key in keys
+        }
         # First of all, since an account's tables change before the transaction begins.
         self._check_source()
+        touched = self._touched(listed, owners)
         try:
-            with self.warehouse.transaction():
+            with self.warehouse.transaction(touched):
                 self.warehouse.make_tables()
-                self._execute(listed, listing, scratch)
+                self._execute(listed, owners, scratch, bool(touched))
                 if not accept_shrink:
                     self._check_shrink()
                 if validate:
@@ -169,17 +175,38 @@ class _Load:
             raise
         return self.report
 
+    def _touched(
+        self, listed: dict[str, S3Object], owners: dict[str, Entity]
+    ) -> dict[str, bool]:
+        """Entities of which an object may be new, changed or gone.
+
+        With each, whether one of them may be compared with its live rows.
+        """
+        known = self.warehouse.known_objects()
+        if known is None:
+            return dict.fromkeys(entities(), True)
+        touched: dict[str, bool] = {}
+        for file, state in known.items():
+            if file not in owners or owners[file].name != state.entity:
+                touched.setdefault(state.entity, False)
+        for key, entity in owners.items():
+            found = known.get(key)
+            is_same = bool(found and found.etag == listed[key].etag)
+            if not found or not self._is_settled(entity, found, listed[key], is_same):
+                is_compared = bool(found and found.sha256)
+                touched[entity.name] = touched.get(entity.name, False) or is_compared
+        return touched
+
     def _execute(
-        self, listed: dict[str, S3Object], listing: Listing, scratch: Path
+        self,
+        listed: dict[str, S3Object],
+        owners: dict[str, Entity],
+        scratch: Path,
+        is_touched: bool,
     ) -> None:
         newest, moment = self.warehouse.newest_load()
         self.load_id = newest + 1
-        self.before = self._live_rows()
-        owners = {
-            key: entities()[name]
-            for name, keys in listing.by_entity.items()
-            for key in keys
-        }
+        self.before = self.warehouse.live_rows()
         known = self.warehouse.objects()
         for file in sorted(known, key=str.encode):
             if file not in owners or owners[file].name != known[file].entity:
@@ -188,8 +215,11 @@ class _Load:
             self._visit(entity, listed[key], known.get(key), scratch)
         if self.warehouse.reads_bucket or self.source.is_in_place:
             self._check_unchanged()
-        self.report.live_rows = self._live_rows()
-        states = self.warehouse.objects()
+        states = known
+        self.report.live_rows = self.before
+        if is_touched:
+            self.report.live_rows = self.warehouse.live_rows()
+            states = self.warehouse.objects()
         self.report.warnings += _copies(states)
         for entity in entities().values():
             if entity.is_required and not any(
@@ -227,9 +257,6 @@ class _Load:
                 f"The warehouse belongs to {source}, not to "
                 f"{self.settings.source_name}: {self.warehouse.elsewhere}."
             )
-
-    def _live_rows(self) -> dict[str, int]:
-        return {e.name: self.warehouse.live_rows(e) for e in entities().values()}
 
     def _check_shrink(self) -> None:
         """Raise ReelhouseError where too many of an entity's rows are gone.
@@ -305,12 +332,14 @@ class _Load:
     ) -> None:
         is_listed = bool(state and listed.etag == state.etag)
         if state and self._is_settled(entity, state, listed, is_listed):
+            self._settle(listed.key, bool(state.refused_sha256))
             return
         path = scratch / "object.csv"
         self.fetched[listed.key] = listed.etag
         facts = self._fetch(entity, listed, path)
         seen = state and facts.sha256 == (state.refused_sha256 or state.sha256)
         if state and self._is_settled(entity, state, listed, bool(seen)):
+            self._settle(listed.key, bool(state.refused_sha256))
             self.warehouse.note(listed.key, listed.etag, state.contract)
             return
         try:
@@ -334,16 +363,13 @@ class _Load:
         """
         refused = state.refused_sha256
         epoch = state.future_epoch
-        if (
+        return not (
             not is_same
             or state.contract != entity.contract
             or (refused and self.on_error != "skip-file")
             or (refused and refused == state.sha256)
             or (not refused and epoch is not None and epoch <= self._latest(listed))
-        ):
-            return False
-        self._settle(listed.key, bool(refused))
-        return True
+        )
 
     def _latest(self, listed: S3Object) -> int:
         """The latest time that is not in the future, for the records of an object.
@@ -392,7 +418,7 @@ class _Load:
                 self.rejudged.add(entity.name)
             new, removed = self.warehouse.replace(entity, fetched.name, self.load_id)
             self.removed[entity.name] += removed
-        live = self.warehouse.live_rows(entity, fetched.name)
+        live = self.warehouse.live_rows_of(entity, fetched.name)
         if live != rows:
             raise ReelhouseError(
                 f"{fetched.name}: {rows:,} rows were read, but {live:,} are live in "

@@ -91,7 +91,8 @@ def published_columns(settings: Settings) -> Columns:
     _, rows = ask(
         settings,
         "select lower(table_name), lower(column_name) "
-        "from information_schema.columns where lower(table_schema) = 'serving'",
+        "from information_schema.columns "
+        "where table_schema in ('serving', 'SERVING')",
     )
     return {(str(table), str(column)) for table, column in rows}
 

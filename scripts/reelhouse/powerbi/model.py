@@ -22,9 +22,9 @@ TYPES = {
     "varchar": "string",
     "boolean": "boolean",
     "date": "dateTime",
-    "timestamp": "dateTime",
+    "datetime": "dateTime",
 }
-FORMATS = {"date": "yyyy-mm-dd", "timestamp": "yyyy-mm-dd hh:nn:ss"}
+FORMATS = {"date": "yyyy-mm-dd", "datetime": "yyyy-mm-dd hh:nn:ss"}
 # What Desktop asks for when the project is opened; the names are those of the set-up
 # in scripts/snowflake.
 PARAMETERS = {

@@ -18,7 +18,7 @@ import yaml
 
 from reelhouse.contract import ledger_tables
 from reelhouse.engines.engine import engine_of
-from reelhouse.engines.warehouse import Ask
+from reelhouse.engines.warehouse import Ask, either_case
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings, project, variables
 from reelhouse.transform.build import describe, parse_folder
@@ -359,8 +359,9 @@ def _columns(ask: Ask, schema: str, table: str) -> list[str]:
     """Names of a table's columns in their order, none where it is not there."""
     found = ask(
         "select lower(column_name) from information_schema.columns "
-        "where lower(table_catalog) = lower(current_database()) "
-        f"and lower(table_schema) = '{schema}' and lower(table_name) = '{table}' "
+        "where table_catalog = current_database() "
+        f"and table_schema in {either_case(schema)} "
+        f"and table_name in {either_case(table)} "
         "order by ordinal_position"
     )
     return [name for (name,) in found]

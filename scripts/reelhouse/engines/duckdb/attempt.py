@@ -96,6 +96,9 @@ class Attempt:
     def open(self) -> AbstractContextManager[Warehouse]:
         return open_warehouse(self.database)
 
+    def prepare(self) -> None:
+        """Nothing: all of it happens in a copy."""
+
     def drop_history(self) -> list[int]:
         with open_warehouse(self.database) as warehouse:
             return warehouse.keep_raw_alone()

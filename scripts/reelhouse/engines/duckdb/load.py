@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -176,7 +176,10 @@ class Warehouse(warehouse.Warehouse):
         return self.load_ids()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(
+        self,
+        touched: Mapping[str, bool],  # noqa: ARG002
+    ) -> Iterator[None]:
         self.connection.begin()
         try:
             yield

@@ -22,7 +22,9 @@ from reelhouse.engines.warehouse import Ask, Lasting
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
-UNDO = "raw.undo__run"
+# A schema for as long as a run may have to be undone, and in it what that takes.
+UNDO = "undo"
+RUN = "undo.run"
 LEDGER = "state.nodes"
 
 
@@ -33,7 +35,7 @@ def attempt(settings: Settings, lasting: Lasting, rebuild: bool) -> Iterator[Att
     A killed one is undone by the next. `lasting` tells the tables that builds add to.
     """
     with open_warehouse(settings) as warehouse:
-        attempted = Attempt(settings, warehouse, lasting(), rebuild)
+        attempted = Attempt(settings, warehouse, lasting, rebuild)
         try:
             yield attempted
         except BaseException as error:
@@ -69,7 +71,7 @@ class Attempt:
         self,
         settings: Settings,
         warehouse: Warehouse,
-        lasting: Mapping[str, str],
+        lasting: Lasting,
         rebuild: bool,
     ) -> None:
         self.folder = settings.warehouse
@@ -77,15 +79,21 @@ class Attempt:
         self.account = warehouse.account
         self.lasting = lasting
         self.undo = Undo(self.account)
-        self.undo.keep(lasting)
+        self.undo.undo()
+        warehouse.before_changes = self.prepare
         self.lacks_history = rebuild and warehouse.has_loads()
 
     @contextmanager
     def open(self) -> Iterator[Warehouse]:
         yield self.warehouse
 
+    def prepare(self) -> None:
+        if not self.undo.is_kept:
+            self.undo.keep(self.lasting())
+
     def drop_history(self) -> list[int]:
-        for unique_id, name in self.lasting.items():
+        self.prepare()
+        for unique_id, name in self.lasting().items():
             if unique_id.startswith("snapshot."):
                 self.account.run(f"drop table if exists {name}")
         return self.warehouse.load_ids()
@@ -116,6 +124,7 @@ class Undo:
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self.is_kept = False
 
     def keep(self, built: Mapping[str, str]) -> None:
         """Keep clones of what a run adds to, so that `undo` can put it back.
@@ -123,37 +132,44 @@ class Undo:
         That is raw, and what of the dbt tree is not made anew each time: `built` are
         its tables, as schema.table, by unique id.
         """
-        self.undo()
         raw = [*entities().values(), *ledger_tables()]
         names: dict[str, str | None] = {f"raw.{table.name}": None for table in raw}
         names |= {table: unique_id for unique_id, table in built.items()}
         names[LEDGER] = None
         there = self.account.tables()
-        self.account.make_schema("raw")
+        self.account.run(f"create schema {UNDO} data_retention_time_in_days = 0")
+        self.is_kept = True
         for name in names:
             if name in there:
-                clone = _clone_of(name)
-                self.account.run(
-                    f"create or replace {there[name]} {clone} clone {name}"
-                )
+                self.account.run(f"create {there[name]} {_clone_of(name)} clone {name}")
         rows = " union all ".join(
             f"select {literal(name)} as name, {literal(there.get(name))} as kind, "
             f"{literal(node)} as node"
             for name, node in names.items()
         )
-        self.account.run(f"create or replace transient table {UNDO} as {rows}")
+        self.account.run(f"create transient table {RUN} as {rows}")
 
     def undo(self) -> None:
         """Put back what a run that failed, or was killed, has added to; if it did.
 
         Of the ledger, the rows of what is put back. The others are right as they are,
-        since a build takes out the row of what it is about to make.
+        since a build takes out the row of what it is about to make. A run that was
+        killed while it made its clones has changed nothing.
         """
-        there = self.account.tables()
-        if UNDO not in there:
-            return
+        self.is_kept = bool(
+            self.account.ask(
+                "select 1 from information_schema.schemata "
+                f"where schema_name = {literal(UNDO.upper())}"
+            )
+        )
+        there = self.account.tables() if self.is_kept else {}
+        if RUN in there:
+            self._put_back(there)
+        self.forget()
+
+    def _put_back(self, there: Mapping[str, str]) -> None:
         for name, kind in self.account.ask(
-            f"select name, kind from {UNDO} where name <> {literal(LEDGER)}"
+            f"select name, kind from {RUN} where name <> {literal(LEDGER)}"
         ):
             if kind:
                 self.account.run(
@@ -162,7 +178,7 @@ class Undo:
             else:
                 self.account.run(f"drop table if exists {name}")
         if LEDGER in there:
-            put_back = f"node in (select node from {UNDO} where node is not null)"
+            put_back = f"node in (select node from {RUN} where node is not null)"
             self.account.run(f"delete from {LEDGER} where {put_back}")
             # One that was made anew has no place for rows of the former one.
             if self.account.columns(_clone_of(LEDGER)) == self.account.columns(LEDGER):
@@ -170,18 +186,13 @@ class Undo:
                     f"insert into {LEDGER} select * from {_clone_of(LEDGER)} "
                     f"where {put_back}"
                 )
-        self.forget()
 
     def forget(self) -> None:
         """There is nothing to be undone any more."""
-        there = self.account.tables()
-        if UNDO in there:
-            names = self.account.ask(f"select name from {UNDO} where kind is not null")
-            self.account.run(f"drop table {UNDO}")
-            for (name,) in names:
-                self.account.run(f"drop table if exists {_clone_of(name)}")
+        if self.is_kept:
+            self.account.run(f"drop schema {UNDO}")
+            self.is_kept = False
 
 
 def _clone_of(name: str) -> str:
-    schema, _, table = name.partition(".")
-    return f"{schema}.undo__{table}"
+    return f"{UNDO}.{name.replace('.', '__')}"

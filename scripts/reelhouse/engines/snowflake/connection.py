@@ -26,6 +26,12 @@ STATEMENT_SECONDS = 3_600
 
 # The connector's number for a request that failed.
 NO_ANSWER = 250_003
+# Snowflake's word for what is not there, or not for this role.
+UNKNOWN_OBJECT = 2003
+
+# What tells that something is published. Asked in one and the same way, it is answered
+# from what the account remembers, and wakes no warehouse.
+VERSION = "select version from serving.publication"
 
 
 class Account:
@@ -44,14 +50,17 @@ class Account:
         rows: list[tuple[Any, ...]] = self.run(sql, *values).fetchall()
         return rows
 
-    def make_schema(self, name: str) -> None:
-        """Make a schema that is not there."""
+    def make_schemas(self, *names: str) -> None:
+        """Make the schemas that are not there."""
         # Asked first, since the statement wants a privilege that set-up keeps back.
-        if not self.ask(
-            "select 1 from information_schema.schemata "
-            f"where lower(schema_name) = {literal(name)}"
-        ):
-            self.run(f"create schema {name}")
+        wanted = ", ".join(literal(name.upper()) for name in names)
+        found = self.ask(
+            "select lower(schema_name) from information_schema.schemata "
+            f"where schema_name in ({wanted})"
+        )
+        for name in names:
+            if (name,) not in found:
+                self.run(f"create schema {name}")
 
     def tables(self) -> dict[str, str]:
         """Every table as schema.table, with its kind: a transient one stays one.
@@ -72,8 +81,8 @@ class Account:
         schema, _, table = name.partition(".")
         rows = self.ask(
             "select lower(column_name) from information_schema.columns "
-            f"where lower(table_schema) = {literal(schema)} "
-            f"and lower(table_name) = {literal(table)} order by ordinal_position"
+            f"where table_schema = {literal(schema.upper())} "
+            f"and table_name = {literal(table.upper())} order by ordinal_position"
         )
         return [name for (name,) in rows]
 
@@ -81,30 +90,33 @@ class Account:
         """Kind (table or view) and name of what is in a schema."""
         return self.ask(
             "select 'view', table_name from information_schema.views "
-            f"where lower(table_schema) = {literal(schema)} union all "
+            f"where table_schema = {literal(schema.upper())} union all "
             "select 'table', table_name from information_schema.tables "
-            f"where lower(table_schema) = {literal(schema)} "
+            f"where table_schema = {literal(schema.upper())} "
             "and table_type = 'BASE TABLE'"
         )
 
-    def published(self) -> list[str]:
-        """Names in SERVING, lower case; ReelhouseError where nothing is published."""
-        names = [name.lower() for _, name in self.relations("serving")]
-        if "published_tables" not in names:
+    def version(self) -> str:
+        """The version in SERVING; ReelhouseError where nothing is published."""
+        try:
+            ((version,),) = self.ask(VERSION)
+        except self.connection.ProgrammingError as error:
+            if error.errno != UNKNOWN_OBJECT:
+                raise
             raise ReelhouseError(
                 "The account has no published tables yet: run `reelhouse run --target "
                 f"{self.target}` first."
-            )
-        return names
+            ) from error
+        return str(version)
 
 
 @contextmanager
-def open_account(target: str = "prod") -> Iterator[Account]:
-    """Open the account of a target.
+def open_account(target: str, schema: str = "raw") -> Iterator[Account]:
+    """Open the account of a target, in a schema.
 
     Raises ReelhouseError where it refuses, or cannot be reached any more.
     """
-    connection = connect(target)
+    connection = connect(target, schema)
     try:
         yield Account(connection, target)
     except connector().errors.Error as error:
@@ -122,11 +134,11 @@ def open_account(target: str = "prod") -> Iterator[Account]:
         connection.close()
 
 
-def connect(target: str = "prod", in_database: bool = True) -> Any:
+def connect(target: str, schema: str | None) -> Any:
     """A connection as profiles.yml describes it, in UTC and with limits to waiting.
 
-    Without `in_database` it is in no database and schema, with the user's own role
-    and warehouse. Raises ReelhouseError where the account does not let it in.
+    Without a schema it is in no database either, with the user's own role and
+    warehouse. Raises ReelhouseError where the account does not let it in.
     """
     errors = connector().errors  # before dbt, which would let it warn
     credentials = _credentials(target)
@@ -134,7 +146,7 @@ def connect(target: str = "prod", in_database: bool = True) -> Any:
     logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
     place = {
         "database": credentials.database,
-        "schema": "raw",
+        "schema": schema,
         "warehouse": credentials.warehouse,
         "role": credentials.role,
     }
@@ -156,7 +168,7 @@ def connect(target: str = "prod", in_database: bool = True) -> Any:
                 "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_SECONDS,
             },
             **limits(),
-            **place if in_database else {},
+            **place if schema else {},
             **login,
         )
     except errors.Error as error:

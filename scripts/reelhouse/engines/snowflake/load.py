@@ -11,33 +11,55 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
-from reelhouse.contract import Column, Entity, entities
+from reelhouse.contract import Column, Entity, Table, entities
 from reelhouse.engines import raw_schema, warehouse
 from reelhouse.engines.snowflake.connection import (
     Account,
+    connector,
     is_lost,
     literal,
     open_account,
 )
-from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile, names
+from reelhouse.engines.warehouse import (
+    FAULT,
+    MAX_LINE_BYTES,
+    TEXT,
+    CsvFile,
+    ObjectState,
+    names,
+)
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
 STAGE = "raw.landing"
-# Every value is text, exactly as it stands between the commas.
+# Every value is text, exactly as it stands between the commas, and a record is a line.
 FILE_FORMAT = (
-    "type = csv compression = auto field_optionally_enclosed_by = '\"' "
+    "type = csv compression = {compression} field_optionally_enclosed_by = '\"' "
     "escape_unenclosed_field = none null_if = () empty_field_as_null = false "
-    "trim_space = false error_on_column_count_mismatch = false skip_header = {skip}"
+    "trim_space = false error_on_column_count_mismatch = false multi_line = false "
+    "skip_header = {skip}"
 )
+# What is larger is read by many threads at once, if it is not compressed.
+PARALLEL_BYTES = 128 * 2**20
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 
 # How a declaration has the types that the information schema names.
 DECLARED = {"TEXT": "varchar", "FLOAT": "double", "TIMESTAMP_NTZ": "timestamp"}
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file of a stage: its folder, its name there, its compression, who put it."""
+
+    place: str
+    name: str
+    compression: str
+    is_ours: bool
 
 
 class Dialect:
@@ -74,6 +96,9 @@ class Warehouse(warehouse.Warehouse):
         self.url = source
         # A folder of its own on the stage, for two loads may share that.
         self.place = f"@{STAGE}/{uuid.uuid4().hex}/"
+        # Told before the first change that a run may have to undo.
+        self.before_changes: Callable[[], None] = lambda: None
+        self.shapes: dict[str, raw_schema.Shape] | None = None
 
     @property
     def reads_bucket(self) -> bool:
@@ -82,11 +107,23 @@ class Warehouse(warehouse.Warehouse):
     def make_tables(self) -> None:
         """Nothing: they were made before the transaction began."""
 
+    def known_objects(self) -> dict[str, ObjectState] | None:
+        """None where the raw tables that are there are not as they are declared."""
+        found = self._shapes()
+        if not found:
+            return {}
+        is_as_declared = all(
+            list(found.get(table.name, {}).items()) == _declared(table)
+            for table in raw_schema.tables()
+        )
+        return self.objects() if is_as_declared else None
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, touched: Mapping[str, bool]) -> Iterator[None]:
         """Commit at the end, or roll all of it back."""
-        self._make_tables()
-        self._check_bucket()
+        if touched:
+            self.before_changes()
+            self._make_tables(touched)
         self._run("begin")
         try:
             yield
@@ -97,16 +134,18 @@ class Warehouse(warehouse.Warehouse):
             raise
         self._run("commit")
 
-    def _make_tables(self) -> None:
-        self.account.make_schema("raw")
-        if STAGE not in self._stages():
+    def _make_tables(self, touched: Mapping[str, bool]) -> None:
+        self.account.make_schemas("raw")
+        stages = self._stages()
+        self._check_bucket(stages)
+        if STAGE not in stages:
             self._run(f"create stage {STAGE}")
         found = self._shapes()
+        self.shapes = None
         differing = []
         for table in raw_schema.tables():
-            declared = [(c.name, _known_type(c.data_type)) for c in table.columns]
             if former := found.get(table.name):
-                if list(former.items()) != declared:
+                if list(former.items()) != _declared(table):
                     raw_schema.check_values(
                         table, former, self.dialect, self._count, self.elsewhere
                     )
@@ -119,7 +158,10 @@ class Warehouse(warehouse.Warehouse):
                 table, found[table.name], self.dialect, _data_type, " copy grants"
             ):
                 self._run(sql)
-        for entity in entities().values():
+        for name, is_compared in touched.items():
+            entity = entities().get(name)
+            if not entity:
+                continue
             texts = ", ".join(
                 f"{column.name} varchar" for column in entity.file_columns
             )
@@ -128,6 +170,8 @@ class Warehouse(warehouse.Warehouse):
                 f"(record_number bigint, {FAULT} varchar, {TEXT} varchar, {texts}, "
                 f"surplus varchar)"
             )
+            if not is_compared:
+                continue
             typed = ", ".join(
                 f"{column.name} {_data_type(column)}" for column in entity.file_columns
             )
@@ -147,6 +191,8 @@ class Warehouse(warehouse.Warehouse):
 
     def _shapes(self) -> dict[str, raw_schema.Shape]:
         """What the tables in raw are, each type as a declaration has it."""
+        if self.shapes is not None:
+            return self.shapes
         found: dict[str, raw_schema.Shape] = {}
         for table, name, data_type, precision, scale in self._rows(
             "select lower(table_name), lower(column_name), data_type, "
@@ -155,7 +201,11 @@ class Warehouse(warehouse.Warehouse):
         ):
             number = _known_type(f"decimal({precision},{scale})")
             found.setdefault(table, {})[name] = DECLARED.get(data_type, number)
+        self.shapes = found
         return found
+
+    def _has_ledger(self) -> bool:
+        return "loads" in self._shapes()
 
     def read(self, entity: Entity, csv_file: CsvFile) -> str:
         self._change(f"delete from raw.landing_{entity.name}")
@@ -169,15 +219,15 @@ class Warehouse(warehouse.Warehouse):
             values = ["metadata$file_row_number"]
             values += [f"${place}" for place in range(1, len(columns))]
         skip = 0 if csv_file.is_rewritten else 1
-        place, name, is_ours = self._stage(csv_file)
-        self._run(
-            f"copy into raw.landing_{entity.name} ({', '.join(columns)}) "
-            f"from (select {', '.join(values)} from {place}) "
-            f"files = ('{name}') "
-            f"file_format = ({FILE_FORMAT.format(skip=skip)}) "
-            f"force = true purge = {str(is_ours).lower()} "
-            f"on_error = 'ABORT_STATEMENT'"
-        )
+        with self._staged(csv_file) as staged:
+            form = FILE_FORMAT.format(compression=staged.compression, skip=skip)
+            self._run(
+                f"copy into raw.landing_{entity.name} ({', '.join(columns)}) "
+                f"from (select {', '.join(values)} from {staged.place}) "
+                f"files = ('{staged.name}') file_format = ({form}) "
+                f"force = true purge = {str(staged.is_ours).lower()} "
+                f"on_error = 'ABORT_STATEMENT'"
+            )
         return self.read_again(entity, csv_file)
 
     def read_again(self, entity: Entity, csv_file: CsvFile) -> str:  # noqa: ARG002
@@ -343,22 +393,38 @@ class Warehouse(warehouse.Warehouse):
             f"select {values} from {incoming}"
         )
 
-    def _stage(self, csv_file: CsvFile) -> tuple[str, str, bool]:
-        """Where a file is on a stage: the folder, its name, and whether it was put."""
+    @contextmanager
+    def _staged(self, csv_file: CsvFile) -> Iterator[StagedFile]:
+        """Where a file is on a stage; a put one does not stay after a failure."""
         key = csv_file.key or ""
         # Other characters would have to be quoted, each in its own way.
         if self.bucket and re.fullmatch(r"[A-Za-z0-9_./=-]+", key):
             folder, slash, name = key.rpartition("/")
-            return f"@{self.bucket}/{folder}{slash}", name, False
+            yield StagedFile(f"@{self.bucket}/{folder}{slash}", name, "none", False)
+            return
+        is_large = csv_file.path.stat().st_size > PARALLEL_BYTES
+        name = csv_file.path.name
         path = str(csv_file.path).replace("\\", "\\\\").replace("'", "\\'")
-        self._run(f"put 'file://{path}' {self.place} overwrite = true")
-        return self.place, f"{csv_file.path.name}.gz", True
+        try:
+            self._run(
+                f"put 'file://{path}' {self.place} overwrite = true "
+                f"auto_compress = {str(not is_large).lower()}"
+            )
+            if is_large:
+                yield StagedFile(self.place, name, "none", True)
+            else:
+                yield StagedFile(self.place, f"{name}.gz", "gzip", True)
+        except connector().errors.Error:
+            # COPY removes what it has loaded. What goes wrong here is not the error.
+            with suppress(connector().errors.Error):
+                self._run(f"remove {self.place}")
+            raise
 
-    def _check_bucket(self) -> None:
+    def _check_bucket(self, stages: Mapping[str, str]) -> None:
         """Raise ReelhouseError unless the external stage shows the source."""
         if self.bucket is None:
             return
-        found = self._stages().get(self.bucket.lower())
+        found = stages.get(self.bucket.lower())
         if found != f"{self.url.rstrip('/')}/":
             shown = "is not there" if found is None else f"shows {found or 'no bucket'}"
             raise ReelhouseError(
@@ -388,6 +454,10 @@ def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
     """
     with open_account(settings.target) as account:
         yield Warehouse(account, settings.stage, settings.source)
+
+
+def _declared(table: Table) -> list[tuple[str, str]]:
+    return [(c.name, _known_type(c.data_type)) for c in table.columns]
 
 
 def _data_type(column: Column) -> str:

@@ -14,12 +14,15 @@ from reelhouse.engines.publication import (
     shapes,
     staying,
 )
-from reelhouse.engines.snowflake.connection import Account, first_line, literal
+from reelhouse.engines.snowflake.connection import (
+    UNKNOWN_OBJECT,
+    Account,
+    first_line,
+    literal,
+)
 from reelhouse.engines.view_sql import refusal
 
 READERS = "serving_read"
-# Snowflake's word for what is not there, or not for this role.
-UNKNOWN_OBJECT = 2003
 
 
 class Publisher:
@@ -38,14 +41,13 @@ class Publisher:
         written is closed to them until just before the swap; views name no schema, so
         that they read the one that they are in.
         """
-        for schema in ("serving", "serving_next"):
-            self.account.make_schema(schema)
+        self.account.make_schemas("serving", "serving_next")
         has_readers = self._open_to_readers("serving_next", False)
         ((database,),) = self.account.ask("select current_database()")
         texts = dict(
             self.account.ask(
                 "select lower(table_name), view_definition "
-                "from information_schema.views where lower(table_schema) = 'marts'"
+                "from information_schema.views where table_schema = 'MARTS'"
             )
         )
         pieces = pieces_of(build, texts, "snowflake", database)
@@ -53,9 +55,12 @@ class Publisher:
         stays = staying(self.account.ask, "serving_next", pieces, built, self._rows)
         # Whoever is killed from here on leaves nothing that the next one trusts.
         self.account.run("drop table if exists serving_next.published_tables")
+        kinds = {piece.name: piece.kind for piece in pieces}
+        kinds |= {"publication": "table", "published_tables": "table"}
         for kind, name in self.account.relations("serving_next"):
-            if name.lower() not in stays:
-                self.account.run(f"drop {kind} if exists serving_next.{name}")
+            # What is of the right kind is replaced.
+            if kinds.get(name.lower()) != kind:
+                self.account.run(f"drop {kind} serving_next.{name}")
         new = [piece for piece in pieces if piece.name not in stays]
         for piece in new:
             self._make(piece, is_view=piece.name in texts)
@@ -64,7 +69,9 @@ class Publisher:
         for name, select in descriptions(
             publication, build, pieces, rows, literal
         ).items():
-            self.account.run(f"create transient table serving_next.{name} as {select}")
+            self.account.run(
+                f"create or replace transient table serving_next.{name} as {select}"
+            )
         before_swap()
         if has_readers:
             self._open_to_readers("serving_next", True)
@@ -86,26 +93,27 @@ class Publisher:
         name = piece.name
         if not is_view:
             self.account.run(
-                f"create transient table serving_next.{name} clone marts.{name}"
+                f"create or replace transient table serving_next.{name} "
+                f"clone marts.{name}"
             )
             return
         columns = ", ".join(
             f"{_identifier(column)} comment {literal(comment or '')}"
             for column, comment in self.account.ask(
                 "select column_name, comment from information_schema.columns "
-                "where lower(table_schema) = 'marts' "
-                f"and lower(table_name) = {literal(name)} order by ordinal_position"
+                "where table_schema = 'MARTS' "
+                f"and table_name = {literal(name.upper())} order by ordinal_position"
             )
         )
         ((comment,),) = self.account.ask(
             "select comment from information_schema.views "
-            "where lower(table_schema) = 'marts' "
-            f"and lower(table_name) = {literal(name)}"
+            "where table_schema = 'MARTS' "
+            f"and table_name = {literal(name.upper())}"
         )
         about = f"comment = {literal(comment or '')}"
         if not piece.view:
             self.account.run(
-                f"create transient table serving_next.{name} {about} "
+                f"create or replace transient table serving_next.{name} {about} "
                 f"as select * from marts.{name}"
             )
             self.account.run(f"alter table serving_next.{name} alter {columns}")
@@ -113,7 +121,7 @@ class Publisher:
         self.account.run("use schema serving_next")
         try:
             self.account.run(
-                f"create view serving_next.{name} ({columns}) {about} "
+                f"create or replace view serving_next.{name} ({columns}) {about} "
                 f"as {piece.view.text}"
             )
         except self.account.connection.ProgrammingError as error:

@@ -41,11 +41,10 @@ LOCAL_TYPES = {
 
 
 @contextmanager
-def reading(target: str = "prod") -> Iterator[Answering]:
+def reading(target: str) -> Iterator[Answering]:
     """A way to ask SERVING; ReelhouseError where nothing is published."""
-    with open_account(target) as account:
-        account.published()
-        account.run("use schema serving")
+    with open_account(target, "serving") as account:
+        account.version()
 
         def answer(question: str) -> Answer:
             try:
@@ -101,7 +100,7 @@ def _reaches_outside(node: Any) -> bool:
     return isinstance(node, exp.Into | exp.DML | exp.DDL)
 
 
-def fetch_serving(to: Path, target: str = "prod") -> None:
+def fetch_serving(to: Path, target: str) -> None:
     """Write the published tables of the account into a file like the local one.
 
     Whole numbers are bigint there, whatever their width in the account. Raises
@@ -109,8 +108,8 @@ def fetch_serving(to: Path, target: str = "prod") -> None:
     publishes meanwhile.
     """
     with open_account(target) as account, closing(connect(to)) as file:
-        names = account.published()
-        version = account.ask("select version from serving.publication")
+        version = account.version()
+        names = [name.lower() for _, name in account.relations("serving")]
         file.execute("create schema serving")
         for name in names:
             columns = _local_columns(account, name)
@@ -120,7 +119,7 @@ def fetch_serving(to: Path, target: str = "prod") -> None:
             )
             file.execute(f"create table serving.{identifier(name)} ({definition})")
             _fetch_rows(account, file, name, columns)
-        if account.ask("select version from serving.publication") != version:
+        if account.version() != version:
             raise ReelhouseError(
                 "The account published anew while its tables were fetched: fetch "
                 "them again."
@@ -132,8 +131,8 @@ def _local_columns(account: Account, name: str) -> dict[str, str]:
     columns = {}
     for column, data_type, precision, scale in account.ask(
         "select lower(column_name), data_type, numeric_precision, numeric_scale "
-        "from information_schema.columns where lower(table_schema) = 'serving' "
-        f"and lower(table_name) = {literal(name)} order by ordinal_position"
+        "from information_schema.columns where table_schema = 'SERVING' "
+        f"and table_name = {literal(name.upper())} order by ordinal_position"
     ):
         if data_type == "NUMBER":
             columns[column] = f"decimal({precision}, {scale})" if scale else "bigint"

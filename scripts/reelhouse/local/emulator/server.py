@@ -83,6 +83,7 @@ class Service:
         session = self.account.open_session(
             request.args.get("databaseName"),
             request.args.get("schemaName"),
+            request.args.get("roleName"),
             parameters,
         )
         token = secrets.token_urlsafe(32)
@@ -156,6 +157,7 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     from fakesnow.statement_type import DML_TYPE_IDS
 
     from reelhouse.local.emulator.deviations import NotEmulated
+    from reelhouse.local.emulator.session import remember_statement
 
     if asked.get("describeOnly"):
         raise NotEmulated("to describe a statement without running it")
@@ -163,6 +165,7 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
         raise NotEmulated("values that are bound by a stage")
     cursor = session.cursor()
     sql = asked["sqlText"]
+    remember_statement(session, sql)
     rows = None
     for parameters in _parameters(asked.get("bindings") or {}):
         cursor.execute(sql, binding_params=parameters, server=True)

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import duckdb
@@ -23,7 +23,7 @@ from snowflake.connector import errors
 from sqlglot import Expr, exp
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.local.emulator import account, stages, tables, values
+from reelhouse.local.emulator import account, stages, tables, values, widths
 from reelhouse.local.emulator.deviations import (
     DONE,
     Name,
@@ -57,6 +57,8 @@ class Account(FakeSnow):
         self.statement_seconds = statement_seconds
         self.lock = threading.RLock()
         self.temporary: set[Name] = set()
+        # Parameters that a session has unless its login says otherwise.
+        self.defaults: dict[str, Any] = {}
         self.session_count = 0
         self.has_faults = False
         self.duck_conn.execute(f"set global temp_directory = {literal(scratch)}")
@@ -69,20 +71,26 @@ class Account(FakeSnow):
         self,
         database: str | None,
         schema: str | None,
+        role: str | None,
         parameters: dict[str, Any],
     ) -> Session:
         # Two sessions at once would both make the database.
         with self.lock:
             self.session_count += 1
-            return Session(self, self.session_count, database, schema, parameters)
+            session = Session(self, self.session_count, database, schema, parameters)
+        session.role = role
+        remember_statement(session, f"login as {role}")
+        return session
 
 
 def _patch_fakesnow() -> None:
     """Put our functions where fakesnow has no other way in."""
     database_sql = fakesnow.info_schema.per_db_creation_sql
-    fakesnow.info_schema.per_db_creation_sql = lambda catalog: database_sql(
-        catalog
-    ).replace(tables.NO_TRANSIENT, tables.IS_TRANSIENT)
+    fakesnow.info_schema.per_db_creation_sql = lambda catalog: (
+        database_sql(catalog)
+        .replace(tables.NO_TRANSIENT, tables.IS_TRANSIENT)
+        .replace(tables.VIEW_SQL, tables.VIEW_TEXT)
+    )
     fakesnow.info_schema.insert_table_comment_sql = tables.table_comment_sql
     fakesnow.transforms.numeric_agg_implicit_cast = values.sum_exactly
     fakesnow.transforms.trim_cast_varchar = values.trim_characters
@@ -101,15 +109,31 @@ class Session(FakeSnowflakeConnection):
         parameters: dict[str, Any],
     ) -> None:
         self.duck = account.duck_conn.cursor()
-        super().__init__(self.duck, account.results_cache, database, schema)
+        is_new = (
+            database
+            and not self.duck.execute(
+                "select 1 from duckdb_databases() where database_name = upper(?)",
+                [database],
+            ).fetchone()
+        )
+        super().__init__(
+            self.duck, account.results_cache, database, schema, create_schema=False
+        )
         self.in_transaction = False
         self.variables = values.no_variables()
         self.account = account
         self.number = number
-        self.statement_seconds = obey_parameters(parameters, account.statement_seconds)
+        self.role: str | None = None
+        self.has_local_timestamps = False
+        self.statement_seconds = account.statement_seconds
+        obey_parameters(self, account.defaults | parameters)
         self.temporary: dict[Name, str] = {}
         self.was_rolled_back = False
         self.stopped: errors.Error | None = None
+        if is_new:
+            self.cursor().execute("create schema public")
+            if self._schema == "PUBLIC":
+                self.cursor().execute("use schema public")
 
     def cursor(self, cursor_class: Any = None) -> Cursor:  # noqa: ARG002
         return Cursor(self, self.duck)
@@ -213,19 +237,20 @@ class Cursor(FakeSnowflakeCursor):
             transact,
             refuse_session_parameters,
             account.accept_account_statement,
-            account.keep_grants,
+            account.give_everything,
             tables.comment_on_columns,
             tables.clone_table,
+            stages.remove_from_stage,
             tables.swap_schemas,
         ):
             response = respond(session, text)
             if response is not None:
                 self._execute(sqlglot.parse_one(response, read="duckdb"))
                 return
-        command = tables.without_properties(text) or command
-        super().execute(command, params, *args, **kwargs)
+        made = tables.without_properties(text) or command
+        super().execute(made, params, *args, **kwargs)
         if self.change:
-            tables.follow(session, self.change)
+            tables.follow(session, self.change, command.strip())
 
     def rowtype(self) -> list[ColumnInfo]:
         """The columns of the result, as the connector wants them described."""
@@ -238,6 +263,10 @@ class Cursor(FakeSnowflakeCursor):
     def _transform_explode(self, expression: Expr) -> list[Expr]:
         self.type_id = statement_type_id(expression)
         account.find_offered_tables(expression)
+        if self._conn.has_local_timestamps:
+            for data_type in expression.find_all(exp.DataType):
+                if data_type.this == exp.DType.TIMESTAMP:
+                    data_type.set("this", exp.DType.TIMESTAMPLTZ)
         self.change = tables.change_of(self._conn, expression)
         tables.make_ordinary(self._conn, expression)
         tables.unquote_comments(expression)
@@ -246,32 +275,43 @@ class Cursor(FakeSnowflakeCursor):
         return super()._transform_explode(expression)
 
     def _execute(self, transformed: Expr, params: Any = None) -> None:
+        session, is_change = (
+            self._conn,
+            isinstance(transformed, (exp.Insert, exp.Update)),
+        )
         if isinstance(transformed, exp.Merge):
-            transformed, params = tables.merge(self._conn, transformed, params), None
+            transformed, params = tables.merge(session, transformed, params), None
         elif isinstance(transformed, exp.Copy):
-            transformed = stages.copy_from_stage(self._conn, transformed)
-        super()._execute(transformed, params)
-        is_kept = transformed.args.get("result_scan_sfqid")
-        self.columns = None if is_kept else list(self._conn.duck.description or [])
+            transformed = stages.copy_from_stage(session, transformed)
+        with session.whole() if is_change else nullcontext():
+            super()._execute(transformed, params)
+            is_kept = transformed.args.get("result_scan_sfqid")
+            self.columns = None if is_kept else list(session.duck.description or [])
+            if is_change:
+                widths.check_widths(session, transformed)
         self.table = self._arrow_table
         self.put = transformed.args.get("put_stage_data")
 
 
 @deviation("D3")
-def obey_parameters(parameters: dict[str, Any], longest: float) -> float:
-    """Parameters of a session come with its login; the seconds of a statement.
+def obey_parameters(session: Session, parameters: dict[str, Any]) -> None:
+    """Parameters of a session come with its login, or are the account's.
 
     Stock fakesnow knows none. Snowflake knows a hundred, and ALTER SESSION. Here
-    STATEMENT_TIMEOUT_IN_SECONDS is obeyed, TIMEZONE may be UTC alone, and AUTOCOMMIT
-    on; other ones change nothing. ALTER SESSION and SHOW PARAMETERS are refused.
+    STATEMENT_TIMEOUT_IN_SECONDS, TIMEZONE and TIMESTAMP_TYPE_MAPPING (without TZ) are
+    obeyed, those of the account where the login has none; AUTOCOMMIT is on; the rest
+    changes nothing. ALTER SESSION and SHOW PARAMETERS are refused.
     """
-    zone = parameters.get("TIMEZONE", "UTC")
-    if zone not in {"UTC", "Etc/UTC"}:
-        raise NotEmulated(f"TIMEZONE = {zone}, other than UTC")
+    session.duck.execute(f"set timezone = {literal(parameters.get('TIMEZONE', 'UTC'))}")
+    mapping = parameters.get("TIMESTAMP_TYPE_MAPPING", "TIMESTAMP_NTZ")
+    if mapping not in {"TIMESTAMP_NTZ", "TIMESTAMP_LTZ"}:
+        raise NotEmulated(f"TIMESTAMP_TYPE_MAPPING = {mapping}")
+    session.has_local_timestamps = mapping == "TIMESTAMP_LTZ"
     if not parameters.get("AUTOCOMMIT", True):
         raise NotEmulated("AUTOCOMMIT = FALSE")
     asked = int(parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0))
-    return min(asked, longest) if asked else longest
+    if asked:
+        session.statement_seconds = min(asked, session.statement_seconds)
 
 
 def refuse_session_parameters(_: Session, text: str) -> None:
@@ -427,6 +467,23 @@ def limit_time(session: Session) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@deviation("D24")
+def remember_statement(session: Session, text: str) -> None:
+    """Each statement is written down as it came, in the table emulator.statements.
+
+    Stock fakesnow forgets them. Snowflake has a history of queries, which tells their
+    session and role as well; so has this table, with logins among the statements.
+    What names the table itself is left out.
+    """
+    if "emulator.statements" in text:
+        return
+    with session.ledger() as ledger:
+        ledger.execute(
+            "insert into _fs_global.emulator.statements values (?, ?, ?)",
+            [session.number, session.role, text],
+        )
 
 
 @deviation("D22")

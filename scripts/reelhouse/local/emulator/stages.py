@@ -25,9 +25,11 @@ from reelhouse.local.emulator.deviations import (
     NotEmulated,
     answer,
     deviation,
+    matched,
     name_of,
     quoted,
 )
+from reelhouse.local.emulator.widths import check_widths
 from reelhouse.s3 import S3Object, S3Settings, download, list_objects
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ RESULT = (
 # Options of a CSV file: Snowflake's default, and what the emulator can do.
 CSV_OPTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "TYPE": ("CSV", ("CSV",)),
-    "COMPRESSION": ("AUTO", ("AUTO",)),
+    "COMPRESSION": ("AUTO", ("AUTO", "GZIP", "NONE")),
     "RECORD_DELIMITER": ("\n", ("\n",)),
     "FIELD_DELIMITER": (",", (",",)),
     "FIELD_OPTIONALLY_ENCLOSED_BY": ("NONE", ('"',)),
@@ -61,11 +63,12 @@ CSV_OPTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ERROR_ON_COLUMN_COUNT_MISMATCH": (True, (False,)),
     "REPLACE_INVALID_CHARACTERS": (False, (False,)),
     "ENCODING": ("UTF8", ("UTF8",)),
+    "MULTI_LINE": (True, (False,)),
 }
 
 # A field and what ends it. A doubled quote between quotes stands for itself.
 _FIELD = re.compile(
-    r'(?:"(?P<enclosed>(?:[^"]++|"")*+)"(?:\r(?=\n|\Z))?|(?!")(?P<plain>[^,\n]*+))'
+    r'(?:"(?P<enclosed>(?:[^"\n]++|"")*+)"(?:\r(?=\n|\Z))?|(?!")(?P<plain>[^,\n]*+))'
     r"(?P<end>,|\n|\Z)"
 )
 
@@ -95,6 +98,7 @@ class CopyOptions:
 
     files: tuple[str, ...]
     skip: int
+    compression: str
     purge: bool
 
 
@@ -125,6 +129,7 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
     files = _files(session, _location(session, select, target_table), options.files)
     with session.whole():
         results = [_load(session, file, options, width, insert) for file in files]
+        check_widths(session, target_table)
     return sqlglot.parse_one(answer(RESULT, results), read="duckdb")
 
 
@@ -178,7 +183,8 @@ def _options(expression: exp.Copy) -> CopyOptions:
         known = value.upper() if isinstance(value, str) else value
         if name not in CSV_OPTIONS or known not in CSV_OPTIONS[name][1]:
             raise NotEmulated(f"the file format option {name} = {value!r}")
-    return CopyOptions(files, int(csv["SKIP_HEADER"]), flags["PURGE"])
+    compression = str(csv["COMPRESSION"]).upper()
+    return CopyOptions(files, int(csv["SKIP_HEADER"]), compression, flags["PURGE"])
 
 
 def _location(session: Session, select: exp.Select, target: exp.Table) -> str:
@@ -187,6 +193,15 @@ def _location(session: Session, select: exp.Select, target: exp.Table) -> str:
     text = node.this.name if node else ""
     if not text.startswith("@"):
         raise NotEmulated("a COPY that does not name a stage")
+    found = _address(session, text, target)
+    if "/" in text and not text.endswith("/"):
+        raise ValueError(
+            f"End the path of the stage in a slash where FILES is given: {found}"
+        )
+    return found.rstrip("/")
+
+
+def _address(session: Session, text: str, target: exp.Table) -> str:
     found = stage_url_from_var(
         text[1:],
         session.duck,
@@ -197,11 +212,27 @@ def _location(session: Session, select: exp.Select, target: exp.Table) -> str:
     )
     # It does not read its last result to the end.
     session.duck.complete()
-    if "/" in text and not text.endswith("/"):
-        raise ValueError(
-            f"End the path of the stage in a slash where FILES is given: {found}"
-        )
-    return found.rstrip("/")
+    return str(found)
+
+
+@deviation("D9c")
+def remove_from_stage(session: Session, text: str) -> str | None:
+    """REMOVE of a folder of an internal stage.
+
+    Stock fakesnow knows no such statement. Snowflake removes what begins with the
+    path, and tells what that was. So do we.
+    """
+    found = matched(r"(?:remove|rm) (?P<place>@\S+)", text)
+    if not found:
+        return None
+    folder = _address(session, found["place"], exp.to_table("none"))
+    if not stage.is_internal(folder):
+        raise NotEmulated("REMOVE from an external stage")
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    for path in files:
+        path.unlink()
+    names = [[stage.internal_file_name(str(path)), "removed"] for path in files]
+    return answer(["name", "result"], names)
 
 
 def _files(session: Session, folder: str, names: Sequence[str]) -> list[StagedFile]:
@@ -242,7 +273,11 @@ def _load(
     with file.opened() as path:
         try:
             rows = _insert(
-                session, _text(path, file.shown), options.skip, width, insert
+                session,
+                _text(path, file.shown, options.compression),
+                options.skip,
+                width,
+                insert,
             )
         except ValueError as error:
             raise ValueError(f"{error}\n  File '{file.shown}'") from error
@@ -270,9 +305,9 @@ def _insert(session: Session, text: str, skip: int, width: int, insert: str) -> 
     return done
 
 
-def _text(path: Path, name: str) -> str:
+def _text(path: Path, name: str, compression: str) -> str:
     content = path.read_bytes()
-    if content.startswith(b"\x1f\x8b") and name.endswith(".gz"):
+    if compression == "GZIP" or (compression == "AUTO" and name.endswith(".gz")):
         content = gzip.decompress(content)
     try:
         return content.decode("utf-8-sig")

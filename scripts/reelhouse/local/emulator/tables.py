@@ -12,7 +12,6 @@ import sqlglot
 from fakesnow.transforms.merge import operations
 from sqlglot import Expr, exp
 
-from reelhouse.local.emulator import account
 from reelhouse.local.emulator.deviations import (
     DONE,
     NAME,
@@ -27,6 +26,7 @@ from reelhouse.local.emulator.deviations import (
     quoted,
     text_of,
 )
+from reelhouse.local.emulator.widths import check_widths, note_widths, widths_of
 
 if TYPE_CHECKING:
     from reelhouse.local.emulator.session import Session
@@ -54,7 +54,15 @@ create table _fs_global._fs_information_schema._emulator_kinds (
     ext_table_catalog varchar,
     ext_table_schema varchar,
     ext_table_name varchar,
-    is_transient boolean
+    is_transient boolean,
+    text varchar
+);
+create table _fs_global._fs_information_schema._emulator_widths (
+    ext_table_catalog varchar,
+    ext_table_schema varchar,
+    ext_table_name varchar,
+    column_name varchar,
+    width integer
 );
 """
 # The same in the view that the information schema makes of its tables.
@@ -62,12 +70,31 @@ NO_TRANSIENT = """'NO' AS "IS_TRANSIENT\""""
 IS_TRANSIENT = """
     if(
         (tables.database_name, tables.schema_name, tables.table_name, true)
-        in (select * from _fs_global._fs_information_schema._emulator_kinds),
+        in (
+            select * exclude text
+            from _fs_global._fs_information_schema._emulator_kinds
+        ),
         'YES',
         'NO'
     ) AS "IS_TRANSIENT"
 """
-_KEPT_BESIDE = ("_fs_tables_ext", "_fs_columns_ext", "_emulator_kinds")
+# And in the view that it makes of its views.
+VIEW_SQL = "sql as VIEW_DEFINITION"
+VIEW_TEXT = """
+    (
+        select text from _fs_global._fs_information_schema._emulator_kinds
+        where
+            ext_table_catalog = database_name
+            and ext_table_schema = schema_name
+            and ext_table_name = view_name
+    ) as VIEW_DEFINITION
+"""
+_KEPT_BESIDE = (
+    "_fs_tables_ext",
+    "_fs_columns_ext",
+    "_emulator_kinds",
+    "_emulator_widths",
+)
 
 
 @dataclass
@@ -77,10 +104,9 @@ class Change:
     verb: str
     kind: str
     name: Name
-    is_new: bool = False
     is_transient: bool = False
-    keeps_grants: bool = False
     comments: dict[str, str] = field(default_factory=dict)
+    widths: dict[str, int] = field(default_factory=dict)
 
 
 def change_of(session: Session, expression: Expr) -> Change | None:
@@ -106,24 +132,20 @@ def change_of(session: Session, expression: Expr) -> Change | None:
         if not is_new and expression.args.get("exists"):
             return None
         is_transient = expression.find(exp.TransientProperty) is not None
-        keeps = expression.find(exp.CopyGrantsProperty) is not None and not is_new
-        return Change("CREATE", kind, name, is_new, is_transient, keeps, comments)
+        widths = widths_of(session, expression) if kind == "TABLE" else {}
+        return Change("CREATE", kind, name, is_transient, comments, widths)
     if isinstance(expression, exp.Alter) and expression.find(exp.AlterRename):
         raise NotEmulated("RENAME of a table or a view")
     return None
 
 
-def follow(session: Session, change: Change) -> None:
+def follow(session: Session, change: Change, text: str) -> None:
     """Bring what is remembered elsewhere in line with a change that was made."""
     name = change.name
     if change.verb == "CREATE":
-        if not change.keeps_grants:
-            account.forget_grants(session, name)
-            account.grant_as_foreseen(session, change.kind, name)
         _comment(session, name, change.comments)
-        _note_kind(session, name, change.is_transient)
-    elif change.verb == "DROP":
-        account.forget_grants(session, name)
+        note_made(session, name, change.is_transient, text)
+        note_widths(session, name, change.widths)
 
 
 def _name(session: Session, table: Any) -> Name:
@@ -158,7 +180,13 @@ def _comment(session: Session, name: Name, comments: dict[str, str]) -> None:
         )
 
 
-def _note_kind(session: Session, name: Name, is_transient: bool) -> None:
+@deviation("D25")
+def note_made(session: Session, name: Name, is_transient: bool, text: str) -> None:
+    """What was made, by which text, which a view's definition shows as it was sent.
+
+    Stock fakesnow shows what DuckDB makes of it. Snowflake shows the statement, with
+    its comments, and not that the view has another name since. So do we.
+    """
     with session.ledger() as ledger:
         ledger.execute(
             "delete from _fs_global._fs_information_schema._emulator_kinds where "
@@ -167,8 +195,8 @@ def _note_kind(session: Session, name: Name, is_transient: bool) -> None:
         )
         ledger.execute(
             "insert into _fs_global._fs_information_schema._emulator_kinds "
-            "values (?, ?, ?, ?)",
-            [*name, is_transient],
+            "values (?, ?, ?, ?, ?)",
+            [*name, is_transient, text],
         )
 
 
@@ -244,7 +272,9 @@ def merge(session: Session, expression: exp.Merge, params: Any) -> Expr:
     row, as DuckDB does. Here DuckDB runs it, and Snowflake's counts are answered.
     """
     sql = expression.sql(dialect="duckdb") + " returning merge_action"
-    done = Counter(row[0] for row in session.duck.execute(sql, params).fetchall())
+    with session.whole():
+        done = Counter(row[0] for row in session.duck.execute(sql, params).fetchall())
+        check_widths(session, expression)
     counted = [
         # DuckDB says INSERT, UPDATE and DELETE.
         f'{done[verb.upper()[:6]]} as "number of rows {verb}"'
@@ -305,10 +335,8 @@ def clone_table(session: Session, text: str) -> str | None:
         raise ValueError("Transient object cannot be cloned to a permanent object.")
     with session.whole():
         _copy_table(session, source, target)
-    account.forget_grants(session, target)
-    account.grant_as_foreseen(session, "TABLE", target)
     _copy_beside(session, source, target)
-    _note_kind(session, target, is_transient)
+    note_made(session, target, is_transient, text)
     return answer(["status"], [[f"Table {target.name} successfully created."]])
 
 
@@ -318,8 +346,7 @@ def swap_schemas(session: Session, text: str) -> str | None:
 
     Stock fakesnow knows no such statement. Snowflake renames both schemas at once;
     privileges go with the objects, and views keep their text. Here the tables are
-    copied across, the views are made again from their text, and the grants and the
-    comments follow.
+    copied across, the views are made again, and the comments follow.
     """
     found = matched(_SWAP, text)
     if not found:
@@ -345,8 +372,6 @@ def swap_schemas(session: Session, text: str) -> str | None:
         return Name(*swapped.get(name[:2], name[:2]), name.name)
 
     _rename_beside(session, other)
-    sides = [f"{each.database}.{each.schema}" for each in (left, right)]
-    account.rename_grants(session, dict(zip(sides, reversed(sides), strict=True)))
     return DONE
 
 

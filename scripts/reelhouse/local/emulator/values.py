@@ -45,8 +45,8 @@ def timestamp_structs(
     """
     if isinstance(timestamps, pa.ChunkedArray):
         timestamps = timestamps.combine_chunks()
-    zone = timestamps.type.tz
-    assert zone in {None, "UTC"}, zone
+    zone = timestamps.type.tz and "UTC"
+    timestamps = timestamps.cast(pa.timestamp(timestamps.type.unit, zone))
     micros = timestamps.cast(pa.timestamp("us", zone)).cast(pa.int64())
     seconds = (
         pc.floor_temporal(timestamps, unit="second")

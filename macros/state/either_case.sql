@@ -1,0 +1,3 @@
+{% macro either_case(names) %}
+    {{- "('" ~ (names + names | map('upper') | list) | unique(true) | join("', '") ~ "')" -}}
+{% endmacro %}

@@ -1,0 +1,167 @@
+"""How long a text may be that a column holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snowflake.connector import errors
+from sqlglot import Expr, exp
+from sqlglot.optimizer.scope import Scope, build_scope
+
+from reelhouse.local.emulator.deviations import Name, deviation, name_of, quoted
+
+if TYPE_CHECKING:
+    from reelhouse.local.emulator.session import Session
+
+_TABLE = "_fs_global._fs_information_schema._emulator_widths"
+_KEY = "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)"
+# Types whose length is that of a text.
+_TEXTS = {exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.TEXT, exp.DType.NVARCHAR}
+
+
+@deviation("D26")
+def check_widths(session: Session, expression: Expr) -> None:
+    """A text that is longer than its column is refused, behind INSERT and the like.
+
+    Stock fakesnow takes any. Snowflake refuses what is longer than the column was
+    declared, and a column that CREATE TABLE AS makes of literals is as long as the
+    longest of them. So do we.
+    """
+    table = expression.find(exp.Table)
+    assert table
+    name = name_of(table, session.database, session.schema)
+    for column, width in known_widths(session, name).items():
+        found = session.duck.execute(
+            f"select {quoted(column)} from {name.sql} "
+            f"where length({quoted(column)}) > {width} limit 1"
+        ).fetchone()
+        if found:
+            raise errors.ProgrammingError(
+                f"String '{found[0]}' is too long and would be truncated: column "
+                f"{column} is VARCHAR({width})",
+                100078,
+                "22000",
+            )
+
+
+def known_widths(session: Session, name: Name) -> dict[str, int]:
+    """The longest text of each column of a table that has one."""
+    with session.ledger() as ledger:
+        return dict(
+            ledger.execute(
+                f"select column_name, width from {_TABLE} where {_KEY}", list(name)
+            ).fetchall()
+        )
+
+
+def note_widths(session: Session, name: Name, widths: dict[str, int]) -> None:
+    """Remember the widths of a table that was made (D26)."""
+    with session.ledger() as ledger:
+        ledger.execute(f"delete from {_TABLE} where {_KEY}", list(name))
+        for column, width in widths.items():
+            ledger.execute(
+                f"insert into {_TABLE} values (?, ?, ?, ?, ?)", [*name, column, width]
+            )
+
+
+def widths_of(session: Session, create: exp.Create) -> dict[str, int]:
+    """The widths that a CREATE TABLE gives to its columns."""
+    if isinstance(create.this, exp.Schema):
+        declared = {
+            _stored(column.this): _declared(column.args.get("kind"))
+            for column in create.this.find_all(exp.ColumnDef)
+        }
+    else:
+        query = create.expression
+        scope = build_scope(query.unnest()) if isinstance(query, exp.Query) else None
+        declared = _Widths(session).selected(scope) if scope else {}
+    return {name: width for name, width in declared.items() if width is not None}
+
+
+def _declared(data_type: Expr | None) -> int | None:
+    if not isinstance(data_type, exp.DataType) or data_type.this not in _TEXTS:
+        return None
+    return int(data_type.expressions[0].name) if data_type.expressions else None
+
+
+class _Widths:
+    """The widths of what the parts of one query yield."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.known: dict[int, dict[str, int | None]] = {}
+
+    def selected(self, scope: Scope) -> dict[str, int | None]:
+        """The width of each column that a query yields, None for no limit."""
+        if id(scope) not in self.known:
+            self.known[id(scope)] = self._selected(scope)
+        return self.known[id(scope)]
+
+    def _selected(self, scope: Scope) -> dict[str, int | None]:
+        if scope.set_operation_scopes:
+            left, right = map(self.selected, scope.set_operation_scopes)
+            pairs = zip(left.items(), right.values(), strict=False)
+            return {name: _longest([one, other]) for (name, one), other in pairs}
+        widths: dict[str, int | None] = {}
+        if not isinstance(scope.expression, exp.Query):
+            return widths
+        for each in scope.expression.selects:
+            if each.is_star:
+                for source in scope.sources.values():
+                    widths |= self._of_source(source)
+            else:
+                name = each.args.get("alias") or each
+                widths[_stored(name)] = self._width(scope, each)
+        return widths
+
+    def _of_source(self, source: Scope | Expr | None) -> dict[str, int | None]:
+        if isinstance(source, Scope):
+            return self.selected(source)
+        if not isinstance(source, exp.Table):
+            return {}
+        if id(source) not in self.known:
+            name = name_of(source, self.session.database, self.session.schema)
+            self.known[id(source)] = dict(known_widths(self.session, name))
+        return self.known[id(source)]
+
+    def _width(self, scope: Scope, node: Expr | None) -> int | None:
+        """How long a text an expression can yield at most, None for no limit."""
+
+        def longest(*nodes: Expr | None) -> int | None:
+            return _longest([self._width(scope, each) for each in nodes])
+
+        match node:
+            case None | exp.Null():
+                return 0
+            case exp.Literal(is_string=True):
+                return len(node.name)
+            case exp.Cast():
+                return _declared(node.to)
+            case exp.Case():
+                branches = [each.args["true"] for each in node.args["ifs"]]
+                return longest(*branches, node.args.get("default"))
+            case exp.If():
+                return longest(node.args["true"], node.args.get("false"))
+            case exp.Coalesce():
+                return longest(node.this, *node.expressions)
+            case exp.Alias() | exp.Paren() | exp.Max() | exp.Min():
+                return longest(node.this)
+            case exp.Column():
+                named = scope.sources.get(node.table)
+                sources = [named] if named else scope.sources.values()
+                name = _stored(node.this)
+                found = [self._of_source(source) for source in sources]
+                return next((each[name] for each in found if name in each), None)
+        return None
+
+
+def _longest(widths: list[int | None]) -> int | None:
+    known = [width for width in widths if width is not None]
+    return max(known) if len(known) == len(widths) else None
+
+
+def _stored(name: Expr) -> str:
+    inner = name if isinstance(name, exp.Identifier) else name.this
+    if isinstance(inner, exp.Identifier) and not inner.quoted:
+        return inner.name.upper()
+    return str(inner.name if isinstance(inner, exp.Identifier) else name.name)
