@@ -16,6 +16,8 @@ from sqlfluff.core import Linter
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
 from reelhouse.contract import entities, ledger_tables
+from reelhouse.engines.snowflake import engine
+from reelhouse.engines.snowflake.attempt import LEASE, Undo
 from reelhouse.engines.snowflake.connection import Account, literal, open_account
 from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
 from reelhouse.errors import ReelhouseError
@@ -237,6 +239,36 @@ def test_many_rejects_stay_in_the_account(
     inside = said[said.index("begin") : said.index("commit")]
     assert len(inside) < 100
     assert not [sql for sql in inside if re.match("create|alter|drop|truncate", sql)]
+
+
+def test_one_run_at_a_time_works_in_an_account(
+    delivery: Delivery,
+    database: str,  # noqa: ARG001
+    tmp_path: Path,
+) -> None:
+    here = replace(delivery.settings, target="prod")
+    there = replace(here, warehouse=tmp_path / "elsewhere")
+    in_use = r"^The account is in use by process \d+ of .* on .*: wait for it to end\."
+    with open_account("prod") as account:
+        first, second = (Undo(account, each.warehouse) for each in (here, there))
+        first.keep({})
+        with pytest.raises(ReelhouseError, match=in_use):
+            second.undo()
+        with pytest.raises(ReelhouseError, match=in_use), engine.open_warehouse(there):
+            pass
+        with pytest.raises(ReelhouseError, match="another run, which has just begun"):
+            second.keep({})
+        # What the loser undoes at its end is not the other's.
+        second.undo()
+        assert account.ask(f"select count(*) from {LEASE}") == [(1,)]
+        # The folder's own lock says that what it has left is of a killed run.
+        with engine.open_warehouse(here):
+            assert LEASE not in account.tables()
+        first.is_kept = False
+        first.keep({})
+        account.run(f"update {LEASE} set until = '2020-01-01'")
+        with engine.open_warehouse(there):
+            assert LEASE not in account.tables()
 
 
 def test_a_stage_of_another_bucket_is_refused(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reelhouse.contract import entities, ledger_tables
@@ -25,7 +28,14 @@ from reelhouse.settings import Settings
 # A schema for as long as a run may have to be undone, and in it what that takes.
 UNDO = "undo"
 RUN = "undo.run"
+LEASE = "undo.lease"
 LEDGER = "state.nodes"
+# So long a run from elsewhere is believed to be still at work.
+LEASE_TIME = timedelta(hours=12)
+ALREADY_EXISTS = "already exists"
+JUST_BEGUN = (
+    "The account is in use by another run, which has just begun: wait for it to end."
+)
 
 
 @contextmanager
@@ -78,7 +88,7 @@ class Attempt:
         self.warehouse = warehouse
         self.account = warehouse.account
         self.lasting = lasting
-        self.undo = Undo(self.account)
+        self.undo = Undo(self.account, settings.warehouse)
         self.undo.undo()
         warehouse.before_changes = self.prepare
         self.lacks_history = rebuild and warehouse.has_loads()
@@ -120,11 +130,17 @@ class Attempt:
 
 
 class Undo:
-    """Clones of what a run adds to, for as long as the run may fail."""
+    """Clones of what a run adds to, for as long as the run may fail.
 
-    def __init__(self, account: Account) -> None:
+    They are also the lock of the account: `folder` is that of the warehouse, whose own
+    lock lets one run at a time come so far.
+    """
+
+    def __init__(self, account: Account, folder: Path) -> None:
         self.account = account
+        self.place = f"{folder.resolve()} on {platform.node()}"
         self.is_kept = False
+        self.is_elsewhere = False
 
     def keep(self, built: Mapping[str, str]) -> None:
         """Keep clones of what a run adds to, so that `undo` can put it back.
@@ -137,8 +153,20 @@ class Undo:
         names |= {table: unique_id for unique_id, table in built.items()}
         names[LEDGER] = None
         there = self.account.tables()
-        self.account.run(f"create schema {UNDO} data_retention_time_in_days = 0")
+        try:
+            self.account.run(f"create schema {UNDO} data_retention_time_in_days = 0")
+        except connector().errors.ProgrammingError as error:
+            if ALREADY_EXISTS not in str(error):
+                raise
+            self.is_elsewhere = True
+            raise ReelhouseError(JUST_BEGUN) from error
         self.is_kept = True
+        until = datetime.now(UTC).replace(tzinfo=None) + LEASE_TIME
+        self.account.run(
+            f"create transient table {LEASE} as select {literal(self.place)} as place, "
+            f"{os.getpid()} as process, "
+            f"cast({literal(f'{until:%Y-%m-%d %H:%M}')} as timestamp_ntz) as until"
+        )
         for name in names:
             if name in there:
                 self.account.run(f"create {there[name]} {_clone_of(name)} clone {name}")
@@ -155,17 +183,39 @@ class Undo:
         Of the ledger, the rows of what is put back. The others are right as they are,
         since a build takes out the row of what it is about to make. A run that was
         killed while it made its clones has changed nothing.
+        Raises ReelhouseError where a run from another folder is still at work.
         """
-        self.is_kept = bool(
-            self.account.ask(
-                "select 1 from information_schema.schemata "
-                f"where schema_name = {literal(UNDO.upper())}"
-            )
+        if self.is_elsewhere:
+            return
+        schemas = self.account.ask(
+            "select created > dateadd(minute, -5, current_timestamp()) "
+            "from information_schema.schemata "
+            f"where schema_name = {literal(UNDO.upper())}"
         )
-        there = self.account.tables() if self.is_kept else {}
+        there = self.account.tables() if schemas else {}
+        if schemas and not self.is_kept:
+            self._check_lease(is_new=schemas[0][0], is_there=LEASE in there)
+            self.is_kept = True
         if RUN in there:
             self._put_back(there)
         self.forget()
+
+    def _check_lease(self, is_new: bool, is_there: bool) -> None:
+        if not is_there and is_new:
+            raise ReelhouseError(JUST_BEGUN)
+        if not is_there:
+            return
+        now = datetime.now(UTC).replace(tzinfo=None)
+        for place, process, until in self.account.ask(
+            f"select place, process, until from {LEASE}"
+        ):
+            if place != self.place and until > now:
+                raise ReelhouseError(
+                    f"The account is in use by process {process} of {place}: wait for "
+                    f"it to end. If it was killed, run again in that folder, or "
+                    f"anywhere after {until:%Y-%m-%d %H:%M} UTC; in the account, "
+                    f"`delete from {LEASE}` ends the wait."
+                )
 
     def _put_back(self, there: Mapping[str, str]) -> None:
         for name, kind in self.account.ask(

@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from reelhouse.engines.publication import Build, Publication
+from reelhouse.engines.snowflake import load
 from reelhouse.engines.snowflake import reading as serving
-from reelhouse.engines.snowflake.attempt import attempt
+from reelhouse.engines.snowflake.attempt import Undo, attempt
 from reelhouse.engines.snowflake.connection import open_account
-from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
+from reelhouse.engines.snowflake.load import Warehouse
 from reelhouse.engines.snowflake.publish import Publisher
 from reelhouse.engines.snowflake.reading import check_question
 from reelhouse.engines.warehouse import Answering, Ask
@@ -32,7 +33,15 @@ def open_trial(
     settings: Settings,
     scratch: Path,  # noqa: ARG001
 ) -> AbstractContextManager[Warehouse]:
-    return open_warehouse(settings)
+    return load.open_warehouse(settings)
+
+
+@contextmanager
+def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
+    """The raw tables; what a killed run has left is undone first."""
+    with load.open_warehouse(settings) as warehouse:
+        Undo(warehouse.account, settings.warehouse).undo()
+        yield warehouse
 
 
 @contextmanager
