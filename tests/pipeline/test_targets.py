@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from sqlglot import exp, parse_one
 from tests.delivery import UNTESTED, Both, Delivery, assert_equal, csv
 from tests.project import PROJECT
 from tests.tree import EditedTree
@@ -136,9 +136,11 @@ def test_views_read_the_schema_that_they_are_published_in() -> None:
         )
     assert len(texts) == 2
     for (text,) in texts:
-        named = re.findall(r"(?i)\b(?:from|join)\s+([\w.]+)", text)
-        assert named
-        assert [name for name in named if "." in name] == []
+        query = parse_one(text, dialect="snowflake").find(exp.Query)
+        assert query
+        tables = list(query.find_all(exp.Table))
+        assert tables
+        assert [table.sql() for table in tables if table.db] == []
 
 
 @pytest.mark.long

@@ -132,7 +132,7 @@ class Session(FakeSnowflakeConnection):
         self.stopped: errors.Error | None = None
         if is_new:
             self.cursor().execute("create schema public")
-            if self._schema == "PUBLIC":
+            if (schema or "").upper() == "PUBLIC":
                 self.cursor().execute("use schema public")
 
     def cursor(self, cursor_class: Any = None) -> Cursor:  # noqa: ARG002
