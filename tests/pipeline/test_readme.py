@@ -59,6 +59,7 @@ ANSWERS = {
     "make run": ["tables published", "The best movies", "report.html"],
     "reelhouse query 'select title": ["bayesian_rating", "5 rows"],
     "reelhouse query 'select * from mart_genre": ["Film-Noir", "20 rows"],
+    "reelhouse query --format csv": ["fct_ratings", "mart_genre_ratings"],
     "reelhouse generate": ["dirty-manifest.json"],
     "reelhouse load --validate": ["rejected and kept aside", "Some records are bad."],
     "reelhouse run": ["its files are now in", "The best movies", "report.html"],
