@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from tests.delivery import RATINGS, Delivery, csv
 from tests.faults import tally
@@ -87,7 +88,13 @@ def behind(proxy: Proxy, delivery: Delivery, warehouse: Path | None = None) -> D
     """The same delivery as it is seen through the proxy."""
     delivery.close()
     s3 = replace(delivery.s3, endpoint_url=proxy.endpoint, patience=QUICK)
-    return replace(delivery, s3=s3, warehouse=warehouse or delivery.warehouse)
+    other = replace(delivery, s3=s3, warehouse=warehouse or delivery.warehouse)
+    if other.settings.database.exists():
+        # Another address would be another source.
+        with duckdb.connect(str(other.settings.database)) as connection:
+            source = other.settings.source_name
+            connection.execute("update raw.loads set source = ?", [source])
+    return other
 
 
 def raw(delivery: Delivery) -> list[tuple[Any, ...]]:
@@ -99,7 +106,8 @@ def raw(delivery: Delivery) -> list[tuple[Any, ...]]:
         (name, *row)
         for (name,) in names
         for row in delivery.rows(
-            "select columns(lambda c: c not in ('loaded_at', 'listed_at', 'load_key')) "
+            "select columns(lambda c: c not in "
+            "('loaded_at', 'listed_at', 'load_key', 'source')) "
             f"from raw.{name}"
         )
     ]

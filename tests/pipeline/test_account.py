@@ -69,7 +69,7 @@ def test_an_account_says_what_it_lacks_and_what_it_refuses() -> None:
         pytest.raises(ReelhouseError, match=r"refused what it was told \(.*NOWHERE"),
         open_account("prod") as account,
     ):
-        account.ask("select * from nowhere")
+        account.ask("select * from public.nowhere")
 
 
 LOSE = """

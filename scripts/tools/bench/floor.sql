@@ -466,12 +466,15 @@ left join summed using (genre, rating_year);
 
 create table serving.mart_top_movies_by_genre as
 with measured as (
-    select
-        *,
-        unnest(['average', 'bayesian', 'count']) as basis,
-        unnest([average_rating, bayesian_rating, rating_count]) as measure
-    from serving.mart_movie_performance
-    qualify basis = 'count' or rating_count >= 20
+    select *
+    from (
+        select
+            *,
+            unnest(['average', 'bayesian', 'count']) as basis,
+            unnest([average_rating, bayesian_rating, rating_count]) as measure
+        from serving.mart_movie_performance
+    ) as bases
+    where basis = 'count' or rating_count >= 20
 )
 
 select
