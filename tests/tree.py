@@ -26,6 +26,7 @@ BUILT = (
 WANTED = (
     *("fct_ratings", "fct_tags", "dim_movies", "health_loads", "mart_user_behaviour"),
     *("mart_movie_recommendations", "snap_movies", "snap_recommendations"),
+    *("fct_tags_history", "mart_recommendation_history"),
 )
 # The generic tests of a small tree: those that name the key of a table.
 KEYS = {"unique", "unique_combination"}

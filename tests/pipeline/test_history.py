@@ -190,7 +190,8 @@ def test_a_rule_that_changes_between_two_loads_makes_versions(
     tree = EditedTree(tmp_path, monkeypatch)
     for name, before, after in RULES:
         tree.replace(name, before, after)
-    build = (*SNAPSHOTS, "--select", "+dim_movies")
+    histories = ("+dim_movies", "+fct_tags_history", "+mart_recommendation_history")
+    build = (*SNAPSHOTS, "--select", *histories)
     assert not copy.build(*build).failures
     for name, before, after in RULES:
         tree.replace(name, after, before)

@@ -60,7 +60,7 @@ def test_dbt_makes_whole_what_an_edit_reaches(begun: Story) -> None:
     found = stale(begun)
     assert "fct_ratings" not in found
     assert "mart_user_engagement" in found
-    with pytest.raises(ReelhouseError, match="Nothing is published, since"):
+    with pytest.raises(ReelhouseError, match="Nothing is published, because"):
         publish(begun.desk.settings)
     built(begun, "--select", "fct_ratings", "--full-refresh", *UNTESTED)
     assert whole(begun) == [(True,)]
@@ -89,7 +89,7 @@ def test_a_retry_after_a_mended_failure_is_published(begun: Story) -> None:
     name, old, _ = EDITS["a formula"]
     begun.tree.replace(name, old, old.replace("rating,", "error('no') as rating,"))
     assert not dbt(begun, "build", "--select", "fct_ratings+")
-    with pytest.raises(ReelhouseError, match="Nothing is published, since"):
+    with pytest.raises(ReelhouseError, match="Nothing is published, because"):
         publish(begun.desk.settings)
     begun.tree.take_back()
     begun.edit("a formula")

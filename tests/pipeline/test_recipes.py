@@ -38,7 +38,7 @@ ANSWERS = {
     "dbt build --select mart_ratings_by_weekday": ["PASS=6", "ERROR=0"],
     "pytest -n0 tests/pipeline/test_macros.py": ["passed"],
     "reelhouse query": ["Mon", "Sun", "7 rows"],
-    "reelhouse load": ["1 record rejected"],
+    "reelhouse load": ["1 of 6 countries rejected and kept aside"],
     "dbt build --select stg_movielens__countries+": ["ERROR=0"],
     "dbt show --limit 9 --inline": ["duplicate", "orphan", "unexplained"],
 }

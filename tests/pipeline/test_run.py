@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from tests.delivery import UNTESTED, Delivery, csv, query
+from tests.delivery import PUBLISHED, UNTESTED, Delivery, csv, query
 from tests.faults import tally
 from tests.project import PROJECT
 
@@ -204,7 +204,7 @@ def test_a_run_that_loads_nothing_changes_no_published_row(
     _show_run(grown.settings, grown.run())
     told = " ".join(capsys.readouterr().out.split())
     up_to_date = "Everything is up to date with the loaded files and with the tree."
-    assert f"{up_to_date} 32 tables stay published" in told
+    assert f"{up_to_date} {len(PUBLISHED)} tables stay published" in told
     assert "built" not in told
     report = grown.run(everything=True)
     assert report.loaded.load_id is None
@@ -213,8 +213,6 @@ def test_a_run_that_loads_nothing_changes_no_published_row(
     comparison = tally.published(grown.settings.published, before)
     assert comparison.is_equal
     assert len(comparison.tables) > 10
-    page = (PROJECT / "docs/operations.md").read_text(encoding="utf-8")
-    assert f"*{up_to_date}*" in page
 
 
 @pytest.mark.long
@@ -392,7 +390,7 @@ def test_another_source_starts_a_fresh_warehouse(
     assert (report.aside / "report.html").read_text() == "charts"
     assert not built.settings.report.exists()
     assert ask(built, "select count(*) from serving.fct_ratings") == 5
-    assert sources_of(built.settings) == [(built.url,)]
+    assert sources_of(built.settings) == [(built.settings.source_name,)]
 
 
 def sources_of(settings: Settings) -> list[tuple[Any, ...]]:

@@ -39,7 +39,7 @@ CHANGES: dict[str, tuple[int | None, list[str], set[str]]] = {
     "recommendation_categories": (
         None,
         ["hidden_gem,5,4.1,4"],
-        {"mart_movie_recommendations"},
+        {"mart_movie_recommendations", "mart_recommendation_history"},
     ),
 }
 # Values that the changed rules must lead to on the sample.
