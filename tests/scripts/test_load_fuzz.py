@@ -402,7 +402,9 @@ PATHS = (
 def delivered_objects(draw: st.DrawFn) -> Delivered:
     entity = draw(st.sampled_from(list(entities().values())))
     stem = draw(st.one_of(st.sampled_from(PATHS), KEY_TEXT))
-    key = f"{entity.file}/{stem}.csv"
+    # A part that begins with a dot or an underscore is another program's own.
+    parts = f"{entity.file}/{stem}.csv".split("/")
+    key = "/".join(f"x{part}" if part[:1] in {".", "_"} else part for part in parts)
     plain = draw(st.booleans())
     lines = draw(st.lists(record(entity, plain, True), max_size=6))
     if lines and draw(st.integers(0, 15)) == 0:
