@@ -1,4 +1,4 @@
--- Part "dashboard": a place for the dashboards inside Snowflake, and who may see them.
+-- Part "dashboard": where the dashboards are inside Snowflake, who sees them.
 -- Who runs it: a person with ACCOUNTADMIN, after the parts database and access.
 
 use role useradmin;
