@@ -209,7 +209,7 @@ REPORT = """
 body { margin: 0 auto; max-width: 68rem; padding: 2rem 1.2rem 3rem;
     font: 400 1rem/1.5 SANS; background: LIGHT_GROUND; color: LIGHT_INK; }
 header h1 { font: 600 2.4rem/1.15 SERIF; margin: 0; }
-header p { margin: .4rem 0 .8rem; max-width: 46rem; }
+header p { margin: .4rem 0 .8rem; max-width: 46rem; overflow-wrap: anywhere; }
 nav a { color: inherit; margin-right: 1rem; }
 article { border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent);
     margin-top: 2.4rem; padding-top: 1.4rem; }
