@@ -22,7 +22,7 @@ quietly = out=$$($(1) 2>&1) || { echo "$(1)"; echo "$$out"; exit 1; }
 
 help: ## Show this list
 	@echo "Reelhouse: MovieLens files in, a tested star schema out. Targets:"
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' \
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' \
 		$(MAKEFILE_LIST)
 	@echo "Options: ARGS='...' for run, test and lock; PYTHON=python3.12 for .venv"
 
