@@ -219,7 +219,7 @@ def _show_load(report: LoadReport, is_trial: bool = False) -> None:
         )
     else:
         show.out.print(f"Load {report.load_id} is complete.")
-    _notes(report)
+    _notes(report, is_trial)
 
 
 def _objects(report: LoadReport) -> None:
@@ -239,8 +239,8 @@ def _objects(report: LoadReport) -> None:
     show.out.print(grid)
 
 
-def _notes(report: LoadReport) -> None:
-    for line in _rejects(report):
+def _notes(report: LoadReport, is_trial: bool) -> None:
+    for line in _rejects(report, is_trial):
         show.note(line)
     if report.missing:
         files = ", ".join(report.missing)
@@ -251,8 +251,9 @@ def _notes(report: LoadReport) -> None:
         show.note(message)
 
 
-def _rejects(report: LoadReport) -> Iterator[str]:
+def _rejects(report: LoadReport, is_trial: bool) -> Iterator[str]:
     """How many records of each kind were rejected, and for what."""
+    outcome = "would be rejected" if is_trial else "rejected and kept aside"
     kinds = {entry.file: entry.entity for entry in report.entries}
     records: Counter[str] = Counter()
     for entry in report.entries:
@@ -267,11 +268,11 @@ def _rejects(report: LoadReport) -> Iterator[str]:
             for reason, count in reasons.most_common(SHOWN_REASONS)
         ]
         if len(reasons) > SHOWN_REASONS:
-            told.append("… all of them: serving.health_rejects")
+            told.append("…" if is_trial else "… all of them: serving.health_rejects")
         if told:
             yield (
-                f"{reasons.total():,} of {total:,} {name.replace('_', ' ')} rejected "
-                f"and kept aside: {'; '.join(told)}"
+                f"{reasons.total():,} of {total:,} {name.replace('_', ' ')} {outcome}: "
+                f"{'; '.join(told)}"
             )
 
 

@@ -72,6 +72,8 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
         except KeyboardInterrupt as error:
             number = stopped[-1] if stopped else signal.SIGINT
             raise told(STOPPED, debug, 128 + number) from error
+        except BrokenPipeError:
+            raise  # click ends in silence, as other programs do before `| head`
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             why = f"{error.strerror or error}{where}: --debug shows more."
