@@ -116,7 +116,7 @@ def test_a_sentence_tells_of_the_rows_that_its_rules_pick() -> None:
     )
     assert said(block, GENRES) == (
         '<p class="rh-finding"><a href="genre?of=War" target="_self">War</a> has 40, '
-        '<b>Western</b> 3.25. <a href="#the-chart">See the chart</a></p>'
+        '<b>Western</b> 3.25. <a href="#the-chart">See below</a></p>'
     )
     assert "genre?of" not in markup.says(block, GENRES)
 

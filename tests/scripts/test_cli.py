@@ -406,7 +406,7 @@ def test_load_validate_reports_and_loads_nothing(tmp_path: Path) -> None:
     result = call("load", "--validate", "--source", folder(tmp_path, files))
     assert result.exit_code == 1
     assert "Nothing was loaded" in result.stdout
-    summary = "1 of 5 ratings rejected and kept aside: userId not a whole number"
+    summary = "1 of 5 ratings would be rejected: userId not a whole number"
     assert summary in " ".join(result.stdout.split())
     assert not (tmp_path / "warehouse/reelhouse.duckdb").exists()
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -59,6 +62,24 @@ def test_a_number_is_rounded_and_never_to_nothing(
 ) -> None:
     show.table(["x"], [(value,)])
     assert capsys.readouterr().out.split("\n")[1].strip() == text
+
+
+def test_a_reader_may_go_before_the_end(sample: Settings) -> None:
+    """As `| head` does."""
+    question = "select * from fct_ratings"
+    command = [sys.executable, "-m", "reelhouse", "query", "--format", "csv", question]
+    with subprocess.Popen(
+        command,
+        env=os.environ | {"REELHOUSE_WAREHOUSE": str(sample.warehouse)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as asked:
+        assert asked.stdout
+        assert asked.stderr
+        assert asked.stdout.readline().startswith(b"user_id,")
+        asked.stdout.close()
+        assert asked.stderr.read() == b""
+        assert asked.wait(60) == 1
 
 
 def test_the_engine_s_hint_is_kept(ask: Any) -> None:

@@ -279,7 +279,7 @@ def _rejects(report: LoadReport, is_trial: bool) -> Iterator[str]:
 def _show_failures(report: BuildReport, failed: Path | None) -> None:
     """The failed models and tests, and how to look at their rows."""
     show.err.print(
-        f"[bold red]The build failed:[/] {len(report.failures)} of its nodes"
+        f"[bold red]The build failed[/] in {show.count(len(report.failures), 'node')}:"
     )
     for failure in report.failures:
         kind = failure.kind.replace("_", " ")

@@ -171,7 +171,7 @@ def dots(
         if is_log:
             axis = alt.Axis(
                 title=f"{called(x)} (each step to the right is twice as many)",
-                format="~s",
+                format=",d",
                 values=[2**step for step in range(30)],
                 labelOverlap=True,
                 grid=False,

@@ -107,7 +107,7 @@ def says(block: Says, frame: Frame, with_links: bool = False) -> str:
         kind = "rh-well" if values["is_well"] else "rh-ill"
         return f'<p class="rh-verdict {kind}" role="status">{said}</p>'
     if block.see:
-        said += f' <a href="#{slug(block.see)}">See the chart</a>'
+        said += f' <a href="#{slug(block.see)}">See below</a>'
     return f'<p class="rh-finding">{said}</p>'
 
 

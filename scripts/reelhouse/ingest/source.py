@@ -218,17 +218,17 @@ def _files_of(folder: Path) -> list[str]:
 
 def check_complete(listing: Listing, source: str) -> None:
     """Raise ReelhouseError where a file is missing that nothing can do without."""
-    hints = "".join(f" {hint}." for hint in listing.hints)
+    hints = "".join(f"; {hint}" for hint in listing.hints)
     if not any(listing.by_entity.values()):
         raise ReelhouseError(
-            f"{source} holds none of the files {_files()}: check the source.{hints}"
+            f"{source} holds none of the files {_files()}: check the source{hints}."
         )
     for name, keys in listing.by_entity.items():
         entity = entities()[name]
         if entity.is_required and not keys:
             raise ReelhouseError(
                 f"{source} holds no {entity.file}.csv (nor {entity.file}/*.csv), "
-                f"without which there is nothing to build: add it.{hints}"
+                f"without which there is nothing to build: add it{hints}."
             )
 
 

@@ -108,18 +108,11 @@ def blocks(at: At) -> Iterator[Block]:
         enough=ENOUGH // 3,
         rows={"far": most("_by")},
     )
-    yield Chart(
+    yield Table(
         "What to watch next",
         watch_next(at.id),
-        bars("title", "score"),
-        "Movies that this user has not rated, liked by the same people as those that "
-        "the user gave four stars or more.",
-        empty="Too few of the movies that this user liked have neighbours.",
-        to="movie",
-    )
-    yield Table(
-        "What to watch next, and why",
-        watch_next(at.id),
+        says="Movies that this user has not rated, liked by the same people as those "
+        "that the user gave four stars or more.",
         empty="Too few of the movies that this user liked have neighbours.",
         to="movie",
     )
