@@ -32,7 +32,6 @@ class Palette:
     quiet: str
     line: str
     primary: str
-    accent: str
     marks: tuple[str, ...]
     ramp: tuple[str, ...]
 
@@ -44,7 +43,6 @@ LIGHT = Palette(
     quiet="#5B6069",
     line="#DFDAD0",
     primary="#0072B2",
-    accent="#C24E00",
     marks=("#0072B2", "#C24E00", "#00805E", "#B05B86"),
     ramp=("#E3EEF4", "#9CC7DE", "#4A9BC6", "#0072B2", "#003A5C"),
 )
@@ -55,7 +53,6 @@ DARK = Palette(
     quiet="#A3A8B0",
     line="#343940",
     primary="#56B4E9",
-    accent="#F0A030",
     marks=("#56B4E9", "#F0A030", "#2DBE91", "#DE94BB"),
     ramp=("#1C2B36", "#1F4C66", "#2A7AA5", "#56B4E9", "#C5E6F8"),
 )
