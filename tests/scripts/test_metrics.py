@@ -18,9 +18,10 @@ from tests.delivery import query
 from tests.project import PROJECT
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.serving.metrics import DEFINITIONS, all_metrics, metrics
+from reelhouse.serving.metrics import MARTS, all_metrics, metrics
 from reelhouse.settings import Settings
 
+SAVED = "models/_saved_queries.yml"
 # What a metric is, told by other tables than the one that it is computed from.
 BY_MARTS = {
     "ratings": "select sum(rating_count) from mart_user_engagement",
@@ -95,7 +96,7 @@ def ask(sample: Settings, question: str) -> list[tuple[Any, ...]]:
 
 
 def test_every_metric_is_compared() -> None:
-    assert list(BY_MARTS) == list(metrics())
+    assert BY_MARTS.keys() == metrics().keys()
     assert len(metrics()) >= 10
 
 
@@ -176,10 +177,16 @@ def test_values_are_written_for_readers() -> None:
 
 
 def test_every_metric_is_described_and_every_part_is_used() -> None:
-    declared = yaml.safe_load((PROJECT / DEFINITIONS).read_text(encoding="utf-8"))
     parts = set(all_metrics()) - set(metrics())
-    ratios = [each["type_params"] for each in declared["metrics"]]
-    used = {each.get(side) for each in ratios for side in ("numerator", "denominator")}
+    used = {
+        metric[side]
+        for path in (PROJECT / MARTS).glob("*/*.yml")
+        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+        for metric in model.get("metrics", [])
+        for side in ("numerator", "denominator")
+        if side in metric
+    }
+    assert parts
     assert parts <= used
     for metric in all_metrics().values():
         assert metric.label
@@ -187,29 +194,36 @@ def test_every_metric_is_described_and_every_part_is_used() -> None:
 
 
 REFUSED = {
-    "another aggregation": ("agg: count_distinct", "agg: median", "median"),
-    "an expression": ("expr: rating\n", "expr: rating + 1\n", "rating + 1"),
-    "another window": ("window_choice: max", "window_choice: min", "window"),
-    "another filter": ("months_since') }} > 0", "years') }} > 0", "years"),
-    "another type": ("type: ratio", "type: derived", "derived"),
+    "another aggregation": ("fct_ratings", "agg: count_distinct", "agg: median"),
+    "an expression": ("fct_ratings", "expr: rating\n", "expr: rating + 1\n"),
+    "another window": ("mart_monthly_trends", "window_agg: max", "window_agg: min"),
+    "another filter": ("mart_user_cohorts", "months_since') }} > 0", "years') }} > 0"),
+    "another type": ("fct_ratings", "type: ratio", "type: derived"),
     "a ratio over two tables": (
+        "fct_ratings",
         "denominator: raters",
         "denominator: tags",
-        "one table",
     ),
 }
+NAMED = ("median", "rating + 1", "window", "years", "derived", "same table")
 
 
-@pytest.mark.parametrize(("old", "new", "word"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(
+    ("table", "old", "new", "word"),
+    [(*case, word) for case, word in zip(REFUSED.values(), NAMED, strict=True)],
+    ids=REFUSED,
+)
 def test_what_cannot_be_written_for_every_reader_is_refused(
-    tmp_path: Path, old: str, new: str, word: str
+    tmp_path: Path, table: str, old: str, new: str, word: str
 ) -> None:
-    text = (PROJECT / DEFINITIONS).read_text(encoding="utf-8")
+    (path,) = (PROJECT / MARTS).glob(f"*/{table}.yml")
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    changed = tmp_path / "changed.yml"
+    changed = tmp_path / "marts" / path.name
+    changed.parent.mkdir()
     changed.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ReelhouseError, match="written for every reader") as refused:
-        metrics(changed)
+        metrics(tmp_path)
     assert word in str(refused.value)
 
 
@@ -242,7 +256,7 @@ def test_the_semantic_layer_of_dbt_answers_alike(
     }
     answers = tmp_path / "answers.csv"
     genres = tmp_path / "genres.csv"
-    saved = yaml.safe_load((PROJECT / DEFINITIONS).read_text(encoding="utf-8"))
+    saved = yaml.safe_load((PROJECT / SAVED).read_text(encoding="utf-8"))
     for command in (
         [sys.executable, "-m", "dbt.cli.main", "parse", "--quiet"],
         [str(mf), "query", "--metrics", ",".join(metrics()), "--csv", str(answers)],
@@ -261,7 +275,7 @@ def test_the_semantic_layer_of_dbt_answers_alike(
     for name, value in answered.items():
         ((expected,),) = ask(sample, metrics()[name].question)
         assert float(value) == pytest.approx(float(expected), rel=1e-12)
-    assert list(answered) == list(metrics())
+    assert answered.keys() == metrics().keys()
     with genres.open(newline="", encoding="utf-8") as file:
         found = {row["genre"]: row for row in csv.DictReader(file)}
     expected_rows = ask(

@@ -1,14 +1,14 @@
 """Metrics: the figures that dashboards, report and Power BI show, defined once.
 
-`models/_metrics.yml` defines them for dbt's semantic layer. This module reads the same
-file and writes each as SQL over the published tables, so that no dbt is needed where a
-figure is shown.
+The yml file of a mart defines those of its table for dbt's semantic layer. This module
+reads the same files and writes each metric as SQL over the published tables, so that no
+dbt is needed where a figure is shown.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ import yaml
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import project
 
-DEFINITIONS = "models/_metrics.yml"
+MARTS = "models/marts"
 
 # Aggregations that every reader of the definitions can write.
 AGGREGATIONS = ("count", "count_distinct", "sum")
 # A column, or a product of columns.
 PRODUCT = re.compile(r"[a-z_]\w*( \* [a-z_]\w*)*")
 FILTER = re.compile(
-    r"\{\{ Dimension\('(?P<entity>\w+)__(?P<name>\w+)'\) \}\} "
+    r"\{\{ Dimension\('\w+__(?P<name>\w+)'\) \}\} "
     r"(?P<operator>=|>|>=|<|<=) (?P<number>\d+)"
 )
 
@@ -121,93 +121,62 @@ class Metric:
 
 
 @cache
-def metrics(definitions: Path | None = None) -> dict[str, Metric]:
+def metrics(marts: Path | None = None) -> dict[str, Metric]:
     """The metrics that are shown, by name, in the order of their definitions.
 
     Raises ReelhouseError for a definition that cannot be written for every reader.
     """
-    every = all_metrics(definitions)
-    return {name: metric for name, metric in every.items() if metric.unit}
+    return {name: each for name, each in all_metrics(marts).items() if each.unit}
 
 
 @cache
-def all_metrics(definitions: Path | None = None) -> dict[str, Metric]:
+def all_metrics(marts: Path | None = None) -> dict[str, Metric]:
     """The same with those that are but parts of others."""
-    definitions = definitions or project() / DEFINITIONS
-    declared = yaml.safe_load(definitions.read_text(encoding="utf-8"))
-    measures: dict[str, tuple[Measure, dict[str, str]]] = {}
-    for model in declared["semantic_models"]:
-        columns = _columns(model)
-        for each in model.get("measures", []):
-            measures[each["name"]] = (_measure(model, each, columns), columns)
     found: dict[str, Metric] = {}
-    # A ratio may stand before the metrics that it is made of.
-    for each in sorted(declared["metrics"], key=lambda each: each["type"] == "ratio"):
-        found[each["name"]] = _metric(each, measures, found)
-    return {each["name"]: found[each["name"]] for each in declared["metrics"]}
+    for path in sorted((marts or project() / MARTS).glob("*/*.yml")):
+        text = path.read_text(encoding="utf-8")
+        # Most marts have no metric, and parsing them all takes a second.
+        if " metrics:" in text:
+            for model in yaml.safe_load(text)["models"]:
+                found |= _of_model(model, model.get("metrics", []))
+    return found
+
+
+def _of_model(
+    model: dict[str, Any], declared: list[dict[str, Any]]
+) -> dict[str, Metric]:
+    columns = _columns(model)
+    found: dict[str, Metric] = {}
+    # A ratio may come before the metrics that it is made of.
+    for each in sorted(declared, key=lambda each: "numerator" in each):
+        found[each["name"]] = _metric(model["name"], each, columns, found)
+    return {each["name"]: found[each["name"]] for each in declared}
 
 
 def _columns(model: dict[str, Any]) -> dict[str, str]:
-    """The columns of the dimensions, by the names that filters give them."""
-    primary = model.get("primary_entity") or next(
-        each["name"] for each in model["entities"] if each["type"] == "primary"
-    )
-    return {
-        f"{primary}__{each['name']}": each.get("expr", each["name"])
-        for each in model.get("dimensions", [])
-    }
-
-
-def _measure(
-    model: dict[str, Any], each: dict[str, Any], columns: dict[str, str]
-) -> Measure:
-    expression = str(each.get("expr", each["name"]))
-    window = each.get("non_additive_dimension")
-    if each["agg"] not in AGGREGATIONS:
-        raise _not_understood(
-            each["name"], f"aggregation {each['agg']}", ", ".join(AGGREGATIONS)
-        )
-    if not PRODUCT.fullmatch(expression):
-        raise _not_understood(
-            each["name"], f"expression {expression}", "a column or a product of columns"
-        )
-    if window and (window["window_choice"] != "max" or each["agg"] != "sum"):
-        raise _not_understood(each["name"], "window", "the sum at the max alone")
-    newest_by = None
-    if window:
-        newest_by = next(
-            column
-            for name, column in columns.items()
-            if name.endswith(f"__{window['name']}")
-        )
-    return Measure(
-        table=model["model"].removeprefix("ref('").removesuffix("')"),
-        aggregation=each["agg"],
-        columns=tuple(expression.split(" * ")),
-        newest_by=newest_by,
-    )
+    """The columns that are dimensions, by the dimensions' names."""
+    found = {}
+    for column in model["columns"]:
+        if dimension := column.get("dimension"):
+            named = dimension if isinstance(dimension, dict) else {}
+            found[named.get("name", column["name"])] = column["name"]
+    return found
 
 
 def _metric(
-    each: dict[str, Any],
-    measures: dict[str, tuple[Measure, dict[str, str]]],
-    found: dict[str, Metric],
+    table: str, each: dict[str, Any], columns: dict[str, str], found: dict[str, Metric]
 ) -> Metric:
-    parameters = each["type_params"]
-    if each["type"] == "simple":
-        measure, columns = measures[parameters["measure"]]
-        if "filter" in each:
-            measure = replace(measure, condition=_condition(each, columns))
-        parts = [measure]
-    elif each["type"] == "ratio" and "filter" not in each:
-        parts = [
-            found[parameters[part]].numerator for part in ("numerator", "denominator")
-        ]
-        if parts[0].table != parts[1].table:
-            raise _not_understood(each["name"], "ratio", "parts of one table")
+    kind = each.get("type", "simple")
+    if kind == "simple":
+        parts = [_measure(table, each, columns)]
+    elif kind == "ratio" and "filter" not in each:
+        names = [each["numerator"], each["denominator"]]
+        if not found.keys() >= set(names):
+            raise _not_understood(each["name"], "ratio", "metrics of the same table")
+        parts = [found[name].numerator for name in names]
     else:
         raise _not_understood(
-            each["name"], f"type {each['type']}", "simple, or ratio without a filter"
+            each["name"], f"type {kind}", "simple, or ratio without a filter"
         )
     meta = each.get("config", {}).get("meta", {})
     return Metric(
@@ -220,9 +189,32 @@ def _metric(
     )
 
 
+def _measure(table: str, each: dict[str, Any], columns: dict[str, str]) -> Measure:
+    name = each["name"]
+    expression = str(each.get("expr", name))
+    window = each.get("non_additive_dimension")
+    if each["agg"] not in AGGREGATIONS:
+        raise _not_understood(
+            name, f"aggregation {each['agg']}", ", ".join(AGGREGATIONS)
+        )
+    if not PRODUCT.fullmatch(expression):
+        raise _not_understood(
+            name, f"expression {expression}", "a column or a product of columns"
+        )
+    if window and (window["window_agg"] != "max" or each["agg"] != "sum"):
+        raise _not_understood(name, "window", "the sum at the max alone")
+    return Measure(
+        table=table,
+        aggregation=each["agg"],
+        columns=tuple(expression.split(" * ")),
+        newest_by=columns[window["name"]] if window else None,
+        condition=_condition(each, columns) if "filter" in each else None,
+    )
+
+
 def _condition(each: dict[str, Any], columns: dict[str, str]) -> Condition:
     match = FILTER.fullmatch(each["filter"])
-    column = match and columns.get(f"{match['entity']}__{match['name']}")
+    column = match and columns.get(match["name"])
     if not match or not column:
         raise _not_understood(
             each["name"],
@@ -234,6 +226,6 @@ def _condition(each: dict[str, Any], columns: dict[str, str]) -> Condition:
 
 def _not_understood(name: str, what: str, instead: str) -> ReelhouseError:
     return ReelhouseError(
-        f"The {what} of {name} in models/_metrics.yml cannot be written for every "
+        f"The {what} of the metric {name} in models/marts cannot be written for every "
         f"reader of metrics: use {instead}."
     )
