@@ -175,7 +175,7 @@ RESOLVE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-header --no-annotate --extra dashboard --extra snowflake \
 	--extra local --extra checkout $(ARGS)
 
-lock: ## Resolve the lock files anew, with uv
+lock: ## Resolve the lock files, with uv
 	@command -v uv >/dev/null || \
 		{ echo "make lock needs uv: install it with 'pip install uv'." >&2; exit 1; }
 	@$(RESOLVE) --extra test pyproject.toml --output-file locks/test.txt

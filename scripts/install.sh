@@ -39,7 +39,7 @@ find_python() {
 }
 
 # The stamp of a lock is the place of the checkout and the files that were installed.
-# The place, because scripts in .venv name it: a checkout that moved starts anew.
+# The place, because scripts in .venv name it: a checkout that moved starts again.
 stamp() {
     echo "$here"
     cat "locks/$1.txt" pyproject.toml

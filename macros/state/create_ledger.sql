@@ -13,7 +13,7 @@
     {%- if found and found != columns | list -%}
         {%- do exceptions.warn(
             ledger.render() ~ ' has other columns than this version of '
-            ~ 'Reelhouse gives it: it is made anew, and everything else is '
+            ~ 'Reelhouse gives it: it is replaced, and everything else is '
             ~ 'out of date.'
         ) -%}
         {%- do run_query('drop table ' ~ ledger.render()) -%}

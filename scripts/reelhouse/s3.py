@@ -67,7 +67,7 @@ FAULTS = {
         "and AWS_ENDPOINT_URL."
     ),
     "NoSuchKey NoSuchUpload NoSuchVersion 404": (
-        "{address} is not there any more ({code}): deliver it anew, and try again."
+        "{address} is not there any more ({code}): deliver it again, and retry."
     ),
     "RequestTimeTooSkewed RequestExpired": (
         "The clock of this machine differs from that of S3 at {endpoint} ({code}): set "
@@ -75,7 +75,7 @@ FAULTS = {
     ),
     "InvalidObjectState": (
         "{address} lies in an archive such as Glacier, from which nothing is read "
-        "({code}): restore it, or deliver it anew."
+        "({code}): restore it, or deliver it again."
     ),
     "KMS KMSKeyDisabled": (
         "The key that {address} is encrypted with may not be used ({code}): ask for "

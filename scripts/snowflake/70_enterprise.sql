@@ -1,6 +1,6 @@
 -- Part "enterprise": NEEDS ENTERPRISE EDITION; a trial of that edition has it.
 -- Who runs it: a person with {{ owner }}, between each build and publish,
--- since dbt makes tables anew and a new one has no policy. Clones keep theirs.
+-- since dbt replaces tables and a new one has no policy. Clones keep theirs.
 -- What is published already is masked too, for it stays until it changes.
 
 use role {{ owner }};

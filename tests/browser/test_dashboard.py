@@ -225,7 +225,7 @@ def _screenshot(page: Page, name: str) -> None:
     )
     page.set_viewport_size({"width": size["width"], "height": max(height, 400)})
     _loaded(page)
-    # Charts are drawn anew in the taller window.
+    # Charts are drawn again in the taller window.
     page.wait_for_timeout(500)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
 

@@ -10,10 +10,9 @@ from tests.project import PROJECT
 from tests.tree import Tree
 
 PAGE = PROJECT / "docs/own-data.md"
-# A file by its path, commands to run, or a table that they have printed.
+# Commands to run, or a table that they have printed.
 STEP = re.compile(
-    r"^\*\*`(?P<path>[^`]+)`\*\*\n\n```\w+\n(?P<text>.*?)^```$"
-    r"|^```sh\n(?P<commands>.*?)^```$"
+    r"^```sh\n(?P<commands>.*?)^```$"
     r"|^\|[^\n]*\|\n\| --- (?P<rows>.*?)\n\n",
     re.MULTILINE | re.DOTALL,
 )
@@ -29,9 +28,7 @@ def test_a_bookshop_takes_the_place_of_movielens(tmp_path: Path) -> None:
     printed: list[list[str]] = []
     rows = 0
     for step in STEP.finditer(PAGE.read_text(encoding="utf-8")):
-        if step["path"]:
-            tree.write(step["path"], step["text"])
-        elif step["commands"]:
+        if step["commands"]:
             out = tree.run(step["commands"])
             printed = [cells(line, r"\s{2,}") for line in out.splitlines()]
         elif printed:

@@ -345,7 +345,7 @@ def test_tables_of_two_publications_are_not_fetched_as_one(
             lambda *_: publish("later"),
         )
         try:
-            with pytest.raises(ReelhouseError, match="published anew"):
+            with pytest.raises(ReelhouseError, match="published again"):
                 fetch_serving(tmp_path / "fetched.duckdb", "prod")
         finally:
             publish(before)

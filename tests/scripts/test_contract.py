@@ -26,7 +26,7 @@ sources:
 
 @pytest.fixture
 def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of sources, which are read anew for each question."""
+    """An empty folder of sources, which are read again for each question."""
     monkeypatch.setattr(contract, "project", lambda: tmp_path)
     monkeypatch.setattr(contract, "STAGING", tmp_path / "staging")
     monkeypatch.setattr(contract, "entities", contract.entities.__wrapped__)

@@ -289,7 +289,7 @@ def test_a_file_that_is_mostly_bad_stops_the_load(delivery: Delivery) -> None:
     assert delivery.load(validate=True).rejected == 50
     delivery.max_rejects = 0
     assert delivery.load(accept_rejects=True).rejected == 50
-    # Nothing is judged anew.
+    # Nothing is judged again.
     assert delivery.load().load_id is None
 
 

@@ -240,7 +240,7 @@ def test_snowflake_is_named_by_four_parameters(files: Files) -> None:
     ]
     values = re.findall(r'= "([^"]+)" meta', text)
     guide = (PROJECT / "docs/snowflake.md").read_text(encoding="utf-8")
-    page = (PROJECT / "docs/powerbi.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs/bi-tools.md").read_text(encoding="utf-8")
     for value in values:
         assert f"| `{value}` |" in page
     for value in values[1:]:

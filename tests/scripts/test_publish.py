@@ -84,7 +84,7 @@ BUILD = Build(
 
 
 def changed(*names: str, build: Build = BUILD) -> Build:
-    """A build that has made some relations anew."""
+    """A build that has replaced some relations."""
     return replace(
         build,
         relations=[

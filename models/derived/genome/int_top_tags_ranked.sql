@@ -9,7 +9,7 @@ genome_tags as (
 ),
 
 -- To order all scores would be the dearest step of the genome. The n-th of the
--- parts' greatest scores is reached by n tags, so no lesser one is a top tag.
+-- parts' greatest scores is reached by n tags, so no tag below is a top tag.
 parts as (
     select
         movie_id,

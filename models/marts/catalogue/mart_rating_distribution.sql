@@ -19,7 +19,7 @@ counted as (
     group by movie_id, rating
 ),
 
-parted as (
+per_genre as (
     select
         false as is_all,
         movie_genres.genre,
@@ -41,7 +41,7 @@ totals as (
         is_all,
         genre,
         sum(rating_count) as total_count
-    from parted
+    from per_genre
     group by is_all, genre
 ),
 
@@ -61,13 +61,13 @@ completed as (
         half_stars.genre,
         half_stars.rating,
         half_stars.total_count,
-        coalesce(sum(parted.rating_count), 0) as rating_count
+        coalesce(sum(per_genre.rating_count), 0) as rating_count
     from half_stars
-    left join parted
+    left join per_genre
         on
-            half_stars.is_all = parted.is_all
-            and half_stars.genre = parted.genre
-            and half_stars.rating = parted.rating
+            half_stars.is_all = per_genre.is_all
+            and half_stars.genre = per_genre.genre
+            and half_stars.rating = per_genre.rating
     group by
         half_stars.is_all,
         half_stars.genre,

@@ -81,8 +81,7 @@ def run(
 ) -> None:
     """Do it all: load, build, test and publish.
 
-    Only what is out of date is built: what new files reach, and what edits of the tree
-    reach.
+    It builds only what new files or edits of the tree affect.
     """
     from reelhouse.run import BuildFailed
     from reelhouse.run import run as run_all
@@ -147,7 +146,7 @@ def load(
 ) -> None:
     """Load what is new in the source into the raw tables.
 
-    With --validate the exit status is 1 where a record would be rejected.
+    With --validate the exit status is 1 if a record would be rejected.
     """
     from reelhouse.engines.engine import engine_of
     from reelhouse.ingest.load import load as load_all
@@ -198,7 +197,7 @@ def status(target: str | None) -> None:
 @target_option
 @command
 def publish(target: str | None) -> None:
-    """Publish what is built, if all of it is up to date and has passed."""
+    """Publish what is built, if all of it is up to date and tested."""
     from reelhouse.serving.publish import publish as publish_there
 
     settings = read_settings(None, target)
@@ -366,13 +365,13 @@ def _recovered(report: RunReport) -> Iterator[str]:
     elif recovery and not recovery.is_whole and (report.aside or recovery.written_at):
         backup = f"from the backup of {recovery.written_at} UTC"
         places = {"file": "from the damaged file", "backup": backup}
-        raw = places[recovery.raw] if recovery.raw else "read anew from the source"
+        raw = places[recovery.raw] if recovery.raw else "read again from the source"
         history = (
             places[recovery.history]
             if recovery.history
             else "recorded again from them"
             if recovery.raw
-            else "begun anew"
+            else "empty"
         )
         yield f"The warehouse is gone or damaged{where}."
         yield f"Its raw rows are {raw}, its history is {history}."

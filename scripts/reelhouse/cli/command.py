@@ -123,8 +123,7 @@ on_error_option = click.option(
     type=click.Choice(["continue", "skip-file", "abort"]),
     default="continue",
     show_default=True,
-    help="What bad records do: they are kept aside, their file is refused, or the "
-    "load stops.",
+    help="Keep bad records aside, refuse their file, or stop the load.",
 )
 accept_shrink_option = click.option(
     "--accept-shrink",

@@ -45,9 +45,8 @@ COUNTED = ("left rows", "right rows", "only left", "only right", "changed rows")
 def compare(left: str, right: str, show_all: bool, output: str) -> None:
     """Compare the published tables of two sides, row for row.
 
-    LEFT and RIGHT are a published file each, or the name of a target. The exit
-    status is 0 where all is equal, 1 where something differs, 2 where they cannot
-    be compared.
+    LEFT and RIGHT are each a published file or the name of a target. The exit status
+    is 0 if all is equal, 1 if something differs, 2 if they cannot be compared.
     """
     from reelhouse.serving.compare import compare as compare_files
 

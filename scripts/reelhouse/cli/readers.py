@@ -69,7 +69,7 @@ def query(
 @click.option(
     "--preview",
     is_flag=True,
-    help="Look at what is built, though it is not published; the pages say so.",
+    help="Show what is built, published or not; the pages say so.",
 )
 @target_option
 @command

@@ -440,7 +440,7 @@ def _column(rows: Frame, name: str) -> Any:
         return st.column_config.CheckboxColumn(title)
     if not form:
         return st.column_config.TextColumn(title)
-    # Thousands are parted as the reader's browser does.
+    # Thousands are separated as the reader's browser does.
     number = "localized" if form == "," else "percent" if "%" in form else f"%{form}"
     return st.column_config.NumberColumn(title, format=number)
 

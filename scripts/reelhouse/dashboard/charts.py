@@ -1,4 +1,4 @@
-"""Charts: from a frame to a Vega-Lite chart, for app, report and pictures alike.
+"""Charts: from a frame to a Vega-Lite chart, for app, report and pictures.
 
 Each function takes columns and gives what draws a frame of them. A chart names no
 colour and no font; the theme's configuration gives both. Axes say their unit; counts

@@ -122,7 +122,7 @@ class Says:
 
 @dataclass(frozen=True)
 class Facts(Says):
-    """One line of values, parted by ` · `; a part without its value is left out."""
+    """One line of values, separated by ` · `; a part without its value is left out."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from reelhouse.settings import Settings
 Ask = Callable[[str], pd.DataFrame]
 
 PUBLICATION = "select version, published_at, load_id from serving.publication"
-# So often a read begins anew when something is published meanwhile.
+# So often a read starts again when something is published meanwhile.
 ATTEMPTS = 3
 # What only a publication has, as a build would have it.
 BUILT = {

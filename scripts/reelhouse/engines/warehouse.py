@@ -117,7 +117,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A local CSV file to read: as delivered, or written anew by `records.rewrite`.
+    """A local CSV file to read: as delivered, or rewritten by `records.rewrite`.
 
     It may be read by type instead of as text where `is_exact` says that this changes no
     value. `key` is that of the object that it holds, as delivered.
@@ -132,7 +132,7 @@ class CsvFile:
 class Warehouse(ABC):
     """The raw tables, open for a load, which is one transaction.
 
-    What the loader writes down of its own work is alike on every engine.
+    What the loader writes down of its own work is the same on every engine.
     """
 
     dialect: Dialect

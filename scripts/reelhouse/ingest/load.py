@@ -467,7 +467,7 @@ class _Load:
 
         A known object's rows are landed for a comparison, another's go straight in.
         A plain file is read as it is; if the engine does not find every record in
-        it, or the file is not plain, it is written anew.
+        it, or the file is not plain, it is rewritten.
         """
         entity, facts, file = fetched.entity, fetched.facts, fetched.name
         warehouse, load_id = self.warehouse, self.load_id

@@ -1,6 +1,6 @@
 """Records of a CSV file: their form, the same for every engine.
 
-A plain file is read by the engine as it is, and any other is written anew, so that
+A plain file is read by the engine as it is, and any other is rewritten, so that
 every engine finds the same records in it. One record is one line. A line break inside
 quotes is not part of the contract, so an open quote can never swallow the lines after
 it. The engine tells good records from bad ones (`rules.py`).

@@ -19,7 +19,7 @@ KEY_ID = "REELHOUSE_LOCAL_KEY_ID"
 def serve_bucket(start_seconds: float = START_SECONDS) -> Iterator[S3Settings]:
     """Serve an empty S3 on a free loopback port until the block ends.
 
-    Its key id is made anew, and whoever does not name it is refused. The server is a
+    Its key id is new each time; who does not name it is refused. The server is a
     child process that also stops when this process dies in any way. What is uploaded
     lives in it alone and is gone with it. Raises ReelhouseError when it does not
     answer within `start_seconds`.

@@ -171,7 +171,7 @@ PARSED_WITH = {
 
 
 def parsed(settings: Settings) -> Any:
-    """The project as dbt has parsed it, anew for each build, which leaves marks in it.
+    """The project as dbt has parsed it, again for each build, which leaves marks in it.
 
     What dbt remembers of a parse is shared by all warehouses, where it may be written.
     It reads that again in a third of the time that a copy of a manifest takes.

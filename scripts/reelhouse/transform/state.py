@@ -100,7 +100,7 @@ class Tree:
 
     @property
     def lasting(self) -> dict[str, str]:
-        """Tables that a build adds to, and does not make anew, by unique id."""
+        """Tables that a build adds to, and does not replace, by unique id."""
         return {
             unique_id: node.relation
             for unique_id, node in self.nodes.items()

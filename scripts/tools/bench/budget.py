@@ -1,6 +1,6 @@
 """Budget: how many rows each model and its tests may read and handle on the sample.
 
-`python -m tools.bench.budget`, or `make budget`, writes the budget anew. Rows are
+`python -m tools.bench.budget`, or `make budget`, writes the budget. Rows are
 counted and not timed, so they are the same on every machine: DuckDB's own profile of
 the statements that dbt ran, on one thread.
 """

@@ -22,14 +22,14 @@ from tools.bench.session import bench as measure
     show_default=True,
     metavar="N[,N…]",
     callback=lambda _, __, text: _sizes(text),
-    help="How many; several sizes tell how time grows.",
+    help="Number of ratings; several sizes show how time grows.",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="How often each has its turn; above 2e7 ratings it has one.",
+    help="Number of rounds; above 2e7 ratings there is one.",
 )
 @click.option(
     "--memory-limit",

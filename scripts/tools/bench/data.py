@@ -47,7 +47,7 @@ def deliver_later(made: Path, source: Path, name: str) -> None:
 
 
 def _write_later(first: Path, later: Path) -> None:
-    """Write what comes later: one rating in SHARE anew, a day after the first; a tag.
+    """Write what comes later: one rating in SHARE again, a day after the first; a tag.
 
     Every other rating is of a new user. They are in an object of their own, and, two
     days after, in the old file, each behind the rating that it repeats.

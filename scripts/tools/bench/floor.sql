@@ -541,7 +541,7 @@ left join read_csv(
 ) as dates using (imdb_id);
 
 create table serving.mart_rating_distribution as
-with parted as (
+with per_genre as (
     select
         false as is_all,
         genre,
@@ -565,7 +565,7 @@ half_stars as (
         is_all,
         genre,
         cast(unnest(range(1, 11)) * 0.5 as decimal(2, 1)) as rating
-    from (select distinct is_all, genre from parted)
+    from (select distinct is_all, genre from per_genre)
 )
 
 select
@@ -577,7 +577,7 @@ select
     coalesce(sum(ratings) over (partition by is_all, genre order by rating), 0)
     / sum(ratings) over (partition by is_all, genre) as cumulative_share
 from half_stars
-left join parted using (is_all, genre, rating);
+left join per_genre using (is_all, genre, rating);
 
 -- Content --------------------------------------------------------------------------
 

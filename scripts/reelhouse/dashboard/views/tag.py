@@ -97,7 +97,7 @@ def blocks(at: At) -> Iterator[Block]:
         order by history.valid_from desc, history.movie_id, history.user_id,
             history.version_number
         limit {LISTED}""",
-        says="Uses that were typed anew, or taken away, by the loads that told of it.",
-        empty="No use of it was ever changed or taken away.",
+        says="Uses that loads changed or removed.",
+        empty="No use of it was ever changed or removed.",
         to="movie",
     )

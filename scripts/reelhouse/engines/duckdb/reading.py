@@ -91,7 +91,7 @@ def attach_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
     except UnreadableWarehouse as error:
         raise ReelhouseError(
-            f"{published} {error.problem}: make it anew with `reelhouse publish`."
+            f"{published} {error.problem}: replace it with `reelhouse publish`."
         ) from error
 
 

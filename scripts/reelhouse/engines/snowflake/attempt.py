@@ -145,7 +145,7 @@ class Undo:
     def keep(self, built: Mapping[str, str]) -> None:
         """Keep clones of what a run adds to, so that `undo` can put it back.
 
-        That is raw, and what of the dbt tree is not made anew each time: `built` are
+        That is raw, and what of the dbt tree is not replaced each time: `built` are
         its tables, as schema.table, by unique id.
         """
         raw = [*entities().values(), *ledger_tables()]
@@ -230,7 +230,7 @@ class Undo:
         if LEDGER in there:
             put_back = f"node in (select node from {RUN} where node is not null)"
             self.account.run(f"delete from {LEDGER} where {put_back}")
-            # One that was made anew has no place for rows of the former one.
+            # A new table has no place for rows of the previous one.
             if self.account.columns(_clone_of(LEDGER)) == self.account.columns(LEDGER):
                 self.account.run(
                     f"insert into {LEDGER} select * from {_clone_of(LEDGER)} "

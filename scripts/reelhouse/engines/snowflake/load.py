@@ -1,6 +1,6 @@
 """Snowflake: the raw schema of an account's database, and how rows get into it.
 
-An object is checked on this machine and put on a stage as it is, or written anew; COPY
+An object is checked on this machine and put on a stage as it is, or rewritten; COPY
 INTO takes it into a table of texts, and the same rules as everywhere tell good records
 from bad ones there. With an external stage, an object of
 plain lines is read in the bucket itself. DDL would commit the load's transaction, so
@@ -348,7 +348,7 @@ class Warehouse(warehouse.Warehouse):
     def _remove_copies(self, entity: Entity, file: str, load_id: int, same: Any) -> int:
         """Mark some of the copies of a content as removed; how many.
 
-        Nothing tells copies apart, so all are written anew, negative loads marking
+        Nothing tells copies apart, so all are rewritten, negative loads marking
         them for the while.
         """
         name, live = entity.name, _live(file)

@@ -121,7 +121,7 @@ def fetch_serving(to: Path, target: str) -> None:
             _fetch_rows(account, file, name, columns)
         if account.version() != version:
             raise ReelhouseError(
-                "The account published anew while its tables were fetched: fetch "
+                "The account published again while its tables were fetched: fetch "
                 "them again."
             )
 

@@ -43,7 +43,7 @@ def serve_emulator(
 ) -> Iterator[EmulatorSettings]:
     """Serve an empty account on a free loopback port until the block ends.
 
-    Its key is made anew, and no other is let in. The server is a child process that
+    Its key is new each time, and no other is let in. The server is a child process that
     also stops when this process dies in any way; what is in its tables is gone with it.
     Stages reach the S3 that AWS_ENDPOINT_URL in `environ` names, and none without it.
     Raises ReelhouseError when it does not answer within `start_seconds`.
