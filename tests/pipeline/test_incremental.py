@@ -180,6 +180,7 @@ def test_incremental_equals_full_refresh(new: Callable[[], Delivery]) -> None:
     play(new(), STORY)
 
 
+@pytest.mark.nightly
 @pytest.mark.fault("13", "14")
 @given(sequence=sequences)
 @settings(max_examples=25, deadline=None, database=None, print_blob=True)
