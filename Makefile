@@ -136,7 +136,7 @@ base: ## Build the commit BASE (origin/main) in target/base, to compare with
 	@mkdir -p target/base
 	@find target/base -mindepth 1 -maxdepth 1 ! -name .venv -exec rm -rf {} +
 	@git archive $(BASE) | tar -xf - -C target/base
-	@cp data/sample/*.csv target/base/data/sample/
+	@cp -R data/sample/. target/base/data/sample
 	@cd target/base && sh scripts/install.sh run
 	@cd target/base && $(call quietly,env -u REELHOUSE_WAREHOUSE \
 		$(BIN)/reelhouse run --target dev)

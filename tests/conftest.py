@@ -18,6 +18,7 @@ from tests.delivery import (
     RATINGS,
     Delivery,
     csv,
+    files_of,
     one_worker_at_a_time,
 )
 from tests.faults.plugin import (
@@ -131,8 +132,7 @@ def make_sample(desk: Delivery) -> None:
         shutil.copytree(kept, desk.warehouse)
         return
     upload(desk.s3, [], f"s3://{desk.bucket}")
-    files = (PROJECT / "data/sample").glob("*.csv")
-    desk.put({path.name: path.read_bytes() for path in files})
+    desk.put(files_of(PROJECT / "data/sample"))
     desk.run()
     desk.close()
     for older in KEPT.glob("sample-*"):

@@ -85,6 +85,12 @@ def csv(name: str, lines: Iterable[str], line_end: str = "\r\n") -> bytes:
     return "".join(line + line_end for line in [entity.header, *lines]).encode()
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All CSV files of a folder and of those in it, by key."""
+    files = sorted(folder.rglob("*.csv"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
 @cache
 def client(s3: S3Settings) -> Any:
     return boto3.client(

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,8 @@ STAGING = "models/staging"
 LEDGER = "reelhouse/_reelhouse__sources.yml"
 DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+# A folder with a later delivery: its day, and perhaps a time.
+DELIVERY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d([-:]?\d\d)*)?")
 # Files of releases that no entity is declared for.
 OTHER_FORMATS = {
     **dict.fromkeys(("movies.dat", "ratings.dat"), "MovieLens 1M or 10M"),
@@ -114,6 +117,7 @@ class Entity(Table):
 
         What begins with a dot or an underscore is another program's own.
         """
+        key = delivery_of(key)[1]
         stem, _, suffix = key.rpartition(".")
         return (
             suffix.lower() == "csv"
@@ -126,9 +130,26 @@ class Entity(Table):
 class Listing:
     """Object keys of a source, sorted out by entity; `hints` name likely mistakes."""
 
-    by_entity: dict[str, list[str]]
+    by_entity: Mapping[str, Collection[str]]
     ignored: list[str]
     hints: list[str]
+
+    @property
+    def deliveries(self) -> list[str]:
+        """The deliveries that it holds, in their order; '' is the one in no folder."""
+        keys = (key for keys in self.by_entity.values() for key in keys)
+        return sorted({delivery_of(key)[0] for key in keys})
+
+    def as_of(self, delivery: str) -> dict[str, dict[str, str]]:
+        """By entity, its files by name as a delivery left them, each with its key."""
+        return {
+            name: {
+                file: key
+                for (when, file), key in sorted((delivery_of(key), key) for key in keys)
+                if when <= delivery
+            }
+            for name, keys in self.by_entity.items()
+        }
 
 
 @cache
@@ -161,6 +182,15 @@ def ledger_tables() -> tuple[Table, ...]:
     return tuple(Table(table["name"], _columns(table)) for table in tables)
 
 
+def delivery_of(key: str) -> tuple[str, str]:
+    """The folder of the delivery that an object belongs to, and its name in there.
+
+    A file there takes the place of one with the same name in an earlier delivery.
+    """
+    folder, _, name = key.partition("/")
+    return (folder, name) if name and DELIVERY.fullmatch(folder) else ("", key)
+
+
 def sort_out(keys: list[str]) -> Listing:
     """Give each object key to the entity that it belongs to."""
     by_entity: dict[str, list[str]] = {name: [] for name in entities()}
@@ -188,6 +218,7 @@ def _is_text(key: str) -> bool:
 def _hint(key: str) -> str | None:
     if not _is_text(key):
         return f"{os.fsencode(key)!r} is not read: give it a name in UTF-8"
+    key = delivery_of(key)[1]
     path = PurePosixPath(key)
     if _is_hidden(key):
         return None

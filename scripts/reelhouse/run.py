@@ -10,7 +10,9 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from reelhouse.engines.duckdb.backup import Recovery
 from reelhouse.engines.engine import engine_of
@@ -27,6 +29,10 @@ from reelhouse.transform.state import State, compare, read_tree
 
 # They test the models, and no data.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+OF_HISTORY = (
+    *("--select", "+resource_type:snapshot", "--full-refresh"),
+    *("--exclude-resource-type", "test", "unit_test", "--vars"),
+)
 
 
 class BuildFailed(ReelhouseError):
@@ -55,7 +61,7 @@ class RunReport:
     reason. If `is_up_to_date`, what is `published` needed no change.
     """
 
-    loaded: LoadReport = field(default_factory=LoadReport)
+    loads: list[LoadReport] = field(default_factory=list)
     state: State | None = None
     from_scratch: dict[str, str] = field(default_factory=dict)
     built: BuildReport = field(default_factory=BuildReport)
@@ -66,6 +72,11 @@ class RunReport:
     former_source: str | None = None
     recovery: Recovery | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def loaded(self) -> LoadReport:
+        """The last load."""
+        return self.loads[-1]
 
 
 def run(
@@ -83,10 +94,12 @@ def run(
 ) -> RunReport:
     """Load, build and publish; all of it, or nothing.
 
-    What is out of date is built and tested, or `everything`; with `unit_tests` also the
-    unit tests of models whose own rules changed. With `rebuild`, or where the local
-    warehouse is gone, what the bucket does not hold comes from the warehouse or, where
-    that cannot be read, from the backup, and everything is made from scratch.
+    Where several deliveries have come, they are loaded one after the other, and history
+    is recorded after each. What is out of date is built and tested, or `everything`;
+    with `unit_tests` also the unit tests of models whose own rules changed. With
+    `rebuild`, or where the local warehouse is gone, what the bucket does not hold comes
+    from the warehouse or, where that cannot be read, from the backup, and everything is
+    made from scratch.
     `build_arguments` go to `dbt build`; what is left out by them stays out of date, so
     that nothing is published. `on_step` is told of each step that is done.
     Raises ReelhouseError; BuildFailed where models or tests failed.
@@ -103,39 +116,51 @@ def run(
         report.former_source = attempt.former_source
         report.recovery = attempt.recovery
         report.has_unreadable_backup = attempt.has_unreadable_backup
-        if attempt.lacks_history:
-            load_ids = attempt.drop_history()
-            failed = record_history_again(settings, attempt.folder, load_ids, tell)
-            if failed:
-                raise BuildFailed(failed, attempt.keep_failed(failed.messages))
-            watch.lap("history")
+
+        def make(step: str, arguments: tuple[str, ...], **chosen: Any) -> BuildReport:
+            attempt.prepare()
+            count = partial(tell, step)
+            built = build(settings, attempt.folder, count, arguments, **chosen)
+            watch.lap(step)
+            if built.failures:
+                raise BuildFailed(built, attempt.keep_failed(built.messages))
+            return built
+
+        # The snapshots see the state after each load, one after the other, as they
+        # would have if a build had followed each of them.
+        for load_id in attempt.drop_history() if attempt.lacks_history else ():
+            make("history", (*OF_HISTORY, json.dumps({"as_of_load_id": load_id})))
         with open_source(settings, tell) as source:
             if settings.is_sample:
                 watch.lap("upload")
-            with attempt.open() as warehouse:
-                report.loaded = load(
-                    settings,
-                    source,
-                    warehouse,
-                    on_error=on_error,
-                    accept_shrink=accept_shrink,
-                    accept_rejects=accept_rejects,
-                    progress=lambda name, done, total: tell(
-                        f"load {name}", done, total
-                    ),
-                )
-            watch.lap("load")
-        tree = read_tree(settings)
-        watch.lap("parse")
-        with attempt.asking() as ask:
-            state = report.state = compare(tree, ask)
+            while True:
+                with attempt.open() as warehouse:
+                    loaded = load(
+                        settings,
+                        source,
+                        warehouse,
+                        on_error=on_error,
+                        accept_shrink=accept_shrink,
+                        accept_rejects=accept_rejects,
+                        progress=lambda name, done, total: tell(
+                            f"load {name}", done, total
+                        ),
+                    )
+                report.loads.append(loaded)
+                watch.lap("load")
+                tree = read_tree(settings)
+                watch.lap("parse")
+                with attempt.asking() as ask:
+                    state = compare(tree, ask)
+                report.state = report.state or state
+                if not loaded.waiting:
+                    break
+                if recorded := state.for_history:
+                    make("history", NO_UNIT_TESTS, selected=recorded)
         selected = _selected(state, everything or rebuild)
         if selected != []:
-            attempt.prepare()
-            report.built = build(
-                settings,
-                attempt.folder,
-                lambda done, total: tell("build", done, total),
+            report.built = make(
+                "build",
                 (
                     *(() if unit_tests else NO_UNIT_TESTS),
                     *build_arguments,
@@ -144,10 +169,6 @@ def run(
                 selected=selected,
                 unit_tested=state.changed_models,
             )
-            watch.lap("build")
-            if report.built.failures:
-                failed = report.built
-                raise BuildFailed(failed, attempt.keep_failed(failed.messages))
             with attempt.asking() as ask:
                 state = compare(tree, ask)
             report.from_scratch = state.made_whole(report.state)
@@ -182,32 +203,6 @@ class _Watch:
 
     def lap(self, step: str) -> None:
         now = time.monotonic()
-        self.seconds[step] = now - self.last
+        self.seconds[step] = self.seconds.get(step, 0) + now - self.last
         self.last = now
         self.tell(step)
-
-
-def record_history_again(
-    settings: Settings, folder: Path, load_ids: list[int], tell: Progress
-) -> BuildReport | None:
-    """Record history from the kept changes of the raw tables; a report of failures.
-
-    The snapshots see the state after each load, one after the other, as they would
-    have if a build had followed each of them.
-    """
-    for done, load_id in enumerate(load_ids):
-        tell("history", done, len(load_ids))
-        report = build(
-            settings,
-            folder,
-            None,
-            (
-                *("--select", "+resource_type:snapshot"),
-                *("--exclude-resource-type", "test", "unit_test"),
-                "--full-refresh",
-                *("--vars", json.dumps({"as_of_load_id": load_id})),
-            ),
-        )
-        if report.failures:
-            return report
-    return None

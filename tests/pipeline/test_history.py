@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,7 @@ from tests.delivery import UNTESTED, Delivery, csv
 from tests.tree import EditedTree
 
 from reelhouse.engines.duckdb import backup
-from reelhouse.engines.duckdb.load import open_warehouse
 from reelhouse.errors import ReelhouseError
-from reelhouse.run import record_history_again
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.serving.compare import compare
 
@@ -55,6 +54,19 @@ def day(number: int) -> datetime:
     return START + timedelta(days=number)
 
 
+def deliveries() -> Iterator[dict[str, bytes]]:
+    """The files of each delivery of the story."""
+    movies: dict[int, str | None] = dict(FIRST)
+    for number, changes in enumerate([{}, *DELIVERIES]):
+        movies |= changes
+        lines = [f"{key},{text}" for key, text in movies.items() if text]
+        yield {
+            "movies.csv": csv("movies", lines),
+            "ratings.csv": csv("ratings", RATINGS + (STARS if number > 1 else [])),
+            "tags.csv": csv("tags", TAGS[number]),
+        }
+
+
 @pytest.fixture(scope="module")
 def told(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Delivery:
     """A warehouse after four loads, each with a build of its own."""
@@ -62,19 +74,9 @@ def told(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Del
     delivery = Delivery(
         s3_server, "history-bucket", tmp_path_factory.mktemp("history") / "warehouse"
     )
-    movies: dict[int, str | None] = dict(FIRST)
-    for number, changes in enumerate([{}, *DELIVERIES]):
-        movies |= changes
-        lines = [f"{key},{text}" for key, text in movies.items() if text]
+    for number, files in enumerate(deliveries()):
         delivery.moment = day(number)
-        delivery.put(
-            {
-                "movies.csv": csv("movies", lines),
-                "ratings.csv": csv("ratings", RATINGS + (STARS if number > 1 else [])),
-                "tags.csv": csv("tags", TAGS[number]),
-            }
-        )
-        delivery.load()
+        delivery.put(files).load()
         assert not delivery.build(*SNAPSHOTS, "--select", "+dim_movies").failures
     return delivery
 
@@ -247,7 +249,7 @@ def test_the_classic_order_works_from_the_first_load_on(
     classic.close()
 
 
-def test_history_is_rebuilt_from_raw_as_it_was_recorded(
+def test_a_rebuild_records_and_publishes_the_same_history(
     told: Delivery, tmp_path: Path
 ) -> None:
     recorded = snapshots(told)
@@ -255,24 +257,31 @@ def test_history_is_rebuilt_from_raw_as_it_was_recorded(
     told.close()
     shutil.copytree(told.warehouse, tmp_path / "copy")
     copy = replace(told, warehouse=tmp_path / "copy", looking=None)
-    with open_warehouse(copy.settings.database) as warehouse:
-        load_ids = warehouse.keep_raw_alone()
-    assert load_ids == [1, 2, 3, 4]
-    tell = lambda *_: None  # noqa: E731
-    assert not record_history_again(copy.settings, copy.warehouse, load_ids, tell)
-    assert snapshots(copy) == recorded
-    copy.close()
-
-
-def test_a_rebuild_publishes_the_same_history(told: Delivery, tmp_path: Path) -> None:
-    copy = replace(told, warehouse=tmp_path / "copy", looking=None)
-    told.close()
-    shutil.copytree(told.warehouse, tmp_path / "copy")
     assert copy.run(rebuild=True).loaded.load_id is None
+    assert snapshots(copy) == recorded
     assert [history(copy, movie) for movie in FIRST] == [
         history(told, movie) for movie in FIRST
     ]
     copy.close()
+
+
+@pytest.mark.long
+def test_deliveries_that_came_together_make_the_same_history(
+    told: Delivery, s3_server: S3Settings, bucket: str, tmp_path: Path
+) -> None:
+    desk = Delivery(s3_server, bucket, tmp_path, moment=day(0))
+    for number, files in enumerate(deliveries()):
+        folder = f"{day(number):%Y-%m-%d}/" if number else ""
+        desk.put({folder + name: body for name, body in files.items()})
+    report = desk.run()
+    assert [each.load_id for each in report.loads] == [1, 2, 3, 4]
+    days = {day(0) + timedelta(seconds=number): day(number) for number in range(4)}
+    assert {
+        name: sorted((tuple(days.get(v, v) for v in row) for row in rows), key=repr)
+        for name, rows in snapshots(desk).items()
+    } == {name: sorted(rows, key=repr) for name, rows in snapshots(told).items()}
+    assert [each.load_id for each in desk.run().loads] == [None]
+    desk.close()
 
 
 def test_history_survives_a_full_refresh(told: Delivery) -> None:

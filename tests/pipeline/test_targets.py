@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from sqlglot import exp, parse_one
-from tests.delivery import UNTESTED, Both, Delivery, assert_equal, csv
+from tests.delivery import UNTESTED, Both, Delivery, assert_equal, csv, files_of
 from tests.project import PROJECT
 from tests.tree import EditedTree
 
@@ -114,7 +114,8 @@ def snapshots(ask: Callable[[str], list[tuple[Any, ...]]]) -> dict[str, Any]:
 def counts(report: RunReport) -> list[tuple[Any, ...]]:
     return sorted(
         (each.file, each.status, each.records, each.rows_new, each.rows_removed)
-        for each in report.loaded.entries
+        for loaded in report.loads
+        for each in loaded.entries
     )
 
 
@@ -190,10 +191,13 @@ def test_a_later_run_gives_equal_tables(built: Both, tmp_path: Path) -> None:
     movies = (SAMPLE / "movies.csv").read_text(encoding="utf-8").splitlines()[1:]
     tags = (SAMPLE / "tags.csv").read_text(encoding="utf-8").splitlines()[1:]
     first, second, third = (line.split(",") for line in ratings[:3])
+    # Two deliveries have come: that of the sample, and one that is full of surprises.
+    later = {key: body for key, body in files_of(SAMPLE).items() if "/" in key}
+    built.dev.put(later)
     built.dev.put(
         {
             # Two are gone; late, tied, rated again, new; of a movie of no file.
-            "ratings.csv": csv(
+            "2019-01-01/ratings.csv": csv(
                 "ratings",
                 [
                     *ratings[2:],
@@ -205,7 +209,7 @@ def test_a_later_run_gives_equal_tables(built: Both, tmp_path: Path) -> None:
                 ],
             ),
             # One is gone, one has another title, and some come with odd texts.
-            "movies.csv": csv(
+            "2019-01-01/movies.csv": csv(
                 "movies",
                 [
                     '1,"Another ""Title"", The (1999)",Drama|War',
@@ -216,7 +220,7 @@ def test_a_later_run_gives_equal_tables(built: Both, tmp_path: Path) -> None:
                     ),
                 ],
             ),
-            "tags.csv": csv(
+            "2019-01-01/tags.csv": csv(
                 "tags",
                 [
                     *tags[1:],
@@ -228,13 +232,14 @@ def test_a_later_run_gives_equal_tables(built: Both, tmp_path: Path) -> None:
             ),
             # Objects of their own, full of planted faults.
             **{
-                f"{path.stem}/dirty.csv": path.read_bytes()
+                f"2019-01-01/{path.stem}/dirty.csv": path.read_bytes()
                 for path in tmp_path.glob("*.csv")
             },
         }
     )
     dev, prod = built.run()
     assert counts(dev) == counts(prod)
+    assert [each.delivery for each in prod.loads] == ["2018-09-26", "2019-01-01"]
     assert dev.loaded.reject_reasons == prod.loaded.reject_reasons
     assert len(dev.loaded.reject_reasons) > 5
     assert_equal(built.compare())

@@ -11,6 +11,7 @@ import pytest
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 from tests.faults import tally
 
+from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.duckdb.load import Warehouse
 from reelhouse.engines.warehouse import MAX_LINE_BYTES
 from reelhouse.errors import ReelhouseError
@@ -770,6 +771,63 @@ def test_validate_says_all_and_changes_nothing(delivery: Delivery) -> None:
 
 
 @pytest.mark.fault("13")
+def test_deliveries_are_loaded_in_their_order(delivery: Delivery) -> None:
+    later = {
+        # The files that it does not have stay; another one comes.
+        "2026-01-31/movies.csv": csv("movies", ["1,Lamps (1994),Drama", *MOVIES[1:]]),
+        "2026-01-31/ratings/more.csv": csv(
+            "ratings", ["3,1,5.0,1164982931", "x,1,4,1"]
+        ),
+        "2026-01-31T18/ratings/more.csv": csv("ratings", ["3,2,5.0,1164982931"]),
+    }
+    delivery.put(later)
+    told = [delivery.load(validate=True), *(delivery.load() for _ in range(4))]
+    assert [(each.load_id, each.delivery, each.waiting) for each in told] == [
+        (None, "", 2),
+        (1, "", 2),
+        (2, "2026-01-31", 1),
+        (3, "2026-01-31T18", 0),
+        (None, "2026-01-31T18", 0),
+    ]
+    assert [len(each.entries) for each in told[1:]] == [2, 2, 1, 0]
+    assert told[2].live_rows["ratings"] == told[3].live_rows["ratings"] == 5
+    assert (told[2].rejected, delivery.rejects()) == (1, [])
+    assert delivery.rows(
+        "select title, load_id, removed_load_id from raw.movies where movie_id = 1 "
+        "order by load_id"
+    ) == [("Lantern (1994)", 1, 2), ("Lamps (1994)", 2, None)]
+    assert delivery.rows("select distinct file from raw.ratings order by all") == [
+        ("ratings.csv",),
+        ("ratings/more.csv",),
+    ]
+    balance(delivery)
+
+
+def test_what_changes_in_an_earlier_delivery_counts_if_no_later_one_has_it(
+    delivery: Delivery,
+) -> None:
+    delivery.put({"2026-01-31/movies.csv": csv("movies", MOVIES[:2])})
+    delivery.load()
+    # As a ledger was before there were deliveries.
+    delivery.close()
+    with connect(delivery.settings.database) as connection:
+        connection.execute("alter table raw.loads drop column delivery")
+    assert delivery.load().delivery == "2026-01-31"
+    delivery.put(
+        {
+            "movies.csv": csv("movies", MOVIES[1:]),
+            "2026-01-30/ratings.csv": csv("ratings", RATINGS[1:]),
+        }
+    )
+    report = delivery.load()
+    assert report.delivery == "2026-01-31"
+    assert [each.file for each in report.entries] == ["ratings.csv"]
+    assert len(delivery.live("movies")) == 2
+    assert len(delivery.live("ratings")) == 3
+    delivery.put({"2026-02-01/rating.csv": csv("ratings", RATINGS)})
+    assert "rating.csv looks like the Kaggle variant" in delivery.load().hints[0]
+
+
 def test_a_shrink_waits_to_be_accepted(delivery: Delivery) -> None:
     delivery.max_shrink = 0.1
     delivery.load()

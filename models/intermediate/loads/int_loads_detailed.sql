@@ -20,7 +20,8 @@ detailed as (
         load_objects.rows_rejected,
         load_objects.rows_removed,
         load_objects.status,
-        loads.loaded_at
+        loads.loaded_at,
+        loads.delivery
     from load_objects
     inner join loads on load_objects.load_id = loads.load_id
 )

@@ -16,7 +16,8 @@ final as (
         rows_rejected,
         rows_removed,
         status,
-        loaded_at
+        loaded_at,
+        delivery
     from changes
 )
 

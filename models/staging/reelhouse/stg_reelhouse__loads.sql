@@ -6,7 +6,8 @@ renamed as (
     select
         load_id,
         source,
-        loaded_at
+        loaded_at,
+        coalesce(delivery, '') as delivery
     from source
 )
 

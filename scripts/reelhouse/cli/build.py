@@ -164,18 +164,25 @@ def load(
         if validate
         else engine.open_warehouse(settings) as warehouse,
     ):
-        report = load_all(
-            settings,
-            opened,
-            warehouse,
-            on_error=on_error,
-            accept_shrink=accept_shrink,
-            accept_rejects=accept_rejects,
-            validate=validate,
-            progress=lambda name, done, total: progress(f"load {name}", done, total),
-        )
+        reports: list[LoadReport] = []
+        while not reports or (reports[-1].waiting and not validate):
+            reports.append(
+                load_all(
+                    settings,
+                    opened,
+                    warehouse,
+                    on_error=on_error,
+                    accept_shrink=accept_shrink,
+                    accept_rejects=accept_rejects,
+                    validate=validate,
+                    progress=lambda name, done, total: progress(
+                        f"load {name}", done, total
+                    ),
+                )
+            )
     with show.telling():
-        _show_load(report, validate)
+        for report in reports:
+            _show_load(report, validate)
     if validate and (report.rejected or report.refused):
         sys.exit(1)
 
@@ -210,14 +217,15 @@ def _show_load(report: LoadReport, is_trial: bool = False) -> None:
     """What a load did, object by object."""
     if report.entries:
         _objects(report)
+    of = f" of delivery {report.delivery}" if report.delivery else ""
     if is_trial:
-        show.out.print("Nothing was loaded: this was a trial.")
+        show.out.print(f"Nothing was loaded: this was a trial{of}.")
     elif report.load_id is None:
         show.out.print(
             f"Nothing new: {show.count(report.unchanged, 'object')} known from before."
         )
     else:
-        show.out.print(f"Load {report.load_id} is complete.")
+        show.out.print(f"Load {report.load_id}{of} is complete.")
     _notes(report, is_trial)
 
 
@@ -241,6 +249,8 @@ def _objects(report: LoadReport) -> None:
 def _notes(report: LoadReport, is_trial: bool) -> None:
     for line in _rejects(report, is_trial):
         show.note(line)
+    if is_trial and report.waiting:
+        show.note(f"Deliveries that come after it, not tried: {report.waiting:,}.")
     if report.missing:
         files = ", ".join(report.missing)
         show.note(f"Not in the source, so their tables are empty: {files}.")
@@ -309,7 +319,8 @@ def _show_run(settings: Settings, report: RunReport) -> None:
     )
     for message in _recovered(report):
         show.note(message)
-    _show_load(report.loaded)
+    for loaded in report.loads:
+        _show_load(loaded)
     built, rows, published = report.built, report.loaded.live_rows, report.published
     if report.state:
         show.out.print()

@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     help="Folder to write the six files to.",
 )
 @click.option("--dirty", is_flag=True, help="Add known errors and a list of them.")
+@click.option(
+    "--later",
+    is_flag=True,
+    help="Put the last half year into a later delivery, with corrections.",
+)
 @command
-def generate(ratings: int, seed: int, out: Path, dirty: bool) -> None:
+def generate(ratings: int, seed: int, out: Path, dirty: bool, later: bool) -> None:
     """Write MovieLens-shaped files of any size.
 
     The same arguments give the same bytes.
@@ -39,7 +44,9 @@ def generate(ratings: int, seed: int, out: Path, dirty: bool) -> None:
 
     with show.steps() as progress:
         try:
-            report = generate_files(out, ratings, seed, dirty=dirty, progress=progress)
+            report = generate_files(
+                out, ratings, seed, dirty=dirty, later=later, progress=progress
+            )
         except ValueError as error:
             raise ReelhouseError(str(error)) from error
     _show_generated(report)

@@ -40,11 +40,18 @@ Answering = Callable[[str], Answer]
 
 OF_OBJECTS = "file, entity, etag, sha256, size_bytes, records, rows_rejected, load_id"
 # How many columns there are of two that tell of loads, beside the raw tables.
-OF_LOADS = (
+COLUMNS = (
     "select count(*) from information_schema.columns "
-    "where table_catalog = current_database() "
-    "and table_schema in ('state', 'STATE') and table_name in ('nodes', 'NODES') "
+    "where table_catalog = current_database() and "
+)
+OF_LOADS = (
+    f"{COLUMNS} table_schema in ('state', 'STATE') "
+    "and table_name in ('nodes', 'NODES') "
     "and lower(column_name) in ('load_id', 'loaded_at')"
+)
+OF_DELIVERIES = (
+    f"{COLUMNS} table_schema in ('raw', 'RAW') "
+    "and table_name in ('loads', 'LOADS') and lower(column_name) = 'delivery'"
 )
 
 
@@ -243,6 +250,16 @@ class Warehouse(ABC):
         )
         return int(load_id), loaded_at
 
+    def newest_delivery(self) -> str | None:
+        """The folder of the newest delivery that is loaded; None before the first."""
+        if self.source() is None:
+            return None
+        # A ledger that was written before there were deliveries knows of the first.
+        if not self._count(OF_DELIVERIES):
+            return ""
+        rows = self._rows("select coalesce(max(delivery), '') from raw.loads")
+        return str(rows[0][0])
+
     def load_ids(self) -> list[int]:
         """The numbers of all loads, in their order."""
         rows = self._rows("select load_id from raw.loads order by load_id")
@@ -432,13 +449,18 @@ class Warehouse(ABC):
             )
 
     def record_load(
-        self, load_id: int, load_key: str, source: str, loaded_at: datetime
+        self,
+        load_id: int,
+        load_key: str,
+        source: str,
+        loaded_at: datetime,
+        delivery: str,
     ) -> None:
         """Write down a load."""
         self._change(
-            "insert into raw.loads (load_id, load_key, source, loaded_at) "
-            "select ?, ?, ?, cast(? as datetime)",
-            *(load_id, load_key, source, loaded_at.isoformat(sep=" ")),
+            "insert into raw.loads (load_id, load_key, source, loaded_at, delivery) "
+            "select ?, ?, ?, cast(? as datetime), ?",
+            *(load_id, load_key, source, loaded_at.isoformat(sep=" "), delivery),
         )
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:

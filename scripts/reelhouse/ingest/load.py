@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Literal
@@ -44,9 +44,15 @@ FEW_REJECTS = 50
 
 @dataclass
 class LoadReport:
-    """What a load found and did; `load_id` is None where nothing had changed."""
+    """What a load found and did; `load_id` is None where nothing had changed.
+
+    `delivery` is the folder of the delivery that it took, `waiting` the number of those
+    that came after it.
+    """
 
     load_id: int | None = None
+    delivery: str = ""
+    waiting: int = 0
     entries: list[LedgerEntry] = field(default_factory=list)
     unchanged: int = 0
     ignored: int = 0
@@ -84,10 +90,12 @@ def load(
     validate: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
-    """Bring the raw tables in line with the bucket, in one transaction.
+    """Bring the raw tables in line with the next delivery, in one transaction.
 
-    With `validate` everything is tried and then rolled back. Raises ReelhouseError
-    where the load must not go on; nothing has changed then.
+    That is the first of those that came after the newest which is loaded, or the last
+    of all, with every change that there is. With `validate` everything is tried and
+    then rolled back. Raises ReelhouseError where the load must not go on; nothing has
+    changed then.
     """
     for attempt in range(RELISTINGS + 1):
         try:
@@ -140,21 +148,19 @@ class _Load:
         self.removed: Counter[str] = Counter()
 
     def execute(self, scratch: Path, accept_shrink: bool, validate: bool) -> LoadReport:
-        listed = self.source.list()
-        listing = sort_out(list(listed))
-        check_complete(listing, self.settings.source)
+        found = self.source.list()
+        listing = sort_out(list(found))
         self.report.ignored = len(listing.ignored)
         self.report.hints = listing.hints
+        files = listing.as_of(self._next(listing.deliveries))
+        check_complete(replace(listing, by_entity=files), self.settings.source)
         self.report.missing = [
-            f"{entities()[name].file}.csv"
-            for name, keys in listing.by_entity.items()
-            if not keys
+            f"{entities()[name].file}.csv" for name, keys in files.items() if not keys
         ]
-        owners = {
-            key: entities()[name]
-            for name, keys in listing.by_entity.items()
-            for key in keys
-        }
+        owners, listed = {}, {}
+        for name, keys in files.items():
+            for file, key in keys.items():
+                owners[file], listed[file] = entities()[name], found[key]
         # First of all, since an account's tables change before the transaction begins.
         self._check_source()
         touched = self._touched(listed, owners)
@@ -174,6 +180,14 @@ class _Load:
                 self._check_unchanged()
             raise
         return self.report
+
+    def _next(self, deliveries: list[str]) -> str:
+        """The delivery to load, which the report then names."""
+        newest = self.warehouse.newest_delivery() if len(deliveries) > 1 else None
+        left = [each for each in deliveries if newest is None or each > newest]
+        self.report.waiting = max(len(left) - 1, 0)
+        self.report.delivery = (left[:1] or deliveries[-1:] or [""])[0]
+        return self.report.delivery
 
     def _touched(
         self, listed: dict[str, S3Object], owners: dict[str, Entity]
@@ -212,7 +226,7 @@ class _Load:
             if file not in owners or owners[file].name != known[file].entity:
                 self._remove(file, known.pop(file), has_moved=file in owners)
         for key, entity in owners.items():
-            self._visit(entity, listed[key], known.get(key), scratch)
+            self._visit(key, entity, listed[key], known.get(key), scratch)
         if self.warehouse.reads_bucket or self.source.is_in_place:
             self._check_unchanged()
         states = known
@@ -239,15 +253,16 @@ class _Load:
                 uuid.uuid4().hex,
                 self.settings.source_name,
                 max(now, moment + BETWEEN_LOADS) if moment else now,
+                self.report.delivery,
             )
 
     def _check_unchanged(self) -> None:
         """Raise ObjectChanged where an object is not the one that was checked."""
         now = self.source.list()
-        for file, etag in self.fetched.items():
-            found = now.get(file)
+        for key, etag in self.fetched.items():
+            found = now.get(key)
             if not found or found.etag != etag:
-                address = self.source.address(file)
+                address = self.source.address(key)
                 raise ObjectChanged(address, is_removed=found is None)
 
     def _check_source(self) -> None:
@@ -325,6 +340,7 @@ class _Load:
 
     def _visit(
         self,
+        file: str,
         entity: Entity,
         listed: S3Object,
         state: ObjectState | None,
@@ -332,24 +348,24 @@ class _Load:
     ) -> None:
         is_listed = bool(state and listed.etag == state.etag)
         if state and self._is_settled(entity, state, listed, is_listed):
-            self._settle(listed.key, bool(state.refused_sha256))
+            self._settle(file, bool(state.refused_sha256))
             return
         path = scratch / "object.csv"
         self.fetched[listed.key] = listed.etag
         facts = self._fetch(entity, listed, path)
         seen = state and facts.sha256 == (state.refused_sha256 or state.sha256)
         if state and self._is_settled(entity, state, listed, bool(seen)):
-            self._settle(listed.key, bool(state.refused_sha256))
-            self.warehouse.note(listed.key, listed.etag, state.contract)
+            self._settle(file, bool(state.refused_sha256))
+            self.warehouse.note(file, listed.etag, state.contract)
             return
         try:
             check_header(path, entity, listed.key)
-            fetched = Fetched(listed.key, entity, listed, path, facts)
+            fetched = Fetched(file, entity, listed, path, facts)
             self._take(fetched, state if state and state.sha256 else None, scratch)
         except RefusedObject as refusal:
             if self.on_error != "skip-file":
                 raise
-            self._refuse(entity, listed, state, facts, str(refusal))
+            self._refuse(file, entity, listed, state, facts, str(refusal))
         finally:
             path.unlink(missing_ok=True)
 
@@ -487,7 +503,8 @@ class _Load:
             )
 
         if facts.is_plain_table(len(entity.file_columns)):
-            found = insert(CsvFile(fetched.path, False, facts.is_exact, file))
+            key = fetched.listed.key
+            found = insert(CsvFile(fetched.path, False, facts.is_exact, key))
             if sum(found) == facts.records:
                 return found
             warehouse.undo(entity, file, load_id)
@@ -499,6 +516,7 @@ class _Load:
 
     def _refuse(
         self,
+        file: str,
         entity: Entity,
         listed: S3Object,
         state: ObjectState | None,
@@ -508,14 +526,14 @@ class _Load:
         if state and facts.sha256 == state.refused_sha256:
             # Another contract refuses it as well; rows stay those of their own.
             contract = state.contract if state.sha256 else entity.contract
-            self.warehouse.note(listed.key, listed.etag, contract)
-            self._settle(listed.key, is_refused=True)
+            self.warehouse.note(file, listed.etag, contract)
+            self._settle(file, is_refused=True)
             return
         self.report.refused.append(reason)
         self._record(
             LedgerEntry(
                 load_id=self.load_id,
-                file=listed.key,
+                file=file,
                 entity=entity.name,
                 etag=listed.etag,
                 sha256=facts.sha256,

@@ -15,6 +15,7 @@ from reelhouse.movielens.generator.catalogue import Catalogue, make_catalogue
 from reelhouse.movielens.generator.csvbytes import line
 from reelhouse.movielens.generator.dirt import DIRTY_SUFFIX, make_dirty
 from reelhouse.movielens.generator.genome import genome_lines
+from reelhouse.movielens.generator.later import FILES, make_later
 from reelhouse.movielens.generator.people import make_people
 from reelhouse.movielens.generator.ratings import RatingMaker, RatingText
 from reelhouse.movielens.generator.shape import (
@@ -38,6 +39,7 @@ HEADERS = {
 }
 MANIFEST = "dirty-manifest.json"
 _PARTIAL = ".partial"
+OURS = {*HEADERS, MANIFEST, *FILES}
 
 
 class GenerateError(ReelhouseError, ValueError):
@@ -81,7 +83,7 @@ class GenerateReport:
 
     Attributes:
         out: the folder.
-        files: the six files, in the order in which they were written.
+        files: the files, in the order in which they were written.
         manifest: the list of planted faults, only with dirty=True.
         planted: number of entries in the manifest.
     """
@@ -108,15 +110,10 @@ class _Writer:
         self._file.close()
 
 
-def _is_ours(name: str) -> bool:
-    plain = name.removesuffix(DIRTY_SUFFIX).removesuffix(_PARTIAL)
-    return plain in HEADERS or plain == MANIFEST
-
-
 def _remove_leftovers(out: Path) -> None:
     """Removes what a run that was killed has left under temporary names."""
-    for path in out.iterdir():
-        if _is_ours(path.name) and path.name not in {*HEADERS, MANIFEST}:
+    for path in out.rglob("*"):
+        if path.is_file() and path.relative_to(out).as_posix() not in OURS:
             path.unlink()
 
 
@@ -131,7 +128,13 @@ def _check(out: Path, ratings: int, seed: int) -> None:
     if out.exists() and not out.is_dir():
         raise OutIsAFileError(f"{out} is a file: name a folder to write to.")
     if out.is_dir():
-        foreign = sorted(each.name for each in out.iterdir() if not _is_ours(each.name))
+        files = (path for path in out.rglob("*") if not path.is_dir())
+        names = (path.relative_to(out).as_posix() for path in files)
+        foreign = sorted(
+            name
+            for name in names
+            if name.removesuffix(DIRTY_SUFFIX).removesuffix(_PARTIAL) not in OURS
+        )
         if foreign:
             raise ForeignFilesError(
                 f"{out} holds other files ({', '.join(foreign[:3])}"
@@ -198,19 +201,21 @@ def generate(
     seed: int,
     *,
     dirty: bool = False,
+    later: bool = False,
     progress: Progress | None = None,
 ) -> GenerateReport:
     """Writes the six files of a MovieLens-shaped data set into a folder.
 
-    The bytes depend on ratings, seed and dirty alone. Files get their final names
-    when all of them are complete; what the folder holds of an earlier run is
+    The bytes depend on ratings, seed, dirty and later alone. Files get their final
+    names when all of them are complete; what the folder holds of an earlier run is
     replaced.
 
     Args:
         out: folder to write to; made if need be.
-        ratings: number of records of a clean ratings.csv.
+        ratings: number of ratings in a clean data set.
         seed: 0 to 2**64 - 1.
         dirty: plant faults, and write `dirty-manifest.json` that lists them.
+        later: put the last half year into a later delivery, in a folder of its own.
         progress: called with the step's name, what is done of it, and its total.
 
     Raises:
@@ -233,30 +238,33 @@ def generate(
         for writer in files.values():
             writer.close()
         records = {name: writer.records for name, writer in files.items()}
+        paths = {name: writer.path for name, writer in files.items()}
+        if later:
+            paths |= {name: out / (name + _PARTIAL) for name in FILES}
+            records |= make_later(paths, seed)
         if dirty:
             progress("faults", 0, 1)
-            paths = {name: writer.path for name, writer in files.items()}
             plan = make_dirty(paths, seed, partial_manifest)
-            records, planted = plan.records, plan.planted
+            records, planted = records | plan.records, plan.planted
             progress("faults", 1, 1)
-        # A manifest beside files that it does not describe would be a lie.
-        manifest.unlink(missing_ok=True)
-        for name, writer in files.items():
-            writer.path.replace(out / name)
+        # What an earlier run has written, and this one has not, would be a lie.
+        for name in OURS - paths.keys():
+            (out / name).unlink(missing_ok=True)
+        for name, path in paths.items():
+            path.replace(out / name)
         if dirty:
             partial_manifest.replace(manifest)
     except BaseException:
         for writer in files.values():
             with suppress(OSError):
                 writer.close()
-            writer.path.unlink(missing_ok=True)
-        partial_manifest.unlink(missing_ok=True)
+        _remove_leftovers(out)
         raise
     return GenerateReport(
         out=out,
         files=tuple(
-            FileReport(name, records[name], (out / name).stat().st_size)
-            for name in HEADERS
+            FileReport(name, count, (out / name).stat().st_size)
+            for name, count in records.items()
         ),
         manifest=manifest if dirty else None,
         planted=planted,

@@ -147,6 +147,23 @@ class State:
         ]
 
     @property
+    def for_history(self) -> list[str]:
+        """Of these, the snapshots, all that they are made of, and the tests of that."""
+        nodes, found = self.tree.nodes, set()
+        left = [each for each in nodes if nodes[each].kind == "snapshot"]
+        while left:
+            each = left.pop()
+            if each in nodes and each not in found:
+                found.add(each)
+                left += nodes[each].parents
+        return [
+            each
+            for each in self.to_build
+            if each in found
+            or (nodes[each].kind == "test" and found.issuperset(nodes[each].parents))
+        ]
+
+    @property
     def changed_models(self) -> list[str]:
         """Unique ids of models that are not built, or whose own rules changed."""
         return [

@@ -49,7 +49,8 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
     yield Table(
         "Loads that changed something",
         f"""
-        select load_id, max(loaded_at) as loaded_at, count(*) as files,
+        select load_id, max(loaded_at) as loaded_at, max(delivery) as delivery,
+            count(*) as files,
             sum(records) as records, sum(rows_new) as rows_new,
             sum(rows_removed) as rows_removed, sum(rows_rejected) as rows_rejected
         from serving.health_loads

@@ -170,7 +170,7 @@ def make_people(shape: Shape, catalogue: Catalogue, seed: int) -> People:
     # Nobody can rate more movies than had appeared when they came.
     released = np.sort(catalogue.years[catalogue.weights > 0])
     seen = np.searchsorted(released, years_of(starts), side="right")
-    limits = np.minimum(shape.movies * 35 // 100, seen * 6 // 10)
+    limits = np.minimum(shape.movies * 7 // 10, seen * 8 // 10)
     limits = np.maximum(limits, LEAST_RATINGS)
     wishes = lognormal(draw(stream_key(seed, "activity"), numbers), 47.9, 1.5, 16)
     counts = _share_out(shape.ratings, wishes + 1, limits)

@@ -1,0 +1,169 @@
+"""A later delivery: what happened in the last half year, and what was corrected.
+
+It is taken from the files of a complete data set. The first delivery keeps what was
+known before, with the mistakes that the later one mends; as in MovieLens, a user is
+delivered once there are enough ratings. The later delivery brings
+
+- the other ratings, some users' second thoughts, and a few records that are no ratings;
+- movies first rated since, another title, year or genre of three well-known ones, and
+  one movie less, which was there twice;
+- identifiers that were missing or wrong, and for new movies some that no film has;
+- the tags as they are now: more of them, some typed anew, some taken back.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from calendar import timegm
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from reelhouse.movielens.generator.chance import stream_key
+from reelhouse.movielens.generator.csvbytes import line
+from reelhouse.movielens.generator.people import LEAST_RATINGS
+from reelhouse.movielens.generator.titles import Dice
+
+LATER = "2018-09-26"
+SINCE = timegm((2018, 4, 1, 0, 0, 0))
+MOVIES, LINKS, RATINGS, TAGS = FILES = (
+    *(f"{LATER}/movies.csv", f"{LATER}/links.csv"),
+    *(f"{LATER}/ratings/{LATER}.csv", f"{LATER}/tags.csv"),
+)
+_WELL_KNOWN = 12
+# One in so many: ratings of users who are back, and tags.
+_RERATED, _RETYPED = 40, 25
+_TAKEN_BACK = ("to watch", "seen twice", "DVD", "wishlist", "rewatch", "unfinished")
+_BAD_RATINGS = (
+    "{user},{movie},7.0,{moment}",
+    "{user},{movie},4.25,{moment}",
+    "{user},{movie},0.0,{moment}",
+    "{user},{movie},good,{moment}",
+    "{user},,4.0,{moment}",
+    "{user},{movie},4.0,4102444800",
+    "{user},{movie},4.0",
+    "{user},{movie},3.5,yesterday",
+)
+
+Row = list[str]
+
+
+def _read(path: Path) -> tuple[Row, list[Row]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    return header, rows
+
+
+def _write(path: Path, rows: Iterable[Row]) -> int:
+    """Writes a file of rows, the header first; the number of its records."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = -1
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(line(row))
+            count += 1
+    return count
+
+
+def _split_user(ratings: list[Row], dice: Dice) -> tuple[list[Row], list[Row]]:
+    """A user's ratings in the first delivery, and those of the later one."""
+    early = [row for row in ratings if int(row[3]) < SINCE]
+    if len(early) < LEAST_RATINGS:
+        return [], ratings
+    late = [row for row in ratings if int(row[3]) >= SINCE]
+    if late:
+        moment = max(row[3] for row in late)
+        for user, movie, rating, _ in early:
+            if not dice.below(_RERATED):
+                other = float(rating) + (1 if float(rating) < 4 else -1)
+                late.append([user, movie, f"{other:.1f}", moment])
+    return early, sorted(late, key=lambda row: int(row[1]))
+
+
+def _bad(ratings: list[Row], dice: Dice) -> Iterator[Row]:
+    """The ratings, and among them records that break the rules of the file."""
+    places = sorted(dice.below(len(ratings)) for _ in _BAD_RATINGS)
+    bad = dict(zip(places, _BAD_RATINGS, strict=True))
+    for number, row in enumerate(ratings):
+        yield row
+        if number in bad:
+            user, movie, _, moment = row
+            yield bad[number].format(user=user, movie=movie, moment=moment).split(",")
+
+
+def _movies_before(movies: list[Row], known: list[str], dice: Dice) -> Iterator[Row]:
+    """The movies as the first delivery has them, wrong in four ways."""
+    year, title, genre, twice = (
+        known.pop(dice.below(len(known))) for _ in ("year", "title", "genre", "twice")
+    )
+    for movie, name, genres in movies:
+        head, _, end = name.rpartition(" (")
+        if movie == year:
+            yield [movie, f"{head} ({int(end[:4]) - 1})", genres]
+        elif movie == title:
+            yield [movie, f"{head}: The Movie ({end}", genres]
+        elif movie == genre:
+            yield [movie, name, genres.rpartition("|")[0] or "Drama"]
+        else:
+            yield [movie, name, genres]
+    ((name, genres),) = (row[1:] for row in movies if row[0] == twice)
+    yield [str(int(movies[-1][0]) + 1), name, genres]
+
+
+def _tags_before(tags: list[Row], dice: Dice) -> Iterator[Row]:
+    """The tags as they were, some in another spelling, some since taken back."""
+    taken_back = iter(_TAKEN_BACK)
+    old = [row for row in tags if int(row[3]) < SINCE]
+    known = {tuple(row[:3]) for row in old}
+    for number, (user, movie, tag, moment) in enumerate(old):
+        other = tag if dice.below(_RETYPED) else tag.swapcase()
+        yield [user, movie, tag if (user, movie, other) in known else other, moment]
+        if number % (len(old) // len(_TAKEN_BACK) + 1) == 0:
+            yield [user, movie, next(taken_back), moment]
+
+
+def make_later(paths: Mapping[str, Path], seed: int) -> dict[str, int]:
+    """Makes two deliveries of the files of one; the records of each file by name.
+
+    Args:
+        paths: by final name, where each of the six files is, and where FILES shall be;
+            the first delivery takes the place of the six.
+        seed: of the data set.
+    """
+    dice = Dice(stream_key(seed, "later delivery"), 0)
+    records = {}
+
+    header, ratings = _read(paths["ratings.csv"])
+    first, since = [], []
+    for _, group in itertools.groupby(ratings, key=lambda row: row[0]):
+        early, late = _split_user(list(group), dice)
+        first += early
+        since += late
+    records["ratings.csv"] = _write(paths["ratings.csv"], [header, *first])
+    records[RATINGS] = _write(paths[RATINGS], [header, *_bad(since, dice)])
+
+    known = Counter(row[1] for row in first)
+    new = {row[1] for row in since} - known.keys()
+    header, movies = _read(paths["movies.csv"])
+    usual = {row[0] for row in movies if row[1].endswith(")") and row[1][-6] == "("}
+    famous = [each for each, _ in known.most_common(5 * _WELL_KNOWN) if each in usual]
+    before = [row for row in movies if row[0] not in new]
+    wrong = _movies_before(before, famous[:_WELL_KNOWN], dice)
+    records["movies.csv"] = _write(paths["movies.csv"], [header, *wrong])
+    records[MOVIES] = _write(paths[MOVIES], [header, *movies])
+
+    header, links = _read(paths["links.csv"])
+    for row in links:
+        if row[0] in new:
+            row[1] = str(90_000_000 + dice.below(10_000_000))
+    old = [list(row) for row in links if row[0] not in new]
+    for number in range(8):
+        old[dice.below(len(old))][2] = "" if number % 4 else str(dice.below(500_000))
+    records["links.csv"] = _write(paths["links.csv"], [header, *old])
+    records[LINKS] = _write(paths[LINKS], [header, *links])
+
+    header, tags = _read(paths["tags.csv"])
+    records["tags.csv"] = _write(paths["tags.csv"], [header, *_tags_before(tags, dice)])
+    records[TAGS] = _write(paths[TAGS], [header, *tags])
+    return records
