@@ -103,7 +103,9 @@ def prune(tree: Path, *wanted: str) -> None:
     for path in [*tree.glob("tests/data_tests/**/*.sql"), *tree.glob("analyses/*")]:
         if not {*_refs(path)} <= {*kept} or path.parent.name == "analyses":
             path.unlink()
-    for path in (*tree.glob("tests/data_tests/*.yml"), *tree.glob("models/_[em]*.yml")):
+    for name in ("_exposures.yml", "_saved_queries.yml"):
+        (tree / "models" / name).unlink()
+    for path in tree.glob("tests/data_tests/*.yml"):
         path.unlink()
     for folder in ("models", "seeds", "snapshots"):
         for path in (tree / folder).rglob("*.yml"):

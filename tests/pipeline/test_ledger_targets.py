@@ -51,6 +51,7 @@ def alike(both: Both, has_failed: bool = False) -> RunReport:
         assert names(prod) == names(dev)
     assert prod.from_scratch.keys() == dev.from_scratch.keys()
     assert prod.is_up_to_date == dev.is_up_to_date
+    assert prod.built.warnings == dev.built.warnings
     assert [each for each in both.compare().tables if not each.is_equal] == []
     return dev
 
@@ -62,10 +63,18 @@ def test_both_targets_do_the_same_work(story: Story, tmp_path: Path) -> None:
     story.deliver(dict(FIRST))
     alike(both)
     assert alike(both).is_up_to_date
+    warning = "tests/data_tests/assert_few_tag.sql"
+    story.tree.write(
+        warning,
+        "{{ config(severity='warn') }}\nselect * from {{ ref('fct_tags') }}\n",
+    )
     story.deliver({"tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"])})
     report = alike(both)
     assert "fct_tags" in names(report)
     assert "fct_ratings" not in names(report)
+    # It is seen, and what it looked at is published.
+    assert [each.name for each in report.built.warnings] == ["assert_few_tag"]
+    story.tree.take_back(warning)
     story.edit("a formula")
     story.edit("history's input")
     failing = "tests/data_tests/assert_nothing_is_rated.sql"

@@ -66,6 +66,7 @@ def node(name: str, subject: str, **columns: str) -> dict[str, Any]:
     return {
         "resource_type": "model",
         "name": name,
+        "alias": name,
         "fqn": ["reelhouse", "marts", subject, name],
         "columns": {
             column: {
@@ -84,6 +85,7 @@ def check(model: str, name: str, column: str | None, **more: Any) -> dict[str, A
         "attached_node": f"model.reelhouse.{model}",
         "column_name": column,
         "test_metadata": {"name": name, "kwargs": more},
+        "depends_on": {"nodes": ["model.reelhouse.dim_a"]},
         "config": {"where": more.pop("where", None)},
     }
 
@@ -139,6 +141,29 @@ def test_marks_and_ends_of_lines_follow_the_tests() -> None:
         "    dim_a |o--o{ mart_c : \"kind where kind != 'x'\"\n"
         "```\n"
     )
+
+
+def test_a_version_is_a_table_of_its_own() -> None:
+    old, new = (
+        node("dim_a", "core", a_id="bigint") | {"alias": alias}
+        for alias in ("dim_a", "dim_a_v2")
+    )
+    child = node("mart_b", "beta", a_id="bigint")
+    to_new = {"to": "ref('dim_a', v=2)", "field": "a_id"}
+    relation = check("mart_b", "relationships", "a_id", **to_new)
+    relation["depends_on"]["nodes"] = ["model.reelhouse.dim_a.v2"]
+    nodes = {
+        "model.reelhouse.dim_a.v1": old,
+        "model.reelhouse.dim_a.v2": new,
+        "model.reelhouse.mart_b": child,
+        "test.1": relation,
+        "test.2": check("dim_a.v1", "unique", "a_id"),
+        "test.3": check("dim_a.v2", "unique", "a_id"),
+        "test.4": check("mart_b", "unique", "a_id"),
+    }
+    text = page_of({"nodes": nodes})
+    assert re.findall(r"^ +(\w+) \{", text, re.M) == ["dim_a", "dim_a_v2", "mart_b"]
+    assert "    dim_a_v2 |o--o| mart_b : a_id\n" in text
 
 
 # --- descriptions

@@ -325,6 +325,8 @@ def _show_run(settings: Settings, report: RunReport) -> None:
     if report.state:
         show.out.print()
         _why(report.state, "were")
+    for finding in built.warnings:
+        show.note(f"The test {finding.name} warns: {finding.message}")
     for name, reason in report.from_scratch.items():
         show.out.print(
             f"{show.safe(name)} from scratch: {show.safe(reason)}.", soft_wrap=True

@@ -100,8 +100,7 @@ def model_of(manifest: dict[str, Any], metrics: Iterable[Metric]) -> Model:
     Raises ReelhouseError for a type that Power BI has no word for.
     """
     nodes = {
-        table.name: manifest["nodes"][f"model.reelhouse.{table.name}"]
-        for table in tables_of(manifest)
+        table.name: manifest["nodes"][table.unique_id] for table in tables_of(manifest)
     }
     tables = [
         _table(node)
@@ -224,10 +223,10 @@ def _table(node: dict[str, Any]) -> Table:
     for column in columns:
         if column.kind not in TYPES:
             raise ReelhouseError(
-                f"{node['name']}.{column.name} is of type {column.data_type}, which "
+                f"{node['alias']}.{column.name} is of type {column.data_type}, which "
                 f"Power BI is not told of: add it to TYPES in {__name__}."
             )
-    return Table(node["name"], _one_line(node["description"]), columns)
+    return Table(node["alias"], _one_line(node["description"]), columns)
 
 
 def _model_text(model: Model) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Table:
-    """A published table; `columns` maps names to declared types, `keys` holds each
-    unique key, the primary one first."""
+    """A published table of a model; `columns` maps names to declared types, `keys`
+    holds each unique key, the primary one first."""
 
+    unique_id: str
     name: str
     subject: str
     columns: dict[str, str]
@@ -38,7 +39,7 @@ class Relation:
 def tables_of(manifest: dict[str, Any]) -> list[Table]:
     """The published tables, those of the star first, then by subject and name."""
     found = [
-        _table(node, _tests_of(manifest, unique_id))
+        _table(unique_id, node, _tests_of(manifest, unique_id))
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] == "model" and node["fqn"][1] == "marts"
     ]
@@ -54,11 +55,11 @@ def relations_of(manifest: dict[str, Any], table: Table) -> list[Relation]:
         Relation(
             child=table.name,
             column=test["column_name"],
-            parent=_name_in_ref(test["test_metadata"]["kwargs"]["to"]),
+            parent=_parent(manifest, test),
             field=test["test_metadata"]["kwargs"]["field"],
             condition=test["config"]["where"],
         )
-        for test in _tests_of(manifest, f"model.reelhouse.{table.name}")
+        for test in _tests_of(manifest, table.unique_id)
         if test["test_metadata"]["name"] == "relationships"
     ]
     return sorted(
@@ -77,7 +78,7 @@ def _tests_of(manifest: dict[str, Any], unique_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _table(node: dict[str, Any], tests: list[dict[str, Any]]) -> Table:
+def _table(unique_id: str, node: dict[str, Any], tests: list[dict[str, Any]]) -> Table:
     columns = list(node["columns"])
     keys = []
     never_null = {
@@ -95,7 +96,9 @@ def _table(node: dict[str, Any], tests: list[dict[str, Any]]) -> Table:
             case "not_null":
                 never_null.add(test["column_name"])
     return Table(
-        name=node["name"],
+        unique_id=unique_id,
+        # A version of a model has a relation of its own.
+        name=node["alias"],
         subject=node["fqn"][2],
         columns={name: node["columns"][name]["data_type"] for name in columns},
         # The widest is the natural one, the others stand for it.
@@ -104,5 +107,8 @@ def _table(node: dict[str, Any], tests: list[dict[str, Any]]) -> Table:
     )
 
 
-def _name_in_ref(call: str) -> str:
-    return call.removeprefix("ref('").removesuffix("')")
+def _parent(manifest: dict[str, Any], test: dict[str, Any]) -> str:
+    """The relation that a relationships test refers to."""
+    _, name, *_ = test["test_metadata"]["kwargs"]["to"].split("'")
+    nodes = [manifest["nodes"][each] for each in test["depends_on"]["nodes"]]
+    return str(next(node["alias"] for node in nodes if node["name"] == name))

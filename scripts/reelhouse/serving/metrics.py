@@ -136,21 +136,27 @@ def all_metrics(marts: Path | None = None) -> dict[str, Metric]:
     for path in sorted((marts or project() / MARTS).glob("*/*.yml")):
         text = path.read_text(encoding="utf-8")
         # Most marts have no metric, and parsing them all takes a second.
-        if " metrics:" in text:
-            for model in yaml.safe_load(text)["models"]:
-                found |= _of_model(model, model.get("metrics", []))
+        if "metrics:" in text:
+            found |= _of_mart(yaml.safe_load(text))
     return found
 
 
-def _of_model(
-    model: dict[str, Any], declared: list[dict[str, Any]]
-) -> dict[str, Metric]:
-    columns = _columns(model)
-    found: dict[str, Metric] = {}
-    # A ratio may come before the metrics that it is made of.
-    for each in sorted(declared, key=lambda each: "numerator" in each):
-        found[each["name"]] = _metric(model["name"], each, columns, found)
-    return {each["name"]: found[each["name"]] for each in declared}
+def _of_mart(declared: dict[str, Any]) -> dict[str, Metric]:
+    found = {}
+    for model in declared["models"]:
+        columns = _columns(model)
+        for each in model.get("metrics", []):
+            found[each["name"]] = _metric(each, _measure(model["name"], each, columns))
+    # Within a model, the partial parse of dbt 1.12 would find a ratio twice.
+    for each in declared.get("metrics", []):
+        name, kind = each["name"], each.get("type")
+        if kind != "ratio" or "filter" in each:
+            raise _not_understood(name, f"type {kind}", "ratio, without a filter")
+        parts = [found.get(each[side]) for side in ("numerator", "denominator")]
+        if None in parts:
+            raise _not_understood(name, "ratio", "metrics of the same table")
+        found[name] = _metric(each, *(part.numerator for part in parts if part))
+    return found
 
 
 def _columns(model: dict[str, Any]) -> dict[str, str]:
@@ -163,21 +169,7 @@ def _columns(model: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _metric(
-    table: str, each: dict[str, Any], columns: dict[str, str], found: dict[str, Metric]
-) -> Metric:
-    kind = each.get("type", "simple")
-    if kind == "simple":
-        parts = [_measure(table, each, columns)]
-    elif kind == "ratio" and "filter" not in each:
-        names = [each["numerator"], each["denominator"]]
-        if not found.keys() >= set(names):
-            raise _not_understood(each["name"], "ratio", "metrics of the same table")
-        parts = [found[name].numerator for name in names]
-    else:
-        raise _not_understood(
-            each["name"], f"type {kind}", "simple, or ratio without a filter"
-        )
+def _metric(each: dict[str, Any], *parts: Measure) -> Metric:
     meta = each.get("config", {}).get("meta", {})
     return Metric(
         each["name"],
@@ -193,6 +185,9 @@ def _measure(table: str, each: dict[str, Any], columns: dict[str, str]) -> Measu
     name = each["name"]
     expression = str(each.get("expr", name))
     window = each.get("non_additive_dimension")
+    kind = each.get("type", "simple")
+    if kind != "simple":
+        raise _not_understood(name, f"type {kind}", "simple")
     if each["agg"] not in AGGREGATIONS:
         raise _not_understood(
             name, f"aggregation {each['agg']}", ", ".join(AGGREGATIONS)

@@ -40,10 +40,14 @@ class NodeTime:
 
 @dataclass
 class BuildReport:
-    """What dbt did: nodes by kind, those that failed, and those left out."""
+    """What dbt did: nodes by kind, those that failed, and those left out.
+
+    `warnings` are the findings of tests with `severity: warn`, which stop nothing.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
+    warnings: list[Failure] = field(default_factory=list)
     skipped: int = 0
     times: list[NodeTime] = field(default_factory=list)
 
@@ -212,11 +216,13 @@ def _dbt(
 def _add(report: BuildReport, result: Any) -> None:
     status = str(result.status)
     kind = str(result.node.resource_type)
+    # Which macros dbt went through tells a reader nothing.
+    message = (result.message or status).partition("> in macro ")[0]
+    finding = Failure(result.node.name, kind, " ".join(message.split()))
     if status in {"error", "fail", "runtime error"}:
-        # Which macros dbt went through tells a reader nothing.
-        message = (result.message or status).partition("> in macro ")[0]
-        message = " ".join(message.split())
-        report.failures.append(Failure(result.node.name, kind, message))
+        report.failures.append(finding)
+    elif status == "warn":
+        report.warnings.append(finding)
     elif status == "skipped":
         report.skipped += 1
     else:
