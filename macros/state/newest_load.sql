@@ -12,11 +12,7 @@
         {{- return(none) -}}
     {%- endif -%}
     {%- set newest = run_query(
-        'select load_id, cast(loaded_at as varchar) as loaded_at from '
-        ~ loads.render() ~ ' order by load_id desc limit 1'
-    ) -%}
-    {%- for row in newest.rows -%}
-        {{- return({'load_id': row[0] | int, 'loaded_at': row[1]}) -}}
-    {%- endfor -%}
-    {{- return(none) -}}
+        'select max(load_id) as load_id from ' ~ loads.render()
+    ).columns[0].values()[0] -%}
+    {{- return(newest if newest is none else newest | int) -}}
 {% endmacro %}

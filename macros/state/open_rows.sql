@@ -31,8 +31,12 @@
                 opened.*,
                 (select coalesce(max(sequence), 0) + 1 from {{ ledger }}),
                 {% if load -%}
-                    {{ load.load_id }},
-                    cast('{{ load.loaded_at }}' as datetime)
+                    {{ load }},
+                    (
+                        select loaded_at
+                        from {{ source('reelhouse', 'loads').render() }}
+                        where load_id = {{ load }}
+                    )
                 {%- else -%}
                     null, null
                 {%- endif %}

@@ -15,7 +15,7 @@ unsound as (
     union all
     {{ unsound_versions(
         'tags', ['user_id', 'movie_id', 'tag_normalised'],
-        "tag || cast(tagged_at as varchar)"
+        "tag || cast(" ~ microseconds('tagged_at') ~ " as varchar)"
     ) }}
     union all
     {{ unsound_versions(

@@ -93,6 +93,14 @@ VALUES: list[tuple[str, Any]] = [
     ("year_of_group(\"'9999'\")", None),
     ("year_of_group(\"'1995 cut'\")", None),
     ("year_of_group(\"'a.k.a. 1995'\")", None),
+    ("microseconds(\"cast('1970-01-02 00:00:00.000003' as datetime)\")", 86400000003),
+    ("microseconds(\"cast('2026-01-31 12:00:00' as datetime)\")", 1769860800000000),
+    (
+        # A microsecond more is another version.
+        "snapshot_hash_arguments(['7', "
+        "\"cast('1970-01-02 00:00:00.000001' as datetime)\"])",
+        md5(b"7|86400000001", usedforsecurity=False).hexdigest(),
+    ),
     (
         "surrogate_key([\"'Drama'\", '1', 'null'])",
         md5(b"5:Drama1:1-", usedforsecurity=False).hexdigest(),
