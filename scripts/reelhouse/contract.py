@@ -118,7 +118,7 @@ class Entity(Table):
         What begins with a dot or an underscore is another program's own.
         """
         key = delivery_of(key)[1]
-        stem, _, suffix = key.rpartition(".")
+        stem, _, suffix = unpacked(key).rpartition(".")
         return (
             suffix.lower() == "csv"
             and (stem == self.file or key.startswith(f"{self.file}/"))
@@ -144,7 +144,7 @@ class Listing:
         """By entity, its files by name as a delivery left them, each with its key."""
         return {
             name: {
-                file: key
+                unpacked(file): key
                 for (when, file), key in sorted((delivery_of(key), key) for key in keys)
                 if when <= delivery
             }
@@ -191,14 +191,24 @@ def delivery_of(key: str) -> tuple[str, str]:
     return (folder, name) if name and DELIVERY.fullmatch(folder) else ("", key)
 
 
+def unpacked(key: str) -> str:
+    """The key of a compressed object without the ending that says so."""
+    return key[:-3] if key.lower().endswith(".csv.gz") else key
+
+
 def sort_out(keys: list[str]) -> Listing:
-    """Give each object key to the entity that it belongs to."""
+    """Give each object key to the entity that it belongs to.
+
+    Of a file and the same one compressed, the file is read.
+    """
     by_entity: dict[str, list[str]] = {name: [] for name in entities()}
+    plain = {key.lower() for key in keys if unpacked(key) == key}
     ignored = []
     # A file's name need not be text, as a key must; fsencode takes either.
     for key in sorted(keys, key=os.fsencode):
         owner = next((e for e in entities().values() if e.accepts(key)), None)
-        if owner and _is_text(key):
+        is_twice = unpacked(key) != key and unpacked(key).lower() in plain
+        if owner and _is_text(key) and not is_twice:
             by_entity[owner.name].append(key)
         else:
             ignored.append(key)
@@ -229,6 +239,8 @@ def _hint(key: str) -> str | None:
         )
     for entity in entities().values():
         wanted = f"{entity.file}.csv"
+        if entity.accepts(key):
+            return f"{key} is not read beside {unpacked(key)}: remove one of the two"
         if path.name == wanted and len(path.parts) > 1:
             folder = path.parent.as_posix()
             return f"the files lie in the folder {folder}: make it the source"

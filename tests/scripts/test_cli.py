@@ -75,8 +75,8 @@ BAD_FOLDERS: dict[str, tuple[Files, tuple[str, ...]]] = {
         ("rating.csv looks like the Kaggle variant of ratings.csv",),
     ),
     "packed": (
-        {"movies.csv": GOOD["movies.csv"], "ratings.csv.gz": b"x"},
-        ("ratings.csv.gz is compressed: unpack it to ratings.csv",),
+        {"movies.csv": GOOD["movies.csv"], "ratings.csv.zip": b"x"},
+        ("ratings.csv.zip is compressed: unpack it to ratings.csv",),
     ),
     "swapped header": (
         GOOD | {"ratings.csv": b"movieId,userId,rating,timestamp\n"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +17,7 @@ from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.duckdb.load import Warehouse
 from reelhouse.engines.warehouse import MAX_LINE_BYTES
 from reelhouse.errors import ReelhouseError
+from reelhouse.ingest.records import RefusedObject
 from reelhouse.ingest.source import Bucket
 from reelhouse.movielens.generate import generate
 from reelhouse.settings import DEFAULT_MAX_REJECTS
@@ -498,7 +501,7 @@ def test_an_empty_listing_is_an_error_and_removes_nothing(delivery: Delivery) ->
 
 
 HINTS = {
-    "ratings.csv.gz": "is compressed: unpack it to ratings.csv",
+    "ratings.csv.bz2": "is compressed: unpack it to ratings.csv",
     "rating.csv": "Kaggle variant of ratings.csv",
     "Ratings.csv": "name it ratings.csv",
     "genome_scores.csv": "name it genome-scores.csv",
@@ -515,6 +518,43 @@ def test_a_likely_mistake_is_named(delivery: Delivery, key: str, hint: str) -> N
     (found,) = report.hints
     assert key.removesuffix("/ratings.csv") in found
     assert hint in found
+
+
+@pytest.mark.fault("27")
+def test_a_compressed_file_is_read_and_known_by_its_own_bytes(
+    delivery: Delivery,
+) -> None:
+    whole = csv("ratings", RATINGS[:2])
+    odd = csv("ratings", [*RATINGS[2:], '"9","9","x"'])
+    packed = gzip.compress(whole)
+    delivery.remove("ratings.csv")
+    # Two members, one after the other, are one file.
+    parts = gzip.compress(odd[:40]) + gzip.compress(odd[40:])
+    files = {"ratings.csv.gz": packed, "ratings/more.CSV.GZ": parts}
+    delivery.put(files)
+    assert delivery.load().rejected == 1
+    assert delivery.live("ratings") == sorted(delivery.live("ratings"))
+    assert len(delivery.live("ratings")) == len(RATINGS)
+    for key, body in files.items():
+        assert delivery.rows(
+            f"select sha256, size_bytes from raw.load_objects where file = '{key[:-3]}'"
+        ) == [(hashlib.sha256(body).hexdigest(), len(body))]
+    # The same rows, compressed in another way, and not at all.
+    for name, body in (
+        ("ratings.csv.gz", gzip.compress(whole, mtime=1)),
+        ("ratings.csv", whole),
+        ("ratings.csv.gz", packed),
+    ):
+        delivery.remove("ratings.csv.gz", "ratings.csv")
+        delivery.put({name: body})
+        (entry,) = delivery.load().entries
+        assert (entry.file, entry.rows_new, entry.rows_removed) == ("ratings.csv", 0, 0)
+    delivery.put({"ratings.csv.gz": packed[:-9]})
+    with pytest.raises(RefusedObject, match=r"ratings\.csv\.gz cannot be unpacked"):
+        delivery.load()
+    report = delivery.load(on_error="skip-file")
+    assert [each.records for each in report.entries] == [0]
+    assert len(delivery.live("ratings")) == len(RATINGS)
 
 
 @pytest.mark.fault("12")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,6 +80,8 @@ FIRST = {
         "ratings", ["7,2,2.0,1000000000"]
     ),
     "ratings/plain.csv": csv("ratings", ["7,1,2.0,1000000000", "7,9,3.57,1000"]),
+    "ratings/packed.csv.gz": gzip.compress(csv("ratings", ["7,3,2.0,1000000000"])),
+    "tags/Odd.CSV.GZ": gzip.compress(csv("tags", ['7,3,"a, b",1000000000'])),
     "tags.csv": csv("tags", TAGS),
     "links.csv": csv("links", ["1,007,", "2,0113497,12"], line_end="\n"),
     "genome-scores.csv": csv("genome_scores", SCORES),

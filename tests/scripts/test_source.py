@@ -59,9 +59,10 @@ LITTER = {
     "ratings/_SUCCESS": None,
     "_delta_log/ratings.csv": None,
     "notes.txt": None,
-    "ratings/2005.csv.gz": "ratings/2005.csv.gz is not read, .* unpack it",
+    "ratings/2005.csv.xz": "ratings/2005.csv.xz is not read, .* unpack it",
     "ratings/part-00000": "ratings/part-00000 is not read, .* give it that ending",
-    "ratings.csv.gz": "is compressed: unpack it to ratings.csv",
+    "ratings.csv.zip": "is compressed: unpack it to ratings.csv",
+    "ratings.CSV.gz": "is not read beside ratings.CSV: remove one of the two",
     "tags.csv/part-0.csv": "tags.csv is a folder: name it tags",
     "ml-25m/ratings.csv": "the files lie in the folder ml-25m: make it the source",
     "a/b/movies.csv": "the files lie in the folder a/b: make it the source",
@@ -82,7 +83,7 @@ def test_what_lies_about_is_left_alone_and_named(key: str, hint: str | None) -> 
 
 @pytest.mark.fault("27")
 def test_an_ending_in_capitals_is_read() -> None:
-    keys = ["movies.CSV", "ratings/2005.CSV", "ratings/x/2006.Csv"]
+    keys = ["movies.CSV.GZ", "ratings/2005.CSV", "ratings/x/2006.Csv.gz"]
     found = sort_out(keys)
     assert found.by_entity["ratings"] == keys[1:]
     assert found.by_entity["movies"] == keys[:1]

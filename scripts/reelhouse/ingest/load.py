@@ -12,7 +12,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Literal
 
-from reelhouse.contract import Entity, entities, sort_out
+from reelhouse.contract import Entity, entities, sort_out, unpacked
 from reelhouse.engines.warehouse import (
     CsvFile,
     LedgerEntry,
@@ -27,6 +27,7 @@ from reelhouse.ingest.records import (
     RefusedObject,
     check_header,
     rewrite,
+    unpack,
 )
 from reelhouse.ingest.rules import FUTURE_ALLOWANCE, future_epoch, why_bad
 from reelhouse.ingest.source import Source, check_complete
@@ -359,6 +360,9 @@ class _Load:
             self.warehouse.note(file, listed.etag, state.contract)
             return
         try:
+            if unpacked(listed.key) != listed.key:
+                facts = replace(facts, line_breaks=0)  # nobody knows of records yet
+                facts = unpack(path, entity, facts, listed.key)
             check_header(path, entity, listed.key)
             fetched = Fetched(file, entity, listed, path, facts)
             self._take(fetched, state if state and state.sha256 else None, scratch)

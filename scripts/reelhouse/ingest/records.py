@@ -8,10 +8,12 @@ it. The engine tells good records from bad ones (`rules.py`).
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -125,6 +127,27 @@ class Inspector:
             is_plain=self.is_plain and ends and same_ends,
             is_exact=self.is_plain and self.exact.is_exact,
         )
+
+
+def unpack(path: Path, entity: Entity, packed: Facts, name: str) -> Facts:
+    """Put in a gzip file's place what it holds; the Facts of that.
+
+    What an object is known by stays that of its own bytes, which `packed` tells. Raises
+    RefusedObject where it is damaged or cut off.
+    """
+    inspector = Inspector(ExactLines(entity))
+    into = path.with_name("unpacked.csv")
+    try:
+        with gzip.open(path) as file, into.open("wb") as out:
+            while chunk := file.read(1 << 20):
+                inspector.update(chunk)
+                out.write(chunk)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RefusedObject(
+            f"{name} cannot be unpacked ({error}): deliver it again."
+        ) from error
+    into.replace(path)
+    return replace(inspector.facts(), size=packed.size, sha256=packed.sha256)
 
 
 def check_header(path: Path, entity: Entity, name: str) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from reelhouse.contract import Column, Entity, Table, entities
+from reelhouse.contract import Column, Entity, Table, entities, unpacked
 from reelhouse.engines import raw_schema, warehouse
 from reelhouse.engines.snowflake.connection import (
     Account,
@@ -400,7 +400,10 @@ class Warehouse(warehouse.Warehouse):
         # Other characters would have to be quoted, each in its own way.
         if self.bucket and re.fullmatch(r"[A-Za-z0-9_./=-]+", key):
             folder, slash, name = key.rpartition("/")
-            yield StagedFile(f"@{self.bucket}/{folder}{slash}", name, "none", False)
+            place = f"@{self.bucket}/{folder}{slash}"
+            yield StagedFile(
+                place, name, "none" if unpacked(key) == key else "gzip", False
+            )
             return
         is_large = csv_file.path.stat().st_size > PARALLEL_BYTES
         name = csv_file.path.name
