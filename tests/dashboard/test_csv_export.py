@@ -24,6 +24,7 @@ from reelhouse.serving.csv_export import neutralised, to_csv
             "\u200b-1",
             "\x01+1",
         ),
+        *("\u061c\u2066=1", "\u3164=1", "\ufe0f@sum(a1)", "\u2800-1", "\U000e0041=1"),
     ],
 )
 def test_a_formula_becomes_text(text: str) -> None:

@@ -15,7 +15,7 @@ from tests.dashboard.conftest import Copy
 from reelhouse.cli import main
 from reelhouse.cli.build import _write_report_if_possible
 from reelhouse.dashboard.page import pages
-from reelhouse.dashboard.report import html, write_pictures
+from reelhouse.dashboard.report import html, write_pictures, write_report
 from reelhouse.dashboard.start import HOST, OPTIONS, free_port
 from reelhouse.dashboard.theme import DARK, LIGHT, Palette, app_options
 from reelhouse.errors import ReelhouseError
@@ -51,6 +51,27 @@ def specs(text: str) -> dict[str, dict[str, object]]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the library, which takes seconds to put together; a browser tries it."""
     monkeypatch.setattr("reelhouse.dashboard.report.library", lambda: "")
+
+
+def test_only_a_report_is_overwritten(sample: Settings, tmp_path: Path) -> None:
+    def quiet(*_: object) -> None:
+        pass
+
+    kept, link, out = (tmp_path / name for name in ("kept.csv", "link", "report.html"))
+    kept.write_text("userId,movieId\n")
+    link.symlink_to(kept)
+    for path in (kept, link, tmp_path, sample.published, Path("/dev/null")):
+        with pytest.raises(ReelhouseError, match="is no report, and is not over"):
+            write_report(sample, path, quiet)
+    assert kept.read_text() == "userId,movieId\n"
+    out.touch()
+    link.unlink()
+    link.symlink_to(out)
+    for _ in "ab":
+        write_report(sample, link, quiet)
+        assert out.read_text().startswith("<!doctype html>")
+    assert link.is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"kept.csv", "link", out.name}
 
 
 def test_the_whole_report_is_one_file(sample: Settings) -> None:

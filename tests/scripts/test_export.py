@@ -7,6 +7,7 @@ import json
 import resource
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -20,6 +21,7 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.serving import export as module
 from reelhouse.serving.csv_export import neutralised
 from reelhouse.serving.export import CONTENTS, export
+from reelhouse.serving.folders import former_contents
 from reelhouse.settings import Settings
 
 FILMS = """
@@ -291,3 +293,13 @@ def test_polars_reads_the_sample(sample: Settings, tmp_path: Path) -> None:
         assert frame.height == each.rows
     ratings = polars.read_parquet(made.folder / "fct_ratings.parquet")
     assert ratings["rating"].max() == Decimal("5.0")
+
+
+def test_a_folder_is_not_looked_through_when_it_cannot_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        Path, "rglob", lambda folder, _: (folder / str(each) for each in count())
+    )
+    with pytest.raises(ReelhouseError, match=r"\(0, 1, 2, …\)"):
+        former_contents(tmp_path, CONTENTS)

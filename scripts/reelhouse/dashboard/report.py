@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from functools import cache
 from html import escape
@@ -32,6 +33,8 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
 Progress = Callable[[str, int, int], None]
+
+TITLE = "<title>Movies and their ratings: a Reelhouse report</title>"
 
 # Pictures of the two charts that every such project shows.
 PICTURES = {
@@ -67,9 +70,22 @@ draw();
 def write_report(settings: Settings, out: Path, progress: Progress) -> None:
     """Write the report of what a target has published, whole or not at all.
 
-    Raises ReelhouseError where nothing is published.
+    Raises ReelhouseError where nothing is published, and where `out` is there and is no
+    report, which is left alone.
     """
+    out = out.resolve()
+    if out.exists() and not (out.is_file() and TITLE in _beginning(out)):
+        raise ReelhouseError(
+            f"{out} is no report, and is not overwritten: name another file, or move "
+            f"that away."
+        )
     _write(out, html(settings, progress).encode())
+
+
+def _beginning(path: Path) -> str:
+    """The first text of a file, or the title that an empty one may get."""
+    with path.open("rb") as file:
+        return file.read(1_000).decode(errors="replace") or TITLE
 
 
 def html(settings: Settings, progress: Progress = lambda *_: None) -> str:
@@ -111,7 +127,7 @@ def html(settings: Settings, progress: Progress = lambda *_: None) -> str:
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
         'img-src data:">\n'
-        "<title>Movies and their ratings: a Reelhouse report</title>\n"
+        f"{TITLE}\n"
         f'<link rel="icon" href="data:image/svg+xml,{quote(ICON)}">\n'
         f"<style>{STYLE}{REPORT}</style>\n</head>\n<body>\n"
         f"<header><h1>Movies and their ratings</h1><p>{about_data}</p>"
@@ -218,7 +234,7 @@ def _script(value: Any) -> str:
 def _write(path: Path, content: bytes) -> None:
     """Write a file in one step, its folder too where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}")
+    scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         scratch.write_bytes(content)
         scratch.replace(path)

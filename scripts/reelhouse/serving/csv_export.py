@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 # of Python's and DuckDB's: a sign, also the full-width one of East Asian keyboards,
 # behind whatever is not seen; or a tab or line end, which some of them leave out.
 UNSEEN = (
-    "\x01-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
-    "\u3000\ufeff"
+    "\x01-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
+    "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff"
+    "\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
 )
 FORMULA = f"^(?:[{UNSEEN}]*[=+@＝＋－＠-]|[\t\r\n])"
 

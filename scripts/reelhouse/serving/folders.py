@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -82,14 +83,20 @@ def former_contents(folder: Path, contents: str) -> dict[str, Any]:
         listed |= {each["file"]: each.get("sha256") for each in found["files"]}
     except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         found = {}
-    foreign = [
-        name
-        for path in sorted(folder.rglob("*"))
-        if not path.is_dir() or path.is_symlink()
-        if (name := path.relative_to(folder).as_posix()) not in listed
-        or not found
-        or (listed[name] and listed[name] != sha256(path))
-    ]
+    # A few are enough: it may be the whole disk.
+    foreign = list(
+        islice(
+            (
+                name
+                for path in folder.rglob("*")
+                if not path.is_dir() or path.is_symlink()
+                if (name := path.relative_to(folder).as_posix()) not in listed
+                or not found
+                or (listed[name] and listed[name] != sha256(path))
+            ),
+            4,
+        )
+    )
     if foreign:
         more = ", …" if len(foreign) > 3 else ""
         raise ReelhouseError(
