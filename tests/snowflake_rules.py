@@ -1,11 +1,239 @@
-"""Rules that hold for every statement that is sent to an account."""
+"""Rules that hold for every statement that is sent to an account.
+
+What is on no list here has not been looked up in Snowflake's reference: look it
+up, then add it. Engines that only act as Snowflake take much that it refuses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
+import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
+
+# Functions of Snowflake that compiled SQL may call, and words before a bracket.
+FUNCTION_NAMES = """
+    abs cast chr coalesce count date_trunc dateadd datediff dayofweekiso extract
+    flatten floor greatest lag lead least left length listagg lower max max_by md5
+    min mod nullif over percent_rank power rank regexp_like regexp_replace replace
+    right row_number rtrim split split_part sqrt substr sum to_timestamp_ntz
+    translate trim try_cast upper
+"""
+# And what a session says of itself, which no model may ask.
+OF_SESSION = {"convert_timezone", "current_database", "current_timestamp"}
+OTHER_WORDS = """
+    and as by decimal distinct exists from group if in insert into join not on or
+    select then values when where
+"""
+FUNCTIONS = set(FUNCTION_NAMES.split())
+WORDS = set(OTHER_WORDS.split())
+# What DuckDB has and Snowflake has not, or has with another meaning.
+DENIED = {
+    "arg_max": "max_by",
+    "arg_min": "min_by",
+    "bool_and": "booland_agg",
+    "bool_or": "boolor_agg",
+    "concat": "||, since the engines treat null in concat differently",
+    "date_diff": "datediff",
+    "epoch": "date_part(epoch_second, …)",
+    "epoch_ms": "to_timestamp_ntz",
+    "format": "||",
+    "generate_series": "dbt.generate_series",
+    "instr": "position",
+    "isodow": "dayofweekiso",
+    "len": "length",
+    "list": "array_agg",
+    "list_aggregate": "a flattened array",
+    "list_contains": "array_contains",
+    "list_transform": "a flattened array",
+    "list_value": "array_construct",
+    "make_date": "date_from_parts",
+    "make_timestamp": "to_timestamp_ntz",
+    "printf": "||",
+    "quantile_cont": "percentile_cont",
+    "range": "dbt.generate_series",
+    "read_csv": "the loader",
+    "regexp_extract": "regexp_substr",
+    "regexp_full_match": "regexp_like",
+    "regexp_matches": "regexp_like",
+    "starts_with": "startswith",
+    "strftime": "to_varchar",
+    "string_agg": "listagg",
+    "string_split": "split",
+    "string_to_array": "split",
+    "strpos": "position",
+    "strptime": "to_timestamp_ntz",
+    "struct_pack": "object_construct",
+    "to_timestamp": "to_timestamp_ntz, which no session setting changes",
+    "unnest": "lateral flatten",
+}
+FORMS = {
+    r"//": "// is a comment there: use floor of a quotient",
+    r"\bfilter\s*\(": "an aggregate has no filter there: use case inside it",
+    r"\bfrom\s+range\b": "there is no table function range",
+    r",\s*(from|where|group|order|having|qualify)\b": "a comma before a clause",
+    r",\s*\)": "a comma before a bracket",
+    r"\b(semi|anti|positional|asof)\s+join\b": "there is no such join",
+    r"\bunion\s+(all\s+)?by\s+name\b": "union matches columns by position",
+    r"\bcolumns\s*\(": "there is no columns(…)",
+    r"->>?\s*'": "JSON is read by path there",
+    r"\[\s*\d*\s*:": "arrays have no slices",
+    r"\blambda\b|\b\w+\s*->": "there are no such lambdas",
+    r"\busing\s+sample\b": "sample stands after the table there",
+    r"\be'": "there are no escape strings",
+    r"\bdistinct\s+on\b": "there is no distinct on: use qualify",
+    r"\bnatural\s+full\b": "there is no natural full join",
+}
+TYPES = {
+    *("BIGINT", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "INT"),
+    *("DATETIME", "TEXT", "TIMESTAMPNTZ", "VARCHAR"),
+}
+# Snowflake's reserved words: none can be a name without quotes.
+RESERVED_WORDS = """
+    account all alter and any as asof between by case cast check column connect
+    connection constraint create cross current current_date current_time
+    current_timestamp current_user database delete distinct drop else exists false
+    following for from full grant group gscluster having ilike in increment inner
+    insert intersect into is issue join lateral left like localtime localtimestamp
+    match_condition minus natural not null of on or order organization qualify
+    regexp revoke right rlike row rows sample schema select set some start table
+    tablesample then to trigger true try_cast union unique update using values view
+    when whenever where with
+"""
+RESERVED = set(RESERVED_WORDS.split())
+# A text in one of the ways in which one is written.
+LITERAL = r"'(?:[^'\\]|\\.|'')*'|\$\$.*?\$\$"
+TEMPORAL = (
+    *(exp.DType.DATE, exp.DType.DATETIME, exp.DType.TIMESTAMP),
+    *(exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPLTZ),
+)
+# Names that columns of dates and times have.
+TIME_NAME = re.compile(r"(_at|_date|_from|_to|^month|^moment|_month|_day)$", re.I)
+DDL = {"create", "alter", "drop", "undrop", "comment", "grant", "revoke"}
+
+
+def faults(sql: str, columns: Mapping[str, set[str]] | None = None) -> list[str]:
+    """What Snowflake would refuse, or read otherwise, in a query or statement.
+
+    `columns` are those of relations, by their names, in lower case.
+    """
+    found = []
+    if any("\\" in literal for literal in re.findall(r"'(?:[^']|'')*'", sql)):
+        found.append("a backslash in a literal escapes what follows there")
+    return found + _faults(sql, FUNCTIONS, columns or {})
+
+
+def sent_faults(sql: str, columns: Mapping[str, set[str]] | None = None) -> list[str]:
+    """The same of a statement as it was sent, and what a session's settings change.
+
+    Backslashes are doubled by whoever sent it.
+    """
+    found = _faults(sql, FUNCTIONS | OF_SESSION, columns or {})
+    for tree in filter(None, _parsed(sql)):
+        found += [each for form in SETTINGS for each in form(tree)]
+    return found
+
+
+def _faults(
+    sql: str, functions: set[str], columns: Mapping[str, set[str]]
+) -> list[str]:
+    found = []
+    bare = re.sub(
+        rf"{LITERAL}|--[^\n]*|/\*.*?\*/", _blank, sql, flags=re.DOTALL
+    ).lower()
+    for name in sorted(set(re.findall(r"\b([a-z_]\w*)\s*\(", bare))):
+        if name in DENIED:
+            found.append(f"{name}(: use {DENIED[name]}")
+        elif name not in functions | WORDS and not is_defined(name, bare):
+            found.append(f"{name}( is not known to be a function of Snowflake")
+    found += [f"{why}" for form, why in FORMS.items() if re.search(form, bare)]
+    try:
+        trees = sqlglot.parse(sql, read="snowflake")
+    except sqlglot.errors.SqlglotError as error:
+        return [*found, str(error).splitlines()[0]]
+    for tree in filter(None, trees):
+        found += shadowed(tree, columns)
+        for kind in tree.find_all(exp.DataType):
+            if kind.this.name not in TYPES:
+                found.append(f"{kind.this.name} is not known to be a type there")
+        for name_node in tree.find_all(exp.Identifier):
+            name = name_node.name.lower()
+            if name in RESERVED and not name_node.quoted:
+                found.append(f"{name} is a reserved word there")
+    return found
+
+
+def _blank(found: re.Match[str]) -> str:
+    """Nothing for a comment, an empty text for any other."""
+    return "''" if found[0].startswith(("'", "$")) else " "
+
+
+def _parsed(sql: str) -> list[exp.Expr | None]:
+    try:
+        return sqlglot.parse(sql, read="snowflake")
+    except sqlglot.errors.SqlglotError:
+        return []
+
+
+def _weeks(tree: exp.Expr) -> Iterable[str]:
+    """WEEK_START decides what a week is, unless it is that of ISO 8601."""
+    for node in tree.find_all(exp.Func):
+        words = {each.name.lower() for each in node.find_all(exp.Var, exp.Literal)}
+        is_week = isinstance(node, (exp.Week, exp.DayOfWeek)) or "week" in words
+        if is_week and not isinstance(node, exp.Case):
+            yield f"{node.sql()} depends on WEEK_START"
+
+
+def _times(tree: exp.Expr) -> Iterable[str]:
+    """TIMESTAMP_NTZ_OUTPUT_FORMAT and its like decide how a time is written."""
+    for node in tree.find_all(exp.Cast, exp.DPipe):
+        if isinstance(node, exp.Cast) and not node.is_type(*exp.DataType.TEXT_TYPES):
+            continue
+        for part in (node.args.get("this"), node.args.get("expression")):
+            is_cast = isinstance(part, exp.Cast) and part.is_type(*TEMPORAL)
+            is_column = isinstance(part, exp.Column) and TIME_NAME.search(part.name)
+            if is_cast or is_column:
+                yield f"{node.sql()} depends on how a session writes times"
+
+
+def _names(tree: exp.Expr) -> Iterable[str]:
+    """QUOTED_IDENTIFIERS_IGNORE_CASE decides what small letters in quotes are.
+
+    As the heading of a column that goes to a person they may be either, and dbt puts
+    its temporary names in quotes wherever it uses them.
+    """
+    for node in tree.find_all(exp.Identifier):
+        is_heading = isinstance(node.parent, exp.Alias) and (
+            node.parent.parent is tree.root()
+        )
+        is_upper = node.name.removesuffix("__dbt_tmp").isupper()
+        if node.quoted and not (is_upper or is_heading):
+            yield f"{node.sql()} depends on QUOTED_IDENTIFIERS_IGNORE_CASE"
+
+
+SETTINGS = (_weeks, _times, _names)
+
+
+def committed_by_ddl(statements: Iterable[tuple[int, str]]) -> list[str]:
+    """DDL that a session sent in a transaction, which it would commit half done."""
+    found, open_in = [], set()
+    for session, text in statements:
+        words = text.lower().split(maxsplit=2)
+        if words[0] == "begin":
+            open_in.add(session)
+        elif words[0] in {"commit", "rollback"}:
+            open_in.discard(session)
+        elif session in open_in and words[0] in DDL:
+            found.append(text)
+    return found
+
+
+def is_defined(name: str, sql: str) -> bool:
+    """Whether a name before a bracket is a table with a list of its columns."""
+    return bool(re.search(rf"\b(as|into|exists|table|view)\s+[\w.]*\b{name}\s*\(", sql))
+
 
 # Where Snowflake takes a name for that of a column before that of an alias.
 CLAUSES = ("order", "having", "qualify")

@@ -83,8 +83,10 @@ create user if not exists {{ user }}
     default_secondary_roles = ();
 -- Whatever the account has as its own defaults.
 alter user {{ user }} set
-    timezone = 'UTC'
-    timestamp_type_mapping = 'TIMESTAMP_NTZ';
+{% for name, value in session.items() %}
+    {{ name | lower }} = {{ "'" ~ value ~ "'" if value is string else value }}
+{% endfor %}
+;
 {% if key %}
 alter user {{ user }} set rsa_public_key = '{{ key }}';
 {% endif %}

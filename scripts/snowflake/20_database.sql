@@ -17,6 +17,8 @@ create database if not exists {{ database }}
 grant usage, create schema on database {{ database }}
     to role {{ publisher }};
 {% endif %}
+-- Texts are equal where they are the same, whatever the account says of new columns.
+alter database {{ database }} set default_ddl_collation = '';
 drop schema if exists {{ database }}.public;
 
 {% for schema in schemas %}

@@ -165,6 +165,7 @@ def variables(
         for job in JOBS
     }
     setup |= {"roles": JOBS, "schemas": SCHEMAS, "masked_tables": MASKED_TABLES}
+    setup["session"] = snowflake.SESSION
     setup["logins"] = {job: each for job, each in logins.items() if any(each)}
     if setup.get("teardown", database) != database:
         faults.append(f"{PREFIX}TEARDOWN must be {FORMS['TEARDOWN'][1]}")

@@ -143,6 +143,19 @@ def test_d3_an_account_has_defaults_of_its_own(elsewhere: Client) -> None:
     assert ntz == datetime_ == datetime(2026, 1, 1, 12)
 
 
+def test_d27_numbers_are_times_in_utc(elsewhere: Client) -> None:
+    assert elsewhere(
+        "select to_timestamp_ntz(cast('86400' as bigint), 0), "
+        "to_timestamp_ntz(86400123456, 6), to_timestamp_ntz('1970-01-02 00:00:00')"
+    ) == [
+        (
+            datetime(1970, 1, 2),
+            datetime(1970, 1, 2, 0, 0, 0, 123456),
+            datetime(1970, 1, 2),
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("parameters", "pattern"),
     [
@@ -151,6 +164,7 @@ def test_d3_an_account_has_defaults_of_its_own(elsewhere: Client) -> None:
             "TIMESTAMP_TYPE_MAPPING = TIMESTAMP_TZ",
         ),
         ({"AUTOCOMMIT": False}, "AUTOCOMMIT = FALSE"),
+        ({"AUTOCOMMIT": "false"}, "AUTOCOMMIT = FALSE"),
     ],
 )
 def test_d3_other_ways_of_a_session_are_refused(
@@ -702,6 +716,9 @@ def test_d17_schemas_and_databases_with_properties(sql: Client, database: str) -
     sql(statement, statement, "create table s.t (a int)")
     sql(f"create database if not exists {database}_2 data_retention_time_in_days = 1")
     sql(f"create schema {database}_2.s", f"create table {database}_2.s.t (a int)")
+    for kind, name in (("schema", "s"), ("database", database)):
+        with sql.refuses(f"Not emulated: create {kind} other clone"):
+            sql(f"create {kind} other clone {name}")
 
 
 def test_d18_trim_takes_characters(sql: Client) -> None:

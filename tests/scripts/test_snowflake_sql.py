@@ -1,8 +1,4 @@
-"""SQL for Snowflake, read without one: the set-up, and the tree as dbt compiles it.
-
-What is on no list here has not been looked up in Snowflake's reference: look it
-up, then add it. Engines that only act as Snowflake take much that it refuses.
-"""
+"""SQL for Snowflake, read without one: the set-up, pages, and the tree, compiled."""
 
 from __future__ import annotations
 
@@ -13,147 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlglot
 from sqlfluff.core import FluffConfig, Linter
-from sqlglot import exp
 from tests.delivery import unbuilt
 from tests.project import PROJECT
 from tests.scripts.test_snowflake_setup import SQL_PARTS, setup_for
-from tests.snowflake_rules import shadowed
+from tests.snowflake_rules import DENIED, committed_by_ddl, faults, sent_faults
 
+from reelhouse.dashboard.filters import Filters
+from reelhouse.dashboard.page import At, pages, questions
 from reelhouse.engines.snowflake.connection import connector
 from reelhouse.transform.build import parsed
 from reelhouse.transform.dbt import invoke
 from tools.snowflake_setup import render
 
-# Functions of Snowflake that compiled SQL may call, and words before a bracket.
-FUNCTION_NAMES = """
-    abs cast chr coalesce count date_trunc dateadd datediff dayofweekiso extract
-    flatten floor greatest lag lead least left length listagg lower max md5 min mod
-    nullif over percent_rank power rank regexp_replace replace right row_number
-    rtrim split split_part sqrt substr sum to_timestamp_ntz translate trim
-"""
-OTHER_WORDS = """
-    and as by decimal distinct exists from group if in insert into not on or select
-    then values when where
-"""
-FUNCTIONS = set(FUNCTION_NAMES.split())
-WORDS = set(OTHER_WORDS.split())
-# What DuckDB has and Snowflake has not, or has with another meaning.
-DENIED = {
-    "arg_max": "max_by",
-    "arg_min": "min_by",
-    "bool_and": "booland_agg",
-    "bool_or": "boolor_agg",
-    "concat": "||, since the engines treat null in concat differently",
-    "date_diff": "datediff",
-    "epoch": "date_part(epoch_second, …)",
-    "epoch_ms": "to_timestamp_ntz",
-    "format": "||",
-    "generate_series": "dbt.generate_series",
-    "instr": "position",
-    "isodow": "dayofweekiso",
-    "len": "length",
-    "list": "array_agg",
-    "list_aggregate": "a flattened array",
-    "list_contains": "array_contains",
-    "list_transform": "a flattened array",
-    "list_value": "array_construct",
-    "make_date": "date_from_parts",
-    "make_timestamp": "to_timestamp_ntz",
-    "printf": "||",
-    "quantile_cont": "percentile_cont",
-    "range": "dbt.generate_series",
-    "read_csv": "the loader",
-    "regexp_extract": "regexp_substr",
-    "regexp_full_match": "regexp_like",
-    "regexp_matches": "regexp_like",
-    "starts_with": "startswith",
-    "strftime": "to_varchar",
-    "string_agg": "listagg",
-    "string_split": "split",
-    "string_to_array": "split",
-    "strpos": "position",
-    "strptime": "to_timestamp_ntz",
-    "struct_pack": "object_construct",
-    "to_timestamp": "to_timestamp_ntz, which no session setting changes",
-    "unnest": "lateral flatten",
-}
-FORMS = {
-    r"//": "// is a comment there: use floor of a quotient",
-    r"\bfilter\s*\(": "an aggregate has no filter there: use case inside it",
-    r"\bfrom\s+range\b": "there is no table function range",
-    r",\s*(from|where|group|order|having|qualify)\b": "a comma before a clause",
-    r",\s*\)": "a comma before a bracket",
-    r"\b(semi|anti|positional|asof)\s+join\b": "there is no such join",
-    r"\bby\s+name\b": "union matches columns by position",
-    r"\bcolumns\s*\(": "there is no columns(…)",
-    r"->>?\s*'": "JSON is read by path there",
-    r"\[\s*\d*\s*:": "arrays have no slices",
-    r"\blambda\b|\b\w+\s*->": "there are no such lambdas",
-    r"\busing\s+sample\b": "sample stands after the table there",
-    r"\be'": "there are no escape strings",
-    r"\bdistinct\s+on\b": "there is no distinct on: use qualify",
-    r"\bnatural\s+full\b": "there is no natural full join",
-}
-TYPES = {
-    *("BIGINT", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "INT"),
-    *("DATETIME", "TEXT", "TIMESTAMPNTZ", "VARCHAR"),
-}
-# Snowflake's reserved words: none can be a name without quotes.
-RESERVED_WORDS = """
-    account all alter and any as asof between by case cast check column connect
-    connection constraint create cross current current_date current_time
-    current_timestamp current_user database delete distinct drop else exists false
-    following for from full grant group gscluster having ilike in increment inner
-    insert intersect into is issue join lateral left like localtime localtimestamp
-    match_condition minus natural not null of on or order organization qualify
-    regexp revoke right rlike row rows sample schema select set some start table
-    tablesample then to trigger true try_cast union unique update using values view
-    when whenever where with
-"""
-RESERVED = set(RESERVED_WORDS.split())
-
-
-def faults(sql: str) -> list[str]:
-    """What Snowflake would refuse, or read otherwise, in a query or statement."""
-    found = []
-    literals = re.findall(r"'(?:[^']|'')*'", sql)
-    if any("\\" in literal for literal in literals):
-        found.append("a backslash in a literal escapes what follows there")
-    bare = re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL)
-    bare = re.sub(r"\$\$.*?\$\$", "''", bare, flags=re.DOTALL)
-    bare = re.sub(r"'(?:[^']|'')*'", "''", bare).lower()
-    for name in sorted(set(re.findall(r"\b([a-z_]\w*)\s*\(", bare))):
-        if name in DENIED:
-            found.append(f"{name}(: use {DENIED[name]}")
-        elif name not in FUNCTIONS | WORDS and not is_defined(name, bare):
-            found.append(f"{name}( is not known to be a function of Snowflake")
-    found += [f"{why}" for form, why in FORMS.items() if re.search(form, bare)]
-    try:
-        trees = sqlglot.parse(sql, read="snowflake")
-    except sqlglot.errors.SqlglotError as error:
-        return [*found, str(error).splitlines()[0]]
-    for tree in filter(None, trees):
-        found += shadowed(tree, {})
-        for kind in tree.find_all(exp.DataType):
-            if kind.this.name not in TYPES:
-                found.append(f"{kind.this.name} is not known to be a type there")
-        for name_node in tree.find_all(exp.Identifier):
-            name = name_node.name.lower()
-            if name in RESERVED and not name_node.quoted:
-                found.append(f"{name} is a reserved word there")
-    return found
-
-
-def is_defined(name: str, sql: str) -> bool:
-    """Whether a name before a bracket is a table with a list of its columns."""
-    return bool(re.search(rf"\b(as|into|exists|table|view)\s+[\w.]*\b{name}\s*\(", sql))
-
-
 # --- The tree, compiled without a server
 
 KINDS = {"model", "snapshot", "analysis", "test"}
+SOME_MOVIES = Filters(("Drama", "Comedy"), 1980, 2005, 10)
 
 BUILT = "int_user_days_summed"
 NODE = f"model.reelhouse.{BUILT}"
@@ -173,7 +45,7 @@ ANSWERS: dict[str, dict[str, object] | None] = {
     },
     "describe table": {"name": "USER_ID", "type": "NUMBER(38,0)"},
     "count(*) as row_count": {"relation": f"intermediate.{BUILT}", "row_count": 7},
-    "order by load_id desc": {"load_id": 1, "loaded_at": "2026-01-01 00:00:00"},
+    "max(load_id) as load_id": {"load_id": 1},
 }
 
 
@@ -293,6 +165,19 @@ def test_compiled_queries_are_snowflake_sql(queries: dict[str, str]) -> None:
     assert not {name: each for name, each in found.items() if each}
 
 
+def test_questions_of_pages_are_snowflake_sql(compiled: Compiled) -> None:
+    columns = {node.name: {*node.columns} for node in compiled.manifest.nodes.values()}
+    asked = {
+        sql
+        for page in pages().values()
+        for filters, of in ((Filters(), ""), (Filters(), "1"), (SOME_MOVIES, "1"))
+        for sql in questions(page.at(At(filters, of)))
+    }
+    assert len(asked) > 50
+    found = {sql: sent_faults(sql, columns) for sql in asked}
+    assert not {sql: each for sql, each in found.items() if each}
+
+
 def test_what_begins_and_ends_a_build_is_snowflake_sql(compiled: Compiled) -> None:
     compiled.has_tables = False
     compiled.sent.clear()
@@ -334,11 +219,27 @@ PLANTED = [
     "with c as (select a from b) select 1 as a from c having a > 0",
     "select lower(a) as a from b qualify row_number() over (partition by a) = 1",
 ]
+# And what settings of a session would change.
+UNSETTLED = [
+    "select date_trunc('week', a) from b",
+    "select dayofweek(a) from b",
+    "select cast(rated_at as varchar) from b",
+    "select md5(cast(cast('2026-01-01' as datetime) as varchar)) from b",
+    "select 'on ' || rated_date from b",
+    'select "a" from b',
+    'select c.d from (select a as "d" from b) as c',
+]
 
 
 def test_planted_faults_are_found() -> None:
     assert faults("select max(a) as b from c") == []
     assert [planted for planted in PLANTED if not faults(planted)] == []
+    fine = 'select cast(a as varchar) || \'week\' as "A title" from b -- "c"'
+    assert sent_faults(fine) == []
+    assert [each for each in UNSETTLED if not sent_faults(each)] == []
+    sent = [(1, "begin"), (2, "create table a"), (1, "insert into a"), (1, "commit")]
+    assert committed_by_ddl(sent) == []
+    assert committed_by_ddl([(1, "BEGIN"), (1, "drop table a")]) == ["drop table a"]
 
 
 # --- The set-up

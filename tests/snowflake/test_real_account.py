@@ -12,21 +12,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pandas.testing import assert_frame_equal
 from streamlit.connections import SnowflakeConnection
 from streamlit.testing.v1 import AppTest
 from tests.delivery import Both, Delivery, assert_equal, csv
 from tests.project import PROJECT
+from tests.story import EDITS
+from tests.tree import EditedTree
 
 from reelhouse import settings
 from reelhouse.dashboard.filters import Filters
 from reelhouse.dashboard.page import At, pages, questions
 from reelhouse.dashboard.published import Published, Serving
 from reelhouse.dashboard.start import APP
-from reelhouse.engines.snowflake.connection import connector, open_account
+from reelhouse.engines.snowflake.connection import Account, connector, open_account
 from reelhouse.engines.snowflake.load import open_warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import environment as aws_variables
@@ -62,6 +66,8 @@ HIDDEN = (
     "snapshots.snap_movies",
     "serving_next.dim_movies",
 )
+# Snowflake's numbers for what is not there or not for this role, and not allowed.
+DENIED = (2003, 2043, 3001)
 
 
 @dataclass
@@ -160,13 +166,18 @@ def first_runs(desk: Desk) -> tuple[RunReport, RunReport]:
     return desk.both.run()
 
 
-def test_a_first_and_a_later_run_are_equal_to_local_ones(
-    desk: Desk, first_runs: tuple[RunReport, RunReport]
+def test_runs_are_equal_to_local_ones(
+    desk: Desk,
+    first_runs: tuple[RunReport, RunReport],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ours, theirs = first_runs
     assert ours.loaded.reject_reasons == theirs.loaded.reject_reasons != {}
+    rejects = "select file, record_number, reason, text from raw.rejects"
+    assert ask(rejects) == desk.both.dev.rejects()
     assert_equal(desk.both.compare())
-    desk.proved("login, load by COPY, a reject with its reason, build, tests, publish")
+    desk.proved("login, load by COPY, a reject with its number and reason, publish")
     only_for_a_real_one(desk, "test_targets.py")
     _, *ratings = lines("ratings")
     late, again = (",".join(line.split(",")[:2]) for line in ratings[:2])
@@ -183,6 +194,15 @@ def test_a_first_and_a_later_run_are_equal_to_local_ones(
         row[0] for row in ask("select title from serving.dim_movies_history order by 1")
     ].count("Lamp (1994)") == 1
     desk.proved("late, re-rated and removed rows, snapshots, all tables as on DuckDB")
+    tree = EditedTree(tmp_path, monkeypatch)
+    tree.replace(*EDITS["history's input"])
+    desk.both.run()
+    assert_equal(desk.both.compare())
+    tree.take_back()
+    desk.both.run()
+    assert_equal(desk.both.compare())
+    tree.read_again()
+    desk.proved("a rule behind history that changes between two loads, and back")
 
 
 @pytest.mark.usefixtures("first_runs")
@@ -276,39 +296,158 @@ def test_a_failed_run_leaves_no_trace(desk: Desk) -> None:
     desk.proved("a failed run is undone: raw, ledger, history, what is published")
 
 
-def test_readers_see_what_is_published_and_nothing_else(desk: Desk) -> None:
-    if not desk.is_real:
-        pytest.skip("the emulated account lets everybody do everything")
-    setup = desk.setup
-    prefix = os.environ.get("REELHOUSE_SETUP_PREFIX", "REELHOUSE")
-    reporter, warehouse = f"{prefix}_REPORTER", f"{prefix}_REPORTING"
-    for statement in (
-        f"grant usage on database {setup['database']} to role {reporter}",
-        f"grant database role {setup['database']}.serving_read to role {reporter}",
-    ):
-        ask(statement)
-    errors = connector().errors
+@pytest.mark.usefixtures("first_runs")
+def test_transactions_are_as_the_loader_takes_them(desk: Desk) -> None:
+    only_for_a_real_one(desk, "test_emulator.py (D10, D11)")
+    with open_account("prod") as account:
+        account.ask("create table raw.tried (number int)")
+        account.ask("begin")
+        account.ask("insert into raw.tried values (1)")
+        with pytest.raises(connector().errors.ProgrammingError):
+            account.ask("select * from raw.nowhere")
+        account.ask("commit")
+        assert account.ask("select count(*) from raw.tried") == [(1,)]
+        account.ask("begin")
+        account.ask("insert into raw.tried values (2)")
+        account.ask("create table raw.tried_more (number int)")
+        account.ask("rollback")
+        assert account.ask("select count(*) from raw.tried") == [(2,)]
+        for name in ("tried", "tried_more"):
+            account.ask(f"drop table raw.{name}")
+    desk.proved("a failed statement leaves its transaction open, and DDL commits it")
+
+
+@pytest.mark.usefixtures("first_runs")
+def test_usage_of_serving_is_what_a_swap_moves(desk: Desk) -> None:
+    only_for_a_real_one(desk, "test_snowflake_setup.py, on a model of roles,")
+    for schema, expected in (("serving", True), ("serving_next", False)):
+        found = ask(f"show grants on schema {schema}")
+        readers = {row[5].upper() for row in found if row[1] == "USAGE"}
+        assert any(name.endswith("SERVING_READ") for name in readers) == expected
+        for kind in ("table", "view"):
+            for (name,) in ask(
+                f"select name from {schema}.published_tables where kind = '{kind}'"
+            ):
+                granted = ask(f"show grants on {kind} {schema}.{name}")
+                assert any(
+                    row[1] == "SELECT" and row[5].upper().endswith("SERVING_READ")
+                    for row in granted
+                ), name
+    desk.proved("clones and swapped schemas have the grants that readers need")
+
+
+# What dbt inside an account needs of the tree.
+TREE = ("macros", "models", "seeds", "snapshots", "tests/data_tests", "analyses")
+
+
+@pytest.mark.usefixtures("first_runs")
+def test_dbt_builds_inside_the_account(desk: Desk, tmp_path: Path) -> None:
+    folders = [each for name in TREE for each in (PROJECT / name).rglob("*/")]
+    folders += [PROJECT / name for name in TREE]
+    profiles = (
+        PROJECT / "scripts/snowflake/dbt_project/dbt_projects_profiles.yml"
+    ).read_text()
+    profile = yaml.safe_load(profiles)
+    profile["reelhouse"]["outputs"]["prod"] |= {
+        each: os.environ[f"SNOWFLAKE_{each.upper()}"]
+        for each in ("database", "role", "warehouse")
+    }
+    (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profile))
+    files = [PROJECT / "dbt_project.yml", PROJECT / "selectors.yml"]
+    files += [tmp_path / "profiles.yml"]
+    with open_account("prod") as account:
+        account.ask("create schema apps")
+        account.ask("create stage apps.tree")
+        for path, where in [
+            *((path, "") for path in files),
+            *(
+                (folder / "*.*", folder.relative_to(PROJECT).as_posix())
+                for folder in folders
+                if any(folder.glob("*.*"))
+            ),
+        ]:
+            account.ask(
+                f"put 'file://{path}' @apps.tree/{where} auto_compress = false "
+                f"overwrite = true"
+            )
+        put = account.ask("list @apps.tree")
+        found = {each for folder in folders for each in folder.glob("*.*")}
+        assert len(put) == len(files) + len(found) > 300
+        account.ask("create dbt project apps.build from '@apps.tree'")
+        desk.proved("a dbt project is made of the tree")
+        only_for_a_real_one(desk, "none of these tests")
+        ((versions,),) = account.ask("select system$supported_dbt_versions()")
+        if "1.12" not in str(versions):
+            pytest.skip(f"the account offers dbt {versions}, and the tree needs 1.12")
+        account.ask("execute dbt project apps.build args = 'build --select dim_dates'")
+        assert account.ask(
+            "select result from state.nodes where node = 'model.reelhouse.dim_dates'"
+        ) == [("success",)]
+    desk.proved("dbt inside the account builds and tests a model")
+
+
+@contextmanager
+def in_role(role: str, warehouse: str) -> Iterator[Account]:
+    """The account as a role of the set-up sees it; skips where the user lacks it."""
     with (
         settings.environment(
-            {"SNOWFLAKE_ROLE": reporter, "SNOWFLAKE_WAREHOUSE": warehouse}
+            {"SNOWFLAKE_ROLE": role, "SNOWFLAKE_WAREHOUSE": warehouse}
         ),
         open_account("prod") as account,
     ):
         (user,) = account.ask("select current_user()")[0]
         try:
-            account.ask(f"use role {reporter}")
-        except errors.Error:
-            pytest.skip(f"grant role {reporter} to user {user} to prove this")
+            account.ask(f"use role {role}")
+        except connector().errors.Error:
+            pytest.skip(f"grant role {role} to user {user} to prove this")
+        account.ask("use secondary roles none")
+        yield account
+
+
+def refuses(account: Account, *statements: str) -> None:
+    for statement in statements:
+        with pytest.raises(connector().errors.ProgrammingError) as refusal:
+            account.ask(statement)
+        assert refusal.value.errno in DENIED, statement
+
+
+@pytest.mark.usefixtures("first_runs")
+def test_readers_see_what_is_published_and_nothing_else(desk: Desk) -> None:
+    if not desk.is_real:
+        pytest.skip("the emulated account lets everybody do everything")
+    database = desk.setup["database"]
+    prefix = os.environ.get("REELHOUSE_SETUP_PREFIX", "REELHOUSE")
+    reporter = f"{prefix}_REPORTER"
+    ask(f"grant usage on database {database} to role {reporter}")
+    ask(f"grant database role {database}.serving_read to role {reporter}")
+    with in_role(reporter, f"{prefix}_REPORTING") as account:
         published = account.ask("select name from serving.published_tables")
         for (relation,) in published:
             account.ask(f"select count(*) from serving.{relation}")
-        refused = [f"select * from {name}" for name in HIDDEN]
-        refused += [
+        refuses(
+            account,
+            *(f"select * from {name}" for name in HIDDEN),
             "delete from serving.dim_movies",
             "create table serving.mine (n int)",
             "drop table serving.dim_movies",
-        ]
-        for statement in refused:
-            with pytest.raises(errors.ProgrammingError):
-                account.ask(statement)
+        )
     desk.proved(f"{reporter} reads {len(published)} published tables, nothing else")
+
+
+@pytest.mark.usefixtures("first_runs")
+def test_viewers_of_the_app_see_no_table(desk: Desk) -> None:
+    if not desk.is_real:
+        pytest.skip("the emulated account lets everybody do everything")
+    prefix = os.environ.get("REELHOUSE_SETUP_PREFIX", "REELHOUSE")
+    viewer = f"{prefix}_VIEWER"
+    try:
+        ask(f"grant usage on database {desk.setup['database']} to role {viewer}")
+    except ReelhouseError:
+        pytest.skip(f"part dashboard of the set-up makes {viewer}, to prove this")
+    with in_role(viewer, f"{prefix}_APP") as account:
+        refuses(
+            account,
+            *(f"select * from {name}" for name in (*HIDDEN, "serving.dim_movies")),
+            "create schema mine",
+        )
+    desk.proved(f"{viewer} sees no table")

@@ -50,10 +50,10 @@ def compare(left: str, right: str, show_all: bool, output: str) -> None:
     """
     from reelhouse.serving.compare import compare as compare_files
 
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as here, TemporaryDirectory() as there:
         comparison = compare_files(
-            _published(left, Path(folder)),
-            _published(right, Path(folder)),
+            _published(left, Path(here)),
+            _published(right, Path(there)),
         )
     if output == "json":
         as_json(comparison, left, right)

@@ -35,10 +35,10 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
             max(case when engagement_level = 'Super-High' then average_rating end)
                 as super_high,
             sum(rating_count) as rating_count
-        from serving.mart_genre_engagement
+        from serving.mart_genre_engagement as engagement
         where engagement_level in ('High', 'Super-High')
         group by genre
-        order by rating_count desc, genre"""
+        order by sum(engagement.rating_count) desc, genre"""
     yield Figures(
         measured("active_users", "new_users"),
         {

@@ -14,9 +14,9 @@ def blocks(at: At) -> Iterator[Block]:
         limit {LISTED}"""
     relevance = f"""
         select lower(tag) as tag, average_relevance, movies_scored, movies_relevant
-        from serving.mart_tag_relevance
+        from serving.mart_tag_relevance as relevance
         where average_relevance is not null
-        order by average_relevance desc, tag
+        order by average_relevance desc, lower(relevance.tag)
         limit {LISTED}"""
     if at.filters.set:
         used = f"""
@@ -26,7 +26,7 @@ def blocks(at: At) -> Iterator[Block]:
             from serving.fct_tags
             where {at.filters.movies()}
             group by tag_normalised
-            order by applications desc, tag
+            order by applications desc, tag_normalised
             limit {LISTED}"""
         relevance = f"""
             select lower(tags.tag) as tag,
@@ -38,7 +38,7 @@ def blocks(at: At) -> Iterator[Block]:
             inner join serving.dim_genome_tags as tags on scores.tag_id = tags.tag_id
             where {at.filters.movies("scores.movie_id")}
             group by lower(tags.tag)
-            order by average_relevance desc, tag
+            order by average_relevance desc, lower(tags.tag)
             limit {LISTED}"""
     rated = f"""
         select tags.tag_normalised as tag, count(*) as movies,
@@ -51,7 +51,7 @@ def blocks(at: At) -> Iterator[Block]:
         where {at.filters.movies("tags.movie_id")}
         group by tags.tag_normalised
         having count(*) >= 3 and sum(performance.rating_count) >= {ENOUGH}
-        order by rating_count desc, tag
+        order by sum(performance.rating_count) desc, tags.tag_normalised
         limit {LISTED}"""
     no_genome = (
         "There are no genome scores for these movies: the source has none, or the "
@@ -106,8 +106,8 @@ def blocks(at: At) -> Iterator[Block]:
         f"""
         select lower(tag) as tag, movies_with_tag, weighted_average_rating,
             total_ratings
-        from serving.mart_tag_performance
-        order by weighted_average_rating desc, tag
+        from serving.mart_tag_performance as performance
+        order by weighted_average_rating desc, lower(performance.tag)
         limit {LISTED}""",
         dots("movies_with_tag", "weighted_average_rating"),
         "One dot for each tag that is among the top tags of many movies: how many, "

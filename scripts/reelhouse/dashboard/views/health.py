@@ -72,9 +72,9 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         "Rejected records",
         """
         select reason, sum(rejected_lines) as rejected_lines
-        from serving.health_rejects
+        from serving.health_rejects as rejects
         group by reason
-        order by rejected_lines desc, reason
+        order by sum(rejects.rejected_lines) desc, reason
         limit 15""",
         bars("reason", "rejected_lines"),
         "Records that were kept aside, by the reason.",

@@ -67,7 +67,7 @@ def blocks(at: At) -> Iterator[Block]:
             ) as ratings
                 on dates.date_day = ratings.rated_date
             group by dates.month_start
-            order by month"""
+            order by dates.month_start"""
     new = f"""
         select movie_id, title, momentum, recent_rating_count, recent_average_rating,
             previous_rating_count

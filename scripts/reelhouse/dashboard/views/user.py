@@ -70,7 +70,7 @@ def blocks(at: At) -> Iterator[Block]:
         inner join serving.mart_genre_ratings as every on links.genre = every.genre
         where ratings.user_id = {at.id}
         group by links.genre
-        order by rating_count desc, links.genre
+        order by count(*) desc, links.genre
         limit 15"""
     yield Section("User {user_id}", sql=user)
     yield Facts(

@@ -24,6 +24,15 @@ NETWORK_SECONDS = 330
 LONGEST_WAIT_SECONDS = 16
 STATEMENT_SECONDS = 3_600
 
+# What an account may have set otherwise for everybody, and would change what is read.
+SESSION = {
+    "TIMEZONE": "UTC",
+    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+    "TIMESTAMP_INPUT_FORMAT": "AUTO",
+    "DATE_INPUT_FORMAT": "AUTO",
+    "ROWS_PER_RESULTSET": 0,
+}
+
 # The connector's number for a request that failed.
 NO_ANSWER = 250_003
 # Snowflake's word for what is not there, or not for this role.
@@ -161,10 +170,9 @@ def connect(target: str, schema: str | None) -> Any:
             platform_detection_timeout_seconds=(
                 credentials.platform_detection_timeout_seconds
             ),
-            session_parameters={
+            session_parameters=SESSION
+            | {
                 "QUERY_TAG": credentials.query_tag,
-                "TIMEZONE": "UTC",
-                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
                 "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_SECONDS,
             },
             **limits(),

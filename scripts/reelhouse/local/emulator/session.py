@@ -94,6 +94,7 @@ def _patch_fakesnow() -> None:
     fakesnow.info_schema.insert_table_comment_sql = tables.table_comment_sql
     fakesnow.transforms.numeric_agg_implicit_cast = values.sum_exactly
     fakesnow.transforms.trim_cast_varchar = values.trim_characters
+    fakesnow.transforms.to_timestamp = values.count_from_utc
     vars(fakesnow.arrow)["timestamp_to_sf_struct"] = values.timestamp_structs
 
 
@@ -299,15 +300,16 @@ def obey_parameters(session: Session, parameters: dict[str, Any]) -> None:
 
     Stock fakesnow knows none. Snowflake knows a hundred, and ALTER SESSION. Here
     STATEMENT_TIMEOUT_IN_SECONDS, TIMEZONE and TIMESTAMP_TYPE_MAPPING (without TZ) are
-    obeyed, those of the account where the login has none; AUTOCOMMIT is on; the rest
-    changes nothing. ALTER SESSION and SHOW PARAMETERS are refused.
+    obeyed, those of the account where the login has none; without AUTOCOMMIT a session
+    is refused; the rest changes nothing, and ALTER SESSION and SHOW PARAMETERS are
+    refused.
     """
     session.duck.execute(f"set timezone = {literal(parameters.get('TIMEZONE', 'UTC'))}")
     mapping = parameters.get("TIMESTAMP_TYPE_MAPPING", "TIMESTAMP_NTZ")
     if mapping not in {"TIMESTAMP_NTZ", "TIMESTAMP_LTZ"}:
         raise NotEmulated(f"TIMESTAMP_TYPE_MAPPING = {mapping}")
     session.has_local_timestamps = mapping == "TIMESTAMP_LTZ"
-    if not parameters.get("AUTOCOMMIT", True):
+    if str(parameters.get("AUTOCOMMIT", True)).lower() != "true":
         raise NotEmulated("AUTOCOMMIT = FALSE")
     asked = int(parameters.get("STATEMENT_TIMEOUT_IN_SECONDS", 0))
     if asked:

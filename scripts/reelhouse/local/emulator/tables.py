@@ -474,5 +474,5 @@ def without_properties(text: str) -> str | None:
     if not found or not found["properties"]:
         return None
     if matched(" (clone|from) .*", found["properties"]):
-        return None
+        raise NotEmulated(text)
     return f"create {found['kind']}{found['careful'] or ''} {found['name']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
+from fakesnow.transforms import to_timestamp as _to_timestamp
 from fakesnow.variables import Variables
 from sqlglot import Expr, exp
 
@@ -69,6 +70,19 @@ def timestamp_structs(
         ],
         mask=pc.is_null(timestamps),
     )
+
+
+@deviation("D27")
+def count_from_utc(expression: Expr) -> Expr:
+    """TO_TIMESTAMP_NTZ of a number counts from 1970 in UTC.
+
+    Stock fakesnow counts in the zone of the session. Snowflake does not, nor do we.
+    """
+    if not isinstance(expression, exp.UnixToTime):
+        return _to_timestamp(expression)
+    scale = expression.args.get("scale")
+    micros = exp.Literal.number(10 ** (6 - int(scale.name if scale else 0)))
+    return exp.func("make_timestamp", exp.Mul(this=expression.this, expression=micros))
 
 
 @deviation("D21")
