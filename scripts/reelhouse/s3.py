@@ -547,6 +547,9 @@ def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
 
     try:
         yield
+    except ValueError as error:  # of botocore, which makes sizes and times of texts
+        what = f"what is no listing of S3 ({_first_line(error)})"
+        raise _not_like_s3(s3, what) from error
     except (OSError, BotoCoreError) as error:
         if isinstance(error, OSError) and not error.__cause__:
             told = local_fault(str(error), Path(tempfile.gettempdir()))

@@ -319,13 +319,13 @@ def _moment(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
         raise ReelhouseError(
             f"REELHOUSE_MOMENT is '{text}': write a UTC moment such as "
             f"2026-01-31T12:00:00."
         ) from None
-    if moment.tzinfo:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment
 
 

@@ -50,7 +50,7 @@ JUDGES: tuple[Any, ...] = (
     *(snowflake.Dialect, snowflake._well_formed, snowflake.Warehouse.read),
     *(snowflake.Warehouse.read_again, snowflake.Warehouse.land),
 )
-JUDGED_BY = (2, "0ea8846483ccd168c31e9a31c638ac199ea1b7d5fcccebaef9ed4b799511ddd7")
+JUDGED_BY = (2, "b818cd903692b0c7118b1567cb6130ed56ab9187c4012eb6bf6fa6a0fe1a8496")
 
 Declare = Callable[..., None]
 

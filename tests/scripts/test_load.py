@@ -448,7 +448,15 @@ REFUSED = {
         b'"userId","movieId","rating","timestamp"\r\n',
         "has quotes in its header",
     ),
-    "old line ends": (b"userId,movieId,rating,timestamp\r1,1,4.0,9\r", "columns"),
+    "old line ends": (b"userId,movieId,rating,timestamp\r1,1,4.0,9\r", "return alone"),
+}
+# Bytes that are no CSV at all, and what is said that they are.
+OTHER_FORMS = {
+    "gzip": (gzip.compress(b"x"), "compressed data"),
+    "a zip archive": (b"PK\x03\x04xxxx", "compressed data"),
+    "UTF-16": ("userId".encode("utf-16"), "text in UTF-16"),
+    "Parquet": (b"PAR1xxxx", "Parquet"),
+    "a login page": (b"<!DOCTYPE html><html>Sign in", "a web page"),
 }
 
 
@@ -465,6 +473,26 @@ def test_an_unreadable_file_stops_the_load(
     if body:
         assert "expected 'userId,movieId,rating,timestamp'" in str(caught.value)
     assert not delivery.rows("select * from information_schema.tables")
+
+
+@pytest.mark.fault("9")
+@pytest.mark.parametrize(("body", "words"), OTHER_FORMS.values(), ids=OTHER_FORMS)
+def test_a_file_of_another_form_is_named(
+    delivery: Delivery, body: bytes, words: str
+) -> None:
+    delivery.put({"ratings.csv": body})
+    with pytest.raises(
+        ReelhouseError, match=rf"ratings\.csv holds {words}: deliver it"
+    ):
+        delivery.load()
+
+
+@pytest.mark.fault("21")
+@pytest.mark.parametrize("year", [1, 9999])
+def test_no_moment_is_too_far_away(delivery: Delivery, year: int) -> None:
+    delivery.moment = datetime(year, 12, 31, 23, 59, 59)
+    delivery.load()
+    assert len(delivery.live("ratings")) == len(RATINGS)
 
 
 @pytest.mark.fault("10")

@@ -113,6 +113,15 @@ def test_a_linked_folder_is_read_and_a_link_to_nothing_named(tmp_path: Path) -> 
     (source / "tags.csv").symlink_to(tmp_path / "nothing")
     with pytest.raises(ReelhouseError, match=r"tags\.csv is a link to what is not the"):
         list_folder(source)
+    for name in ("pipe.csv", "device.csv.gz"):
+        (source / "tags.csv").unlink(missing_ok=True)
+        if name == "pipe.csv":
+            os.mkfifo(real / name)
+        else:
+            (real / name).symlink_to("/dev/zero")
+        with pytest.raises(ReelhouseError, match=rf"{name} is a pipe or a device"):
+            list_folder(source)
+        (real / name).unlink()
 
 
 def test_a_path_is_the_source_as_it_was_given(tmp_path: Path) -> None:

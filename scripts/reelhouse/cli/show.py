@@ -35,6 +35,9 @@ LEAST_TEXT = 12
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+for each in (out, err):
+    if not each.width:  # COLUMNS=0 would let nothing be seen
+        each.width = 80
 
 
 @contextmanager

@@ -397,8 +397,8 @@ class _Load:
         Neither our clock nor that of the storage is trusted to be right.
         """
         now = self.settings.now().replace(tzinfo=UTC)
-        moment = max(now, listed.last_modified) + FUTURE_ALLOWANCE
-        return int(moment.timestamp())
+        moment = max(now, listed.last_modified).timestamp()
+        return int(moment + FUTURE_ALLOWANCE.total_seconds())
 
     def _settle(self, file: str, is_refused: bool) -> None:
         if is_refused:

@@ -28,6 +28,20 @@ BOM = b"\xef\xbb\xbf"
 # So much of a chunk stays in a processor's cache while it is looked at in many ways.
 PIECE_BYTES = 1 << 17
 
+# How files begin that people take for CSV.
+FORMS = {
+    "compressed data": (
+        b"\x1f\x8b",
+        b"BZh",
+        b"\xfd7zXZ\0",
+        b"(\xb5/\xfd",
+        b"PK\x03\x04",
+    ),
+    "text in UTF-16": (b"\xff\xfe", b"\xfe\xff"),
+    "Parquet": (b"PAR1",),
+    "a web page": (b"<!DOCTYPE", b"<!doctype", b"<html", b"<?xml"),
+}
+
 # 1980: no rating is older, and a time of today that lost a digit is.
 EARLIEST_WHOLE_EPOCH = 315_532_800
 EPOCH_DIGITS = 18
@@ -156,6 +170,12 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
         line = file.readline(MAX_LINE_BYTES)
     if not line:
         raise RefusedObject(f"{name} is empty (0 bytes): deliver it again.")
+    form = next((form for form in FORMS if line.startswith(FORMS[form])), None)
+    if form:
+        raise RefusedObject(
+            f"{name} holds {form}: deliver it as CSV in UTF-8, or as that compressed "
+            f"by gzip, under a name that ends in .csv.gz."
+        )
     line = line.removeprefix(BOM).removesuffix(b"\n").removesuffix(b"\r")
     found = line.decode("utf-8", "backslashreplace")
     if found == entity.header:
@@ -166,6 +186,8 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
         problem = "has a header in other letter case"
     elif sorted(found.split(",")) == sorted(entity.header.split(",")):
         problem = "has its columns in another order"
+    elif "\r" in found:
+        problem = "ends its lines by a carriage return alone"
     elif _looks_like_a_record(found):
         problem = "has no header"
     else:

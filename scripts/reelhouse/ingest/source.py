@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from reelhouse.contract import Listing, entities, sort_out
+from reelhouse.contract import Listing, entities, sort_out, unpacked
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import serve_bucket
 from reelhouse.progress import Progress
@@ -209,10 +209,12 @@ def _files_of(folder: Path) -> list[str]:
         for path in map(place.joinpath, names):
             if path.is_file():
                 found.append(path.relative_to(folder).as_posix())
-            elif path.is_symlink() and path.suffix.lower() == ".csv":
-                raise ReelhouseError(
-                    f"{path} is a link to what is not there: mend it, or remove it."
+            elif unpacked(path.name).lower().endswith(".csv"):
+                is_there = path.exists()
+                what = (
+                    "a pipe or a device" if is_there else "a link to what is not there"
                 )
+                raise ReelhouseError(f"{path} is {what}: mend it, or remove it.")
     return found
 
 
