@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
@@ -458,6 +459,15 @@ def test_what_is_done_stays_done_where_nobody_can_be_told(tmp_path: Path) -> Non
             timeout=60,
         )
     assert ran.stderr.startswith("It is done, but what there is to say could not be w")
+    closed = subprocess.run(
+        [sys.executable, "-m", "reelhouse", "load", "--source", source],
+        preexec_fn=partial(os.close, 1),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert closed.stderr == ""
     with duckdb.connect(str(tmp_path / "warehouse/reelhouse.duckdb")) as connection:
         assert connection.execute("from raw.loads").fetchall()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -608,6 +609,10 @@ def test_what_cannot_be_compared_is_said(publish: Publish, tmp_path: Path) -> No
     published = publish("published")
     with pytest.raises(ReelhouseError, match="nowhere does not exist: name"):
         compare(published, tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ReelhouseError, match="is no file: name a published file"):
+            compare(published, path)
     with pytest.raises(ReelhouseError, match="Both sides are"):
         compare(published, published)
     other = tmp_path / "other.duckdb"

@@ -98,6 +98,8 @@ def test_a_question_comes_from_a_file_or_is_given_and_not_both(
     assert ask("--file", str(file), "--format", "csv").stdout == "answer\n42\n"
     for wrong in ([], ["select 1", "--file", str(file)]):
         assert "one question, or name its file" in ask(*wrong).stderr
+    file.write_bytes(b"select '\xe8'")
+    assert "The question is no text in UTF-8." in ask("--file", str(file)).stderr
 
 
 def test_programs_get_every_digit(tmp_path: Path) -> None:

@@ -51,9 +51,11 @@ def query(
         raise ReelhouseError(
             "Parquet is no text: send it to a file, as in `> x.parquet`."
         )
-    names, rows = ask(
-        read_settings(None, target), file.read() if file else question or ""
-    )
+    try:
+        text = file.read() if file else question or ""
+    except UnicodeDecodeError as error:
+        raise ReelhouseError("The question is no text in UTF-8.") from error
+    names, rows = ask(read_settings(None, target), text)
     if form == "table":
         show.table(names, rows)
     else:

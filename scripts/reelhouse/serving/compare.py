@@ -119,10 +119,9 @@ def compare(left: Path, right: Path) -> Comparison:
     Raises ReelhouseError where a side is not a published file.
     """
     for path in (left, right):
-        if not path.exists():
-            raise ReelhouseError(
-                f"{path} does not exist: name a published file, or a target."
-            )
+        if not path.is_file():  # a pipe would never end
+            what = "is no file" if path.exists() else "does not exist"
+            raise ReelhouseError(f"{path} {what}: name a published file, or a target.")
         try:
             connect(path, read_only=True).close()
         except UnreadableWarehouse as error:
