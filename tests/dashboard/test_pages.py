@@ -193,6 +193,22 @@ def test_what_to_watch_next_is_unseen_and_has_its_reason(sample: Settings) -> No
     liked = set(rated[rated["rating"] >= 4]["title"])
     assert set(next_ones["because"]) <= liked
     assert next_ones["score"].is_monotonic_decreasing
+    # How alike it is to what was liked, against how alike it is to anything.
+    best = next_ones.iloc[0]
+    alike = serving.read(
+        {
+            "it": f"""
+            select sum(neighbours.similarity) as all_of_it,
+                sum(case when ratings.rating >= 4 then neighbours.similarity end)
+                    as liked
+            from serving.mart_movie_neighbours as neighbours
+            left join serving.fct_ratings as ratings
+                on neighbours.movie_id = ratings.movie_id
+                and ratings.user_id = {user}
+            where neighbours.neighbour_movie_id = {best["movie_id"]}"""
+        }
+    )["it"].iloc[0]
+    assert best["score"] == pytest.approx(alike["liked"] / alike["all_of_it"] ** 0.5)
 
 
 def test_a_period_is_that_of_the_reader_or_the_last_five_years() -> None:

@@ -1,4 +1,4 @@
-"""User: what one rates, how that differs from others, and what to watch next."""
+"""User: what a user rates, how that differs from others, and what to watch next."""
 
 from reelhouse.dashboard.page import *
 
@@ -14,13 +14,21 @@ def watch_next(user_id: int) -> str:
     """Movies that one has not rated, by the neighbours of those that one liked.
 
     The score adds up how alike a movie is to each that the user gave four stars or
-    more; the one that it is most alike to is why.
+    more, against how alike it is to movies at all, or the best-known ones would be
+    everybody's; the one that adds most is why.
     """
     return f"""
         with rated as (
             select movie_id, rating
             from serving.fct_ratings
             where user_id = {user_id}
+        ),
+        neighbours as (
+            select movie_id, neighbour_movie_id,
+                similarity / sqrt(sum(similarity) over (
+                    partition by neighbour_movie_id
+                )) as similarity
+            from serving.mart_movie_neighbours
         ),
         reached as (
             select neighbours.neighbour_movie_id as movie_id,
@@ -33,14 +41,12 @@ def watch_next(user_id: int) -> str:
                     order by neighbours.similarity desc, rated.movie_id
                 ) as place
             from rated
-            inner join serving.mart_movie_neighbours as neighbours
-                on rated.movie_id = neighbours.movie_id
+            inner join neighbours on rated.movie_id = neighbours.movie_id
             where rated.rating >= 4
                 and neighbours.neighbour_movie_id not in (select movie_id from rated)
         )
-        select reached.movie_id, performance.title, reached.score,
-            liked.title as because, performance.average_rating,
-            performance.rating_count
+        select reached.movie_id, performance.title, liked.title as because,
+            performance.average_rating, performance.rating_count, reached.score
         from reached
         inner join serving.mart_movie_performance as performance
             on reached.movie_id = performance.movie_id
@@ -53,7 +59,8 @@ def watch_next(user_id: int) -> str:
 def blocks(at: At) -> Iterator[Block]:
     user = f"""
         select user_id, rating_count, average_rating, tag_count, active_days,
-            first_rated_at, last_rated_at, engagement_level, engagement_percentile,
+            first_rated_at, last_rated_at, engagement_level,
+            floor(engagement_percentile * 100) / 100 as _more_than,
             top_genre, top_genre_ratings
         from serving.mart_user_engagement
         where user_id = {at.id}"""
@@ -88,7 +95,7 @@ def blocks(at: At) -> Iterator[Block]:
             "Days with a rating": ("{active_days:,}", ""),
             "Engagement": (
                 "{engagement_level}",
-                "more ratings than {engagement_percentile:.0%} of users",
+                "more ratings than {_more_than:.0%} of users",
             ),
         },
     )
