@@ -143,8 +143,8 @@ def columns(x: str, value: str) -> Draw:
         y = _across(value, data, alt.Y, zero=True)
         if written(x, data) == "d":
             data["to"] = data[x] + 1
-            # A year alone is no broad field.
-            ends = [int(data[x].min()), max(int(data[x].max()), int(data[x].min()) + 9)]
+            # A year alone is no broad field, and none is to come.
+            ends = [min(int(data[x].min()), int(data[x].max()) - 9), int(data[x].max())]
             across = {"x": _across(x, data).bin("binned"), "x2": "to:Q"}
             across["x"] = across["x"].scale(domain=[ends[0], ends[1] + 1])
             return _sized(_mark(_base(data), data, "bar", y=y, **across), HEIGHT)

@@ -40,15 +40,15 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         group by genre
         order by sum(engagement.rating_count) desc, genre"""
     yield Figures(
-        measured("active_users", "new_users"),
+        f"""
+        select *
+        from ({measured("active_users", "new_users")}) as months
+        cross join ({measured("retention")}) as cohorts""",
         {
             "active_users": ("", "in the last month of the data"),
             "new_users": ("", "since the first month"),
+            "retention": ("", "of users, in a month after that of their first rating"),
         },
-    )
-    yield Figures(
-        measured("retention"),
-        {"retention": ("", "of users, in a month after that of their first rating")},
     )
     yield Says(
         "The busiest users, {top._of_users:.0%} of all, gave {top._of_ratings:.0%} of "

@@ -16,7 +16,7 @@ def blocks(at: At) -> Iterator[Block]:
         select performance.movie_id, performance.title, performance.release_year,
             {bayesian}
             rated.rating_sum / rated.rating_count as average_rating,
-            rated.rating_count, movies.genres
+            rated.rating_count, replace(movies.genres, '|', ', ') as genres
         from ({at.movie_ratings()}
         ) as rated
         inner join serving.mart_movie_performance as performance

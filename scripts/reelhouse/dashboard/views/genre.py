@@ -1,4 +1,4 @@
-"""Genre: how one is rated, how that has changed, and which movies made the change."""
+"""Genre: how a genre is rated, how that changed, and which movies made the change."""
 
 from reelhouse.dashboard.page import *
 

@@ -67,6 +67,39 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         order by load_id desc, file
         limit {LISTED}""",
     )
+    yield Table(
+        "Movies that loads changed",
+        f"""
+        select movie_id, title,
+            case
+                when is_deleted then 'gone'
+                when version_number = 1 then 'new'
+                when title <> title_before then 'another title'
+                when genres <> genres_before then 'other genres'
+                else 'back'
+            end as change,
+            case
+                when is_deleted or version_number = 1 then ''
+                when title <> title_before then title_before
+                when genres <> genres_before then replace(genres_before, '|', ', ')
+                else ''
+            end as former,
+            valid_from as changed_at
+        from (
+            select movie_id, title, genres, version_number, is_deleted, valid_from,
+                lag(title) over (partition by movie_id order by version_number)
+                    as title_before,
+                lag(genres) over (partition by movie_id order by version_number)
+                    as genres_before
+            from serving.dim_movies_history
+        ) as versions
+        where extract(year from valid_from) > 1900
+        order by valid_from desc, version_number desc, movie_id
+        limit {LISTED}""",
+        says="What each load after the first has said of movies in another way.",
+        empty="No load after the first has changed a movie.",
+        to="movie",
+    )
     yield Section("Rejects")
     yield Chart(
         "Rejected records",

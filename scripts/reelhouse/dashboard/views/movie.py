@@ -1,8 +1,13 @@
-"""Movie: all that is known of one."""
+"""Movie: the ratings, neighbours, tags and history of one movie."""
 
 from reelhouse.dashboard.page import *
 
 PLACE = 100
+# The times of a version, in words where they are those of no load.
+SINCE = """
+            case when extract(year from valid_from) = 1900 then 'the first load'
+                else left(cast(valid_from as varchar), 16) end as since,
+            coalesce(left(cast(valid_to as varchar), 16), 'now') as until"""
 SUBJECT = """
     select movie_id as subject
     from serving.mart_movie_performance
@@ -136,7 +141,8 @@ def blocks(at: At) -> Iterator[Block]:
     yield Table(
         "Titles and genres",
         f"""
-        select version_number, title, genres, valid_from, valid_to, is_deleted
+        select version_number, title, replace(genres, '|', ', ') as genres,
+            {SINCE}, is_deleted
         from serving.dim_movies_history
         where movie_id = {at.id}
         order by version_number""",
@@ -146,7 +152,7 @@ def blocks(at: At) -> Iterator[Block]:
         "Categories",
         f"""
         select version_number, replace(recommendation_category, '_', ' ') as category,
-            valid_from, valid_to
+            {SINCE}
         from serving.mart_recommendation_history
         where movie_id = {at.id}
         order by version_number""",

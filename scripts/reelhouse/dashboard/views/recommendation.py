@@ -10,7 +10,7 @@ def blocks(at: At) -> Iterator[Block]:
     movies = at.filters.movies()
     recommended = f"""
         select movie_id, title, replace(recommendation_category, '_', ' ') as category,
-            genres_string as genres, average_rating, rating_count
+            average_rating, rating_count, genres_string as genres
         from serving.mart_movie_recommendations
         where priority > 0 and {movies}
         order by priority desc, average_rating desc, rating_count desc, movie_id
@@ -83,14 +83,18 @@ def blocks(at: At) -> Iterator[Block]:
     yield Table(
         "Changes of category",
         f"""
-        select history.movie_id, movies.title, history.version_number,
-            replace(history.recommendation_category, '_', ' ') as category,
-            history.valid_from, history.valid_to
+        select history.movie_id, movies.title,
+            replace(former.recommendation_category, '_', ' ') as former,
+            case when history.is_deleted then 'gone'
+                else replace(history.recommendation_category, '_', ' ') end as category,
+            history.valid_from as changed_at
         from serving.mart_recommendation_history as history
+        inner join serving.mart_recommendation_history as former
+            on history.movie_id = former.movie_id
+            and history.version_number = former.version_number + 1
         inner join serving.dim_movies as movies
             on history.movie_id = movies.movie_id
-        where history.version_number > 1
-            and {at.filters.movies("history.movie_id")}
+        where {at.filters.movies("history.movie_id")}
         order by history.valid_from desc, history.movie_id, history.version_number
         limit {LISTED}""",
         says="Movies that a later load moved to another category.",

@@ -1,4 +1,4 @@
-"""Tag: which movies one is put on, by whom, and how they are rated."""
+"""Tag: which movies a tag is put on, by whom, and how they are rated."""
 
 from reelhouse.dashboard.page import *
 
