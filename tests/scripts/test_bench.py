@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
-from shutil import ignore_patterns
 
 import pytest
 from click.testing import CliRunner
-from tests.delivery import unbuilt
 from tests.project import PROJECT
 
 from reelhouse.engines.duckdb.connection import connect, literal
 from reelhouse.errors import ReelhouseError
-from reelhouse.run import run
+from tools.bench.budget import first_build
 from tools.bench.command import bench
 from tools.bench.contenders import steps_of_floor
 from tools.bench.figures import goals
@@ -53,12 +49,9 @@ COLUMNS = """
 @pytest.mark.long
 def test_sql_by_hand_makes_the_tables_that_we_publish(tmp_path: Path) -> None:
     # It knows of no delivery but the first.
-    files = tmp_path / "files"
-    shutil.copytree(PROJECT / "data/sample", files, ignore=ignore_patterns("20*"))
-    settings = replace(unbuilt(), source=str(files), warehouse=tmp_path / "warehouse")
-    run(settings)
+    settings = first_build(tmp_path)
     hand = connect(tmp_path / "hand.duckdb")
-    hand.execute("set variable files = ?", [str(files)])
+    hand.execute("set variable files = ?", [settings.source])
     hand.execute("set variable seeds = ?", [str(PROJECT / "seeds")])
     names = []
     for name, statements in steps_of_floor():
