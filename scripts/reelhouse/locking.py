@@ -45,6 +45,6 @@ def writing(warehouse: Path) -> Iterator[None]:
             yield
         except Exception as error:
             told = local_fault(f"{type(error).__name__} {error}", warehouse)
-            if told and not isinstance(error, ReelhouseError):
+            if told:
                 raise told from error
             raise
