@@ -84,7 +84,7 @@ def test_a_source_is_sorted_out_to_the_last_file(litter: list[list[str]]) -> Non
     assert sorted([*read, *listing.ignored]) == sorted(files)
     assert {"movies.csv", "ratings.csv"} <= set(read)
     for key in read:
-        assert key.lower().endswith(".csv")
+        assert key.lower().endswith((".csv", ".csv.gz"))
         assert not any(part[0] in "._" for part in key.split("/"))
     assert len(listing.hints) <= len(listing.ignored)
 
