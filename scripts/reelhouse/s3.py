@@ -141,6 +141,7 @@ LOCAL_SESSION = {
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
     "ca_bundle": (None, None, None, None),
+    "sts_regional_endpoints": (None, None, "regional", None),
 }
 
 Progress = Callable[[int], object]
@@ -544,11 +545,13 @@ def _pause(patience: Patience, attempt: int) -> None:
 def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
     """Turn what s3fs raises into a sentence for the person who reads it."""
     from botocore.exceptions import BotoCoreError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
-    except ValueError as error:  # of botocore, which makes sizes and times of texts
-        what = f"what is no listing of S3 ({_first_line(error)})"
+    # Of botocore, which makes sizes and times of texts.
+    except (ResponseParserError, ValueError) as error:
+        what = f"what is no answer of S3 ({_first_line(error)})"
         raise _not_like_s3(s3, what) from error
     except (OSError, BotoCoreError) as error:
         if isinstance(error, OSError) and not error.__cause__:

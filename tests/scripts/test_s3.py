@@ -647,8 +647,8 @@ def _entry(**changed: str | None) -> str:
         (_entry(ETag=None), "a listing without ETag"),
         (_entry(Size=None), "a listing without Size"),
         (_entry(LastModified=None), "a listing without LastModified"),
-        (_entry(LastModified="yesterday"), r"no listing of S3 \(Invalid timestamp"),
-        (_entry(Size="many"), r"no listing of S3 \(invalid literal for int"),
+        (_entry(LastModified="yesterday"), r"no answer of S3 \(Invalid timestamp"),
+        (_entry(Size="many"), r"no answer of S3 \(invalid literal for int"),
     ],
 )
 def test_a_listing_of_no_s3_is_told(page: str, message: str, server: Server) -> None:

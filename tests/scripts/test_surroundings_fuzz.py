@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.delivery import MOVIES, RATINGS, csv
 
@@ -169,6 +169,7 @@ def told(call: Callable[[], object]) -> bool:
 @pytest.mark.fault("30")
 @FEW
 @given(ANSWERS)
+@example((206, {}, BODY))
 def test_what_is_read_is_what_was_listed(
     answer: tuple[int, dict[str, str], bytes],
 ) -> None:
@@ -206,6 +207,7 @@ VALUES = st.sampled_from(
 @pytest.mark.fault("30")
 @FEW
 @given(st.dictionaries(NAMES, VALUES, max_size=6))
+@example({"AWS_STS_REGIONAL_ENDPOINTS": "true"})
 def test_no_variable_leads_away_from_the_local_bucket(
     s3_server: S3Settings, variables: dict[str, str]
 ) -> None:

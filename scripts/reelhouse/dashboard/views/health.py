@@ -17,7 +17,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
                 when unexplained > 0 then 'Look at the reconciliation'
                 when refused > 0 then 'Look at the files that were refused'
                 when rated = 0 then 'There is no rating'
-                else 'All is well'
+                else 'What is published passed every check'
             end as verdict
         from (
             select publication.published_at, publication.tests, publication.models,
