@@ -22,6 +22,7 @@ from reelhouse.cli import main, show
 from reelhouse.cli.build import _show_run
 from reelhouse.engines.duckdb.publish import put_in_place
 from reelhouse.errors import ReelhouseError
+from reelhouse.ingest.load import LoadReport
 from reelhouse.local.child import listens
 from reelhouse.run import RunReport
 from reelhouse.s3 import S3Settings, list_objects, upload
@@ -150,7 +151,7 @@ def test_a_highlight_that_fails_is_a_note(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing = read_settings(environ={"REELHOUSE_WAREHOUSE": str(tmp_path)})
-    _show_run(nothing, RunReport())
+    _show_run(nothing, RunReport([LoadReport()]))
     told = " ".join(capsys.readouterr().out.split())
     assert "The tables are published, but a highlight is missing" in told
 

@@ -1,13 +1,10 @@
 """Movie: the ratings, neighbours, tags and history of one movie."""
 
+import pandas as pd
+
 from reelhouse.dashboard.page import *
 
 PLACE = 100
-# The times of a version, in words where they are those of no load.
-SINCE = """
-            case when extract(year from valid_from) = 1900 then 'the first load'
-                else left(cast(valid_from as varchar), 16) end as since,
-            coalesce(left(cast(valid_to as varchar), 16), 'now') as until"""
 SUBJECT = """
     select movie_id as subject
     from serving.mart_movie_performance
@@ -142,19 +139,33 @@ def blocks(at: At) -> Iterator[Block]:
         "Titles and genres",
         f"""
         select version_number, title, replace(genres, '|', ', ') as genres,
-            {SINCE}, is_deleted
+            valid_from, valid_to, is_deleted
         from serving.dim_movies_history
         where movie_id = {at.id}
         order by version_number""",
         empty="No file has had this movie.",
+        rows=in_words,
     )
     yield Table(
         "Categories",
         f"""
         select version_number, replace(recommendation_category, '_', ' ') as category,
-            {SINCE}
+            valid_from, valid_to
         from serving.mart_recommendation_history
         where movie_id = {at.id}
         order by version_number""",
         empty="It has never been in a category.",
+        rows=in_words,
+    )
+
+
+def in_words(versions: pd.DataFrame) -> pd.DataFrame:
+    """The times of versions, in words where they are those of no load."""
+    since, until = (
+        pd.to_datetime(versions[name], utc=True) for name in ("valid_from", "valid_to")
+    )
+    text = "%Y-%m-%d %H:%M"
+    return versions.drop(columns=["valid_from", "valid_to"]).assign(
+        since=since.dt.strftime(text).where(since.dt.year > 1900, "the first load"),
+        until=until.dt.strftime(text).fillna("now"),
     )
