@@ -85,8 +85,8 @@ create user if not exists {{ user }}
 alter user {{ user }} set
 {% for name, value in session.items() %}
     {{ name | lower }} = {{ "'" ~ value ~ "'" if value is string else value }}
+{{- ';' if loop.last }}
 {% endfor %}
-;
 {% if key %}
 alter user {{ user }} set rsa_public_key = '{{ key }}';
 {% endif %}

@@ -17,7 +17,7 @@ create database if not exists {{ database }}
 grant usage, create schema on database {{ database }}
     to role {{ publisher }};
 {% endif %}
--- Texts are equal where they are the same, whatever the account says of new columns.
+-- Texts are equal where they are the same, whatever default the account has.
 alter database {{ database }} set default_ddl_collation = '';
 drop schema if exists {{ database }}.public;
 

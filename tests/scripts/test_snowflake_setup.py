@@ -200,7 +200,7 @@ def test_users_are_services_and_have_no_password() -> None:
     settings = (
         "set timezone = 'UTC' timestamp_type_mapping = 'TIMESTAMP_NTZ' "
         "timestamp_input_format = 'AUTO' date_input_format = 'AUTO' "
-        "rows_per_resultset = 0 ;"
+        "rows_per_resultset = 0;"
     )
     assert text.count(settings) == 4
     for part in PARTS:
