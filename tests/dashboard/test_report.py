@@ -111,9 +111,7 @@ def test_a_run_ends_with_a_report_or_says_why_not(
     settings.report.mkdir()
     _write_report_if_possible(settings)
     said = capsys.readouterr().out
-    assert re.search(
-        "are published, but the report .*is no report.*: see to it", said
-    )
+    assert re.search("are published, but the report .*is no report.*: see to it", said)
     changed("drop table dim_movies cascade")
     _write_report_if_possible(settings)
     assert "the report could not be written (" in capsys.readouterr().out
