@@ -117,14 +117,15 @@ def run(
         report.recovery = attempt.recovery
         report.has_unreadable_backup = attempt.has_unreadable_backup
 
-        def make(step: str, arguments: tuple[str, ...], **chosen: Any) -> BuildReport:
+        def make(step: str, arguments: tuple[str, ...], **chosen: Any) -> None:
             attempt.prepare()
             count = partial(tell, step)
             built = build(settings, attempt.folder, count, arguments, **chosen)
             watch.lap(step)
             if built.failures:
                 raise BuildFailed(built, attempt.keep_failed(built.messages))
-            return built
+            built.times = [*report.built.times, *built.times]
+            report.built = built
 
         # The snapshots see the state after each load, one after the other, as they
         # would have if a build had followed each of them.
@@ -142,6 +143,7 @@ def run(
                         on_error=on_error,
                         accept_shrink=accept_shrink,
                         accept_rejects=accept_rejects,
+                        after=report.loads[-1] if report.loads else None,
                         progress=lambda name, done, total: tell(
                             f"load {name}", done, total
                         ),
@@ -159,7 +161,7 @@ def run(
                     make("history", NO_UNIT_TESTS, selected=recorded)
         selected = _selected(state, everything or rebuild)
         if selected != []:
-            report.built = make(
+            make(
                 "build",
                 (
                     *(() if unit_tests else NO_UNIT_TESTS),

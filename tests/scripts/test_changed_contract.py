@@ -50,7 +50,7 @@ JUDGES: tuple[Any, ...] = (
     *(snowflake.Dialect, snowflake._well_formed, snowflake.Warehouse.read),
     *(snowflake.Warehouse.read_again, snowflake.Warehouse.land),
 )
-JUDGED_BY = (2, "b818cd903692b0c7118b1567cb6130ed56ab9187c4012eb6bf6fa6a0fe1a8496")
+JUDGED_BY = (2, "954dd47519c9114e356e6452904f816f9a7e0240b8141eca9c92a0e67c463490")
 
 Declare = Callable[..., None]
 

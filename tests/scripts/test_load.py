@@ -482,7 +482,7 @@ def test_a_file_of_another_form_is_named(
 ) -> None:
     delivery.put({"ratings.csv": body})
     with pytest.raises(
-        ReelhouseError, match=rf"ratings\.csv holds {words}: deliver it"
+        ReelhouseError, match=rf"ratings\.csv holds {words}: deliver CSV"
     ):
         delivery.load()
 
@@ -869,6 +869,19 @@ def test_deliveries_are_loaded_in_their_order(delivery: Delivery) -> None:
         ("ratings/more.csv",),
     ]
     balance(delivery)
+
+
+def test_a_delivery_that_changes_nothing_is_passed(delivery: Delivery) -> None:
+    delivery.put({"2026-01-31/movies.csv": csv("movies", MOVIES)})
+    delivery.put({"2026-02-28/movies.csv": csv("movies", MOVIES[:2])})
+    reports = [delivery.load()]
+    for _ in range(2):
+        reports.append(delivery.load(after=reports[-1]))
+    assert [(each.load_id, each.delivery, each.waiting) for each in reports] == [
+        (1, "", 2),
+        (None, "2026-01-31", 1),
+        (2, "2026-02-28", 0),
+    ]
 
 
 def test_what_changes_in_an_earlier_delivery_counts_if_no_later_one_has_it(

@@ -40,11 +40,23 @@ def ask(sample: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("table", PUBLISHED)
 def test_every_table_fits_eighty_columns(ask: Any, table: str) -> None:
-    result = ask(f"select * from {table} limit 20")
+    result = ask(f"select * from {table} order by all limit 20")
     assert result.exit_code == 0
     # A row that is written below the one before has addresses whole.
     lines = [line for line in result.stdout.splitlines() if "https://" not in line]
     assert max(map(len, lines)) <= 80
+
+
+def test_a_row_below_the_one_before_breaks_texts_and_no_address(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address = "https://" + "a" * 90
+    names = [f"column_{number}" for number in range(9)]
+    show.table(names, [("long title " * 9, address, *["a text of a row"] * 7)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(line) > 80 for line in lines if "long" not in line].count(True) == 1
+    assert any(line.endswith(address) for line in lines)
+    assert max(len(line) for line in lines if "long" in line) <= 80
 
 
 def test_genres_are_a_table_of_rounded_numbers(ask: Any) -> None:

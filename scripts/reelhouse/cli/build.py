@@ -175,6 +175,7 @@ def load(
                     accept_shrink=accept_shrink,
                     accept_rejects=accept_rejects,
                     validate=validate,
+                    after=reports[-1] if reports else None,
                     progress=lambda name, done, total: progress(
                         f"load {name}", done, total
                     ),

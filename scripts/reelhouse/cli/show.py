@@ -126,8 +126,9 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         longest = max(map(len, names))
         for row in rows:
             for name, value in zip(names, row, strict=True):
-                label = f"[bold]{safe(name):<{longest}}[/]"
-                out.print(f"{label}  {safe(_text(value))}", soft_wrap=True)
+                label, text = f"[bold]{safe(name):<{longest}}[/]", safe(_text(value))
+                # An address that is broken in two leads nowhere.
+                out.print(f"{label}  {text}", soft_wrap=" " not in text)
             out.print()
     out.print(f"[dim]{count(len(rows), 'row')}[/]")
 

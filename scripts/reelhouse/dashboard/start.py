@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from reelhouse.dashboard.theme import app_options
@@ -75,5 +77,10 @@ def start(settings: Settings, port: int, is_preview: bool = False) -> None:
         "DBT_TARGET": settings.target,
         "REELHOUSE_WAREHOUSE": str(settings.warehouse),
     }
-    with environment(variables):
+    # Where nobody reads its last words any more, it would not end.
+    with (
+        environment(variables),
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+    ):
         streamlit.main(["run", str(APP), *arguments], standalone_mode=False)

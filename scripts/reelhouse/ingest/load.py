@@ -89,18 +89,22 @@ def load(
     accept_shrink: bool = False,
     accept_rejects: bool = False,
     validate: bool = False,
+    after: LoadReport | None = None,
     progress: Progress | None = None,
 ) -> LoadReport:
     """Bring the raw tables in line with the next delivery, in one transaction.
 
     That is the first of those that came after the newest which is loaded, or the last
-    of all, with every change that there is. With `validate` everything is tried and
-    then rolled back. Raises ReelhouseError where the load must not go on; nothing has
-    changed then.
+    of all, with every change that there is. `after` is the load before, whose delivery
+    may have changed nothing, so that no load is on record for it. With `validate`
+    everything is tried and then rolled back. Raises ReelhouseError if the load must not
+    go on; nothing has changed then.
     """
     for attempt in range(RELISTINGS + 1):
         try:
-            run = _Load(settings, source, warehouse, on_error, accept_rejects, progress)
+            run = _Load(
+                settings, source, warehouse, on_error, accept_rejects, after, progress
+            )
             with source.opened(), _scratch(settings.warehouse) as scratch:
                 return run.execute(scratch, accept_shrink, validate)
         except ObjectChanged:
@@ -131,6 +135,7 @@ class _Load:
         warehouse: Warehouse,
         on_error: OnError,
         accept_rejects: bool = False,
+        after: LoadReport | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.settings = settings
@@ -139,6 +144,7 @@ class _Load:
         self.on_error = on_error
         self.max_rejects = 1.0 if accept_rejects else settings.max_rejects
         self.progress = progress or (lambda *_: None)
+        self.after = after
         self.report = LoadReport()
         self.load_id = 0
         # ETags of the objects that were looked into.
@@ -185,7 +191,9 @@ class _Load:
     def _next(self, deliveries: list[str]) -> str:
         """The delivery to load, which the report then names."""
         newest = self.warehouse.newest_delivery() if len(deliveries) > 1 else None
-        left = [each for each in deliveries if newest is None or each > newest]
+        known = [newest] if newest is not None else []
+        known += [self.after.delivery] if self.after else []
+        left = [each for each in deliveries if not known or each > max(known)]
         self.report.waiting = max(len(left) - 1, 0)
         self.report.delivery = (left[:1] or deliveries[-1:] or [""])[0]
         return self.report.delivery

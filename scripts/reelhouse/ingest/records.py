@@ -173,8 +173,8 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
     form = next((form for form in FORMS if line.startswith(FORMS[form])), None)
     if form:
         raise RefusedObject(
-            f"{name} holds {form}: deliver it as CSV in UTF-8, or as that compressed "
-            f"by gzip, under a name that ends in .csv.gz."
+            f"{name} holds {form}: deliver CSV in UTF-8; compressed by gzip, its name "
+            f"ends in .csv.gz."
         )
     line = line.removeprefix(BOM).removesuffix(b"\n").removesuffix(b"\r")
     found = line.decode("utf-8", "backslashreplace")

@@ -96,7 +96,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         where extract(year from valid_from) > 1900
         order by valid_from desc, version_number desc, movie_id
         limit {LISTED}""",
-        says="What each load after the first has said of movies in another way.",
+        says="What loads after the first one changed about movies.",
         empty="No load after the first has changed a movie.",
         to="movie",
     )

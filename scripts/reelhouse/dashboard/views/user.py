@@ -13,9 +13,9 @@ SUBJECT = """
 def watch_next(user_id: int) -> str:
     """Movies that one has not rated, by the neighbours of those that one liked.
 
-    The score adds up how alike a movie is to each that the user gave four stars or
-    more, against how alike it is to movies at all, or the best-known ones would be
-    everybody's; the one that adds most is why.
+    The score adds up the similarity of a movie to each one that the user gave four
+    stars or more, divided by the root of its similarity to all movies; otherwise
+    everybody would get the best-known ones. The liked movie that adds most is named.
     """
     return f"""
         with rated as (
