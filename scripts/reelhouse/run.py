@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def run(
     that nothing is published. `on_step` is told of each step that is done.
     Raises ReelhouseError; BuildFailed where models or tests failed.
     """
-    report = RunReport()
+    report, started = RunReport(), time.monotonic()
     tell = progress or (lambda *_: None)
     watch = _Watch(report.seconds, on_step or (lambda _: None))
     with (
@@ -174,7 +174,7 @@ def run(
             with attempt.asking() as ask:
                 state = compare(tree, ask)
             report.from_scratch = state.made_whole(report.state)
-        to_publish = build_of(state)
+        to_publish = replace(build_of(state), seconds=report.seconds, started=started)
         if attempt.back_up():
             watch.lap("backup")
         tell("publish", 0, 1)

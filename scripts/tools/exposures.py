@@ -20,7 +20,7 @@ from reelhouse.settings import project
 EXPOSURES = "models/_exposures.yml"
 TABLE = re.compile(r"\bserving\.(\w+)")
 # What `publish` adds to the tables of the models.
-OF_PUBLISHING = {"publication", "published_tables"}
+OF_PUBLISHING = {"publication", "publications", "published_tables"}
 # One of each kind of filter, and a movie, genre, tag or user of that name.
 SOME = Filters(("Drama",), 1990, 2000, 1, date(2001, 1, 1), date(2002, 1, 1))
 LOOKS = (At(of="1"), At(SOME, "1"))

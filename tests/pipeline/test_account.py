@@ -366,7 +366,7 @@ def test_views_and_what_is_no_longer_wanted_in_the_account(account: Account) -> 
     for schema in ("serving", "serving_next"):
         assert {name.lower() for _, name in account.relations(schema)} == {
             *("dim_movies", "fct_ratings", "mart_ratings"),
-            *("publication", "published_tables"),
+            *("publication", "publications", "published_tables"),
         }
 
 

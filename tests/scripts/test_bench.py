@@ -42,7 +42,7 @@ OURS_ALONE = {
 COLUMNS = """
     select table_name, column_name, data_type from duckdb_columns()
     where database_name = ? and schema_name = 'serving'
-    and table_name not in ('publication', 'published_tables')
+    and table_name not in ('publication', 'publications', 'published_tables')
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +82,9 @@ BUILD = Build(
         Relation("health_loads", "table", "loads 1", ("loaded_at",), ()),
     ],
 )
+
+
+OF_PUBLISHING = ("publication", "publications", "published_tables")
 
 
 def changed(*names: str, build: Build = BUILD) -> Build:
@@ -259,6 +263,27 @@ def test_a_view_is_made_anew_with_what_it_reads(make: Make, tmp_path: Path) -> N
     assert told(published, rows) == [(0,)]
 
 
+def test_how_long_each_run_took_is_kept(make: Make, tmp_path: Path) -> None:
+    """Also where all else is written anew; not of a file of an older version."""
+    published = tmp_path / "published.duckdb"
+    kept = "select load_seconds, build_seconds, seconds > 90 from serving.publications"
+    kept += " order by published_at, seconds"
+    alone = replace(BUILD, started=time.monotonic())
+    publish(make(), published, alone)
+    told(published, "update serving.publications set published_at = '2026-01-01'")
+    steps = {"load": 1.5, "parse": 1, "history": 2, "build": 3}
+    run = replace(BUILD, seconds=steps, started=time.monotonic() - 100)
+    publish(make(), published, replace(changed("dim_movies", build=run), load_id=2))
+    expected = [(None, None, False), (1.5, 5.0, True)]
+    assert told(published, kept) == expected
+    told(published, "drop table serving.published_tables")
+    publish(make(), published, replace(run, started=time.monotonic() - 200))
+    assert told(published, kept) == [*expected, (1.5, 5.0, True)]
+    told(published, "alter table serving.publications drop column load_seconds")
+    publish(make(), published, alone)
+    assert told(published, kept) == [(None, None, False)]
+
+
 def test_what_is_no_longer_wanted_goes(make: Make, tmp_path: Path) -> None:
     published = tmp_path / "published.duckdb"
     publish(make(), published)
@@ -269,7 +294,7 @@ def test_what_is_no_longer_wanted_goes(make: Make, tmp_path: Path) -> None:
         published,
         "select table_name from duckdb_columns() "
         "where schema_name = 'serving' group by all order by all",
-    ) == [("dim_movies",), ("publication",), ("published_tables",)]
+    ) == [(each,) for each in ("dim_movies", *OF_PUBLISHING)]
 
 
 @pytest.mark.parametrize(
@@ -279,6 +304,7 @@ def test_what_is_no_longer_wanted_goes(make: Make, tmp_path: Path) -> None:
         ("alter table serving.published_tables add column more bigint", BUILD),
         ("drop table serving.published_tables", BUILD),
         ("drop table serving.publication", BUILD),
+        ("drop table serving.publications", BUILD),
         ("drop schema serving cascade", BUILD),
         ("select 1", changed("dim_movies", "health_loads")),
     ],

@@ -37,6 +37,12 @@ BUILT = {
             count(distinct case when node like 'model.%' then node end) as models
         from state.nodes
     )""",
+    "publications": """(
+        select
+            '' as version, cast(null as timestamp) as published_at, 0 as load_id,
+            0 as load_seconds, 0 as build_seconds, 0 as seconds
+        where 1 = 0
+    )""",
     "published_tables": """(
         select
             lower(table_name) as name, lower(table_type) as kind,

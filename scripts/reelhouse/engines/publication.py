@@ -7,9 +7,10 @@ one. For both engines it is decided here what that is.
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from typing import Any
@@ -19,6 +20,9 @@ from reelhouse.engines.warehouse import Ask, either_case
 
 # Columns of `published_tables`, which tell a later publish what is there.
 LAYOUT = ("name", "kind", "row_count", "ignored_columns", "key_columns", "version")
+# Of `publications`, which is the history of them, and how many of it are kept.
+RUN = ("version", "published_at", "load_id", "load_seconds", "build_seconds", "seconds")
+KEPT_RUNS = 1_000
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,18 @@ class Publication:
 
 @dataclass(frozen=True)
 class Build:
-    """What may be published: its load, what passed, and its tables."""
+    """What may be published: its load, what passed, and its tables.
+
+    `seconds` is what each step of its run took, `started` when that began, by the clock
+    of `time.monotonic`; where no run has made it, it begins with publishing.
+    """
 
     load_id: int
     tests: int
     models: int
     relations: list[Relation]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -169,8 +179,26 @@ def staying(
 
 
 def _has_layout(there: Shapes) -> bool:
-    _, columns = there.get("published_tables", ("", ()))
-    return "publication" in there and {name for name, *_ in columns} == {*LAYOUT}
+    return (
+        "publication" in there
+        and _columns(there, "published_tables") == {*LAYOUT}
+        and _columns(there, "publications") == {*RUN}
+    )
+
+
+def _columns(there: Shapes, name: str) -> set[str]:
+    _, columns = there.get(name, ("", ()))
+    return {column for column, *_ in columns}
+
+
+def earlier(published: Ask) -> list[tuple[Any, ...]]:
+    """The history of what is published, as RUN has it, the newest first."""
+    if _columns(shapes(published, "serving"), "publications") != {*RUN}:
+        return []
+    return published(
+        f"select {', '.join(RUN)} from serving.publications "
+        f"order by published_at desc, version limit {KEPT_RUNS - 1}"
+    )
 
 
 def publication_of(
@@ -190,16 +218,34 @@ def descriptions(
     build: Build,
     pieces: list[Piece],
     rows: Mapping[str, int],
+    earlier: Sequence[Sequence[Any]],
     literal: Callable[[object], str],
 ) -> dict[str, str]:
-    """The two tables in which a publication tells what it is, as a select each."""
+    """The tables in which a publication tells what it is, as a select each.
+
+    `earlier` are the publications before it.
+    """
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    load, *built = (build.seconds.get(each) for each in ("load", "history", "build"))
+    run = (
+        *(publication.version, now, build.load_id, load),
+        *(sum(filter(None, built)) or None, time.monotonic() - build.started),
+    )
+    types = ("varchar", "datetime", "bigint", "double", "double", "double")
     return {
         "publication": f"select cast({literal(publication.version)} as varchar) "
         f"as version, cast({literal(now)} as datetime) as published_at, "
         f"cast({build.load_id} as bigint) as load_id, "
         f"cast({build.tests} as bigint) as tests, "
         f"cast({build.models} as bigint) as models",
+        "publications": " union all ".join(
+            "select "
+            + ", ".join(
+                f"cast({literal(value)} as {kind}) as {name}"
+                for name, kind, value in zip(RUN, types, each, strict=True)
+            )
+            for each in (run, *earlier)
+        ),
         "published_tables": " union all ".join(
             f"select {literal(piece.name)} as name, {literal(piece.kind)} as kind, "
             f"cast({literal(rows[piece.name])} as bigint) as row_count, "

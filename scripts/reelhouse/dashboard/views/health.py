@@ -45,6 +45,17 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         "Tables and tests that are not as today's tree would make them of the files "
         "that are loaded, and why. What is published stays until they are built.",
     )
+    yield Table(
+        "Runs",
+        f"""
+        select published_at, load_id, load_seconds, build_seconds, seconds
+        from serving.publications
+        order by published_at desc
+        limit {LISTED}""",
+        says="Those that published something, and how long each took from its start; "
+        "what was loaded and built before by commands of their own is not counted.",
+        empty="Nothing is published.",
+    )
     yield Section("Loads")
     yield Table(
         "Loads that changed something",

@@ -107,11 +107,11 @@ def _cannot_open(path: Path, message: str) -> ReelhouseError:
 
 def literal(value: object) -> str:
     """A value as a SQL literal: a whole number as it is, else its text in quotes."""
-    return (
-        str(value)
-        if isinstance(value, int)
-        else "'" + str(value).replace("'", "''") + "'"
-    )
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:

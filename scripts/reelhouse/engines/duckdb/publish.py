@@ -9,6 +9,7 @@ import os
 import shutil
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -27,6 +28,7 @@ from reelhouse.engines.publication import (
     Publication,
     Shapes,
     descriptions,
+    earlier,
     pieces_of,
     publication_of,
     shapes,
@@ -157,7 +159,9 @@ def _write(
             _copy_comments(connection, piece)
             rows[piece.name] = _count(connection, _in_serving(piece.name))
     publication = publication_of(build, pieces, rows)
-    described = descriptions(publication, build, pieces, rows, literal)
+    described = descriptions(
+        publication, build, pieces, rows, _earlier(published), literal
+    )
     for name, select in described.items():
         connection.execute(f"create table {_in_serving(name)} as {select}")
     connection.execute("commit")
@@ -195,6 +199,16 @@ def _staying_in(published: Path, pieces: list[Piece], built: Shapes) -> dict[str
             )
     except (ReelhouseError, duckdb.Error):
         return {}
+
+
+def _earlier(published: Path) -> list[tuple[Any, ...]]:
+    """The history of a published file, if it can still be read."""
+    try:
+        with closing(attached(published)) as connection:
+            connection.execute("use published")
+            return earlier(asking(connection))
+    except (ReelhouseError, duckdb.Error):
+        return []
 
 
 def _in_serving(name: str) -> str:

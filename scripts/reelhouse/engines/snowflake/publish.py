@@ -9,6 +9,7 @@ from reelhouse.engines.publication import (
     Piece,
     Publication,
     descriptions,
+    earlier,
     pieces_of,
     publication_of,
     shapes,
@@ -56,7 +57,9 @@ class Publisher:
         # Whoever is killed from here on leaves nothing that the next one trusts.
         self.account.run("drop table if exists serving_next.published_tables")
         kinds = {piece.name: piece.kind for piece in pieces}
-        kinds |= {"publication": "table", "published_tables": "table"}
+        kinds |= dict.fromkeys(
+            ("publication", "publications", "published_tables"), "table"
+        )
         for kind, name in self.account.relations("serving_next"):
             # What is of the right kind is replaced.
             if kinds.get(name.lower()) != kind:
@@ -67,7 +70,7 @@ class Publisher:
         rows = {**stays, **self._rows([piece.name for piece in new])}
         publication = publication_of(build, pieces, rows)
         for name, select in descriptions(
-            publication, build, pieces, rows, literal
+            publication, build, pieces, rows, earlier(self.account.ask), literal
         ).items():
             self.account.run(
                 f"create or replace transient table serving_next.{name} as {select}"
