@@ -10,7 +10,6 @@ import click
 
 from reelhouse.cli import show
 from reelhouse.cli.command import command
-from reelhouse.errors import ReelhouseError
 from reelhouse.settings import read_settings
 
 if TYPE_CHECKING:
@@ -43,12 +42,9 @@ def generate(ratings: int, seed: int, out: Path, dirty: bool, later: bool) -> No
     from reelhouse.movielens.generate import generate as generate_files
 
     with show.steps() as progress:
-        try:
-            report = generate_files(
-                out, ratings, seed, dirty=dirty, later=later, progress=progress
-            )
-        except ValueError as error:
-            raise ReelhouseError(str(error)) from error
+        report = generate_files(
+            out, ratings, seed, dirty=dirty, later=later, progress=progress
+        )
     _show_generated(report)
 
 
@@ -114,8 +110,8 @@ def _show_uploaded(count: int, ignored: int, hints: list[str], url: str) -> None
 def _show_generated(report: GenerateReport) -> None:
     """The files of a generated data set, and the list of its planted faults."""
     grid = show.grid(("file", "records"))
-    for each in report.files:
-        grid.add_row(each.name, f"{each.records:,}")
+    for name, records in report.records.items():
+        grid.add_row(name, f"{records:,}")
     show.out.print(grid)
     if report.manifest:
         show.out.print(

@@ -6,162 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reelhouse.movielens.generator import words
 from reelhouse.movielens.generator.chance import (
     NORMAL_ONE,
+    Dice,
     Ints,
-    below,
     draw,
-    normal,
-    pick,
     pick_table,
     rank_weights,
     shuffled,
-    stream_key,
 )
 from reelhouse.movielens.generator.shape import Shape
-from reelhouse.movielens.generator.titles import Dice, make_title
+from reelhouse.movielens.generator.titles import make_title
+from reelhouse.movielens.generator.words import FIGURES, GENRES, WORDS, mask, names
 
 FIRST_RATED_YEAR = 1996
 LAST_YEAR = 2018
-
-# Of a thousand movies, how many have exactly these genres. The rest is made of
-# CLUSTERS, in which every genre has a chance (in a hundred) of its own.
-_PLAIN_GENRES = {
-    "Drama": 108,
-    "Comedy": 97,
-    "Comedy|Drama": 45,
-    "Comedy|Romance": 37,
-    "Drama|Romance": 36,
-    "Documentary": 38,
-    "Documentary|Drama": 4,
-    "Comedy|Documentary": 3,
-    "Comedy|Drama|Romance": 28,
-    "Drama|Thriller": 17,
-    "Horror": 17,
-    "Horror|Thriller": 14,
-    "Crime|Drama": 14,
-    "Crime|Drama|Thriller": 13,
-    "Drama|War": 12,
-    "Comedy|Crime": 10,
-    "Action|Comedy": 9,
-    "Thriller": 9,
-    "Children|Comedy": 8,
-    "Comedy|Horror": 7,
-    "Action|Adventure|Sci-Fi": 7,
-    "Action|Crime|Thriller": 7,
-    "Action|Drama": 6,
-    "Action|Crime|Drama|Thriller": 6,
-    "Action": 6,
-    "Action|Thriller": 6,
-    "Horror|Sci-Fi": 5,
-}
-_CLUSTERS: tuple[tuple[int, dict[str, int]], ...] = (
-    (
-        130,
-        {
-            "Action": 75,
-            "Adventure": 50,
-            "Sci-Fi": 46,
-            "Thriller": 38,
-            "Fantasy": 20,
-            "Drama": 20,
-            "Comedy": 15,
-            "IMAX": 11,
-            "Crime": 10,
-            "War": 3,
-            "Western": 3,
-        },
-    ),
-    (
-        95,
-        {
-            "Children": 60,
-            "Animation": 62,
-            "Comedy": 60,
-            "Adventure": 45,
-            "Fantasy": 40,
-            "Musical": 18,
-            "Drama": 12,
-            "Romance": 10,
-            "Sci-Fi": 5,
-            "IMAX": 2,
-        },
-    ),
-    (
-        85,
-        {
-            "Crime": 55,
-            "Mystery": 48,
-            "Thriller": 55,
-            "Drama": 70,
-            "Action": 30,
-            "Comedy": 20,
-            "Romance": 15,
-            "Film-Noir": 11,
-        },
-    ),
-    (
-        58,
-        {
-            "Horror": 97,
-            "Sci-Fi": 48,
-            "Thriller": 45,
-            "Mystery": 30,
-            "Comedy": 30,
-            "Fantasy": 15,
-            "Action": 15,
-            "Adventure": 5,
-        },
-    ),
-    (
-        70,
-        {
-            "Drama": 90,
-            "Romance": 60,
-            "Comedy": 40,
-            "War": 30,
-            "Musical": 22,
-            "Western": 18,
-            "Adventure": 15,
-            "Action": 12,
-            "Fantasy": 10,
-            "Crime": 10,
-        },
-    ),
-)
-# Of a thousand movies, how many appeared in the years from the first to the last.
-_DECADES = (
-    (1902, 1919, 2),
-    (1920, 1929, 4),
-    (1930, 1939, 14),
-    (1940, 1949, 20),
-    (1950, 1959, 29),
-    (1960, 1969, 41),
-    (1970, 1979, 51),
-    (1980, 1989, 121),
-    (1990, 1999, 227),
-    (2000, 2009, 292),
-    (2010, LAST_YEAR, 199),
-)
-# Thousandths of a star that a genre adds, and points of popularity (of 4096).
-_GENRE_TASTE = {
-    "Film-Noir": (250, 0),
-    "War": (140, 200),
-    "Documentary": (140, -2400),
-    "Drama": (60, -400),
-    "Animation": (60, 500),
-    "Crime": (60, 600),
-    "Mystery": (60, 300),
-    "Horror": (-160, -600),
-    "Children": (-60, 300),
-    "Action": (-50, 1000),
-    "Adventure": (0, 1100),
-    "Sci-Fi": (-30, 900),
-    "IMAX": (80, 2200),
-    "Comedy": (-50, 0),
-    "Thriller": (0, 400),
-}
 
 
 @dataclass(frozen=True)
@@ -172,7 +31,7 @@ class Catalogue:
         movie_ids: ascending.
         titles: as the file holds them.
         years: of release (the first, for a range), known even if the title has none.
-        genre_masks: bit g is words.GENRES[g]; 0 is '(no genres listed)'.
+        genre_masks: as `words.mask` makes them; 0 is '(no genres listed)'.
         imdb_ids, tmdb_ids: texts; a tmdbId may be empty.
         ranks: 0 for the most popular.
         weights: of being chosen by a rater; 0 for movies that nobody rates.
@@ -190,69 +49,50 @@ class Catalogue:
     weights: Ints
     effects: Ints
 
-    def genres(self, position: int) -> list[str]:
-        """The genres of a movie, in the order of words.GENRES."""
-        mask = int(self.genre_masks[position])
-        return [name for bit, name in enumerate(words.GENRES) if mask >> bit & 1]
-
-
-def _mask(genres: str) -> int:
-    return sum(1 << words.GENRES.index(name) for name in genres.split("|"))
-
 
 def _draw_genres(seed: int, count: int) -> Ints:
-    key = stream_key(seed, "genres")
-    shares = [*_PLAIN_GENRES.values(), *(share for share, _ in _CLUSTERS)]
-    table = pick_table(np.array(shares, dtype=np.int64), 16)
-    kinds = pick(table, draw(key, np.arange(count)))
-    plain = np.array([_mask(genres) for genres in _PLAIN_GENRES], dtype=np.int64)
-    masks = plain[np.minimum(kinds, len(plain) - 1)]
-    for number, (_, chances) in enumerate(_CLUSTERS):
-        members = np.flatnonzero(kinds == len(plain) + number)
-        mixed = np.zeros(len(members), dtype=np.int64)
+    plain, mixed = FIGURES["plain_genres"], FIGURES["mixed_genres"]
+    table = pick_table([*plain.values(), *(share for share, _ in mixed)], 16)
+    kinds = draw(seed, "genres", np.arange(count)).of(table)
+    of_plain = np.array([mask(genres.split("|")) for genres in plain])
+    masks = of_plain[np.minimum(kinds, len(plain) - 1)]
+    for number, (_, chances) in enumerate(mixed, len(plain)):
+        members = np.flatnonzero(kinds == number)
+        drawn = np.zeros(len(members), dtype=np.int64)
         for name, chance in chances.items():
-            bit = words.GENRES.index(name)
-            member_key = stream_key(seed, f"genre {name}")
-            hit = below(draw(member_key, members), 100) < chance
-            mixed |= hit.astype(np.int64) << bit
-        fallback = _mask("|".join(list(chances)[:2]))
-        masks[members] = np.where(mixed == 0, fallback, mixed)
+            hit = draw(seed, f"genre {name}", members).below(100) < chance
+            drawn |= hit * mask([name])
+        masks[members] = np.where(drawn == 0, mask([*chances][:2]), drawn)
     return masks
 
 
 def _draw_years(seed: int, count: int) -> Ints:
-    key = stream_key(seed, "years")
-    shares = np.array([share for _, _, share in _DECADES], dtype=np.int64)
-    decade = pick(pick_table(shares, 16), draw(key, np.arange(count)))
-    first = np.array([low for low, _, _ in _DECADES], dtype=np.int64)[decade]
-    span = np.array([high - low + 1 for low, high, _ in _DECADES], dtype=np.int64)
-    within = draw(stream_key(seed, "year within"), np.arange(count)) >> np.uint64(32)
-    return first + (within.astype(np.int64) % span[decade])
+    firsts, lasts, shares = np.array(FIGURES["decades"]).T
+    decade = draw(seed, "years", np.arange(count)).of(pick_table(shares, 16))
+    within = draw(seed, "year within", np.arange(count)).high
+    return firsts[decade] + within % (lasts - firsts + 1)[decade]
 
 
 def _by_genre(masks: Ints, column: int) -> Ints:
     total = np.zeros(len(masks), dtype=np.int64)
-    for name, values in _GENRE_TASTE.items():
-        total += (masks >> words.GENRES.index(name) & 1) * values[column]
+    for name, values in FIGURES["genre_taste"].items():
+        total += (masks >> GENRES.index(name) & 1) * values[column]
     return total
 
 
 def _draw_ids(seed: int, count: int) -> Ints:
-    key = stream_key(seed, "movie ids")
-    words_ = draw(key, np.arange(count))
-    dense = 1 + (below(words_, 16) == 0)
-    sparse = 1 + below(words_, max(3, 240_000 // count))
-    steps = np.where(np.arange(count) < count // 3, dense, sparse)
-    return np.cumsum(steps.astype(np.int64))
+    drawn = draw(seed, "movie ids", np.arange(count))
+    dense = 1 + (drawn.below(16) == 0)
+    sparse = 1 + drawn.below(max(3, 240_000 // count))
+    return np.cumsum(np.where(np.arange(count) < count // 3, dense, sparse))
 
 
 def _draw_imdb(seed: int, years: Ints) -> list[str]:
-    dice_key = stream_key(seed, "imdb")
-    seen: set[int] = set()
-    result = []
+    # In the order in which they are drawn.
+    seen: dict[str, None] = {}
     for position, year in enumerate(years.tolist()):
-        dice = Dice(dice_key, position)
-        while True:
+        dice = Dice(seed, "imdb", position)
+        while len(seen) == position:
             kind = dice.below(100)
             if year >= 2016 and kind < 30:
                 number = 10_000_000 + dice.below(3_000_000)
@@ -260,24 +100,17 @@ def _draw_imdb(seed: int, years: Ints) -> list[str]:
                 number = 439 + dice.below(999_000)
             else:
                 number = 200_000 + dice.below(6_700_000)
-            if number not in seen:
-                break
-        seen.add(number)
-        result.append(f"{number:07d}")
-    return result
+            seen[f"{number:07d}"] = None
+    return [*seen]
 
 
 def _draw_tmdb(seed: int, count: int, blanks: Ints, shared: Ints) -> list[str]:
-    dice_key = stream_key(seed, "tmdb")
-    seen: set[int] = set()
-    result = []
+    seen: dict[str, None] = {}
     for position in range(count):
-        dice = Dice(dice_key, position)
-        number = 2 + dice.below(520_000)
-        while number in seen:
-            number = 2 + dice.below(520_000)
-        seen.add(number)
-        result.append(str(number))
+        dice = Dice(seed, "tmdb", position)
+        while len(seen) == position:
+            seen[str(2 + dice.below(520_000))] = None
+    result = [*seen]
     for position in blanks.tolist():
         result[position] = ""
     for start in range(0, len(shared) - 2, 3):
@@ -290,7 +123,7 @@ class _Spots:
     """Hands out positions of little-known movies for oddities, each only once."""
 
     def __init__(self, seed: int, ranks: Ints) -> None:
-        order = shuffled(stream_key(seed, "oddities"), len(ranks))
+        order = shuffled(seed, "oddities", len(ranks))
         famous = max(30, len(ranks) // 25)
         self._left: Ints = order[ranks[order] >= famous]
 
@@ -299,32 +132,15 @@ class _Spots:
         return taken
 
 
-_YEAR_ENDINGS = (
-    "{title} ({year}–{next})",
-    "{title} ({year}-{later})",
-    "{title} ({year}-)",
-    '"{title}" ({year}– )',
-    "{title} ({year}))",
-    "{title} ({year}) ({year})",
-)
-
-
 def _plain_titles(seed: int, years: Ints, masks: Ints) -> list[str]:
     """Titles without year; no two movies of a year share one."""
-    key = stream_key(seed, "titles")
-    seen: set[tuple[str, int]] = set()
-    titles = []
-    for position, (year, mask) in enumerate(
-        zip(years.tolist(), masks.tolist(), strict=True)
-    ):
-        dice = Dice(key, position)
-        genres = [name for bit, name in enumerate(words.GENRES) if mask >> bit & 1]
-        title = make_title(dice, genres)
-        while (title, year) in seen:
-            title = make_title(dice, genres)
-        seen.add((title, year))
-        titles.append(title)
-    return titles
+    seen: dict[tuple[str, int], None] = {}
+    for position, year in enumerate(years.tolist()):
+        dice = Dice(seed, "titles", position)
+        genres = names(int(masks[position]))
+        while len(seen) == position:
+            seen[make_title(dice, genres), year] = None
+    return [title for title, _ in seen]
 
 
 def _odd_titles(
@@ -337,7 +153,8 @@ def _odd_titles(
     count = len(plain)
     for number, position in enumerate(spots.take(6 + count // 8_000).tolist()):
         year = int(years[position])
-        titles[position] = _YEAR_ENDINGS[number % len(_YEAR_ENDINGS)].format(
+        form = FIGURES["odd_years"][number % len(FIGURES["odd_years"])]
+        titles[position] = form.format(
             title=plain[position], year=year, next=year + 1, later=year + 4
         )
     for position in spots.take(shape.yearless).tolist():
@@ -349,12 +166,10 @@ def _odd_titles(
         inner = ("  ", "\u00a0")[number % 2]
         head, _, tail = titles[position].partition(" ")
         titles[position] = head + inner + tail
-    dice_key = stream_key(seed, "quoted titles")
     for position in spots.take(3 + count // 3_000).tolist():
-        dice = Dice(dice_key, position)
-        nickname = dice.choose(words.MATERIALS)
-        surname = dice.choose(words.SURNAMES)
-        first = dice.choose(words.PEOPLE)
+        dice = Dice(seed, "quoted titles", position)
+        lists = (WORDS[name] for name in ("materials", "surnames", "people"))
+        nickname, surname, first = map(dice.choose, lists)
         titles[position] = f'{first} "{nickname}" {surname} ({years[position]})'
     return titles
 
@@ -367,10 +182,10 @@ def make_catalogue(shape: Shape, seed: int) -> Catalogue:
     numbers = np.arange(count)
 
     # Known well: recent enough to be seen, of a popular genre, and luck.
-    fame = normal(draw(stream_key(seed, "fame"), numbers)).astype(np.int64)
+    fame = draw(seed, "fame", numbers).normal(NORMAL_ONE)
     fame += _by_genre(masks, 1) - np.maximum(0, 1985 - years) * 40
     # Movies enter the catalogue in the order of years, old ones when someone asks.
-    asked = below(draw(stream_key(seed, "asked"), numbers), 24_000)
+    asked = draw(seed, "asked", numbers).below(24_000)
     asked = np.where(fame > 0, asked // 4, asked)
     entered = np.maximum(years * 1000, (FIRST_RATED_YEAR - 1) * 1000 + asked)
     order = np.argsort(entered, kind="stable")
@@ -387,11 +202,11 @@ def make_catalogue(shape: Shape, seed: int) -> Catalogue:
     masks[spots.take(shape.no_genres)] = 0
     # Tags came in 2006, and a movie that is only tagged must be out by then.
     obscure = np.flatnonzero((ranks >= count // 2) & (years < 2006))
-    lonely = obscure[shuffled(stream_key(seed, "unrated"), len(obscure))]
+    lonely = obscure[shuffled(seed, "unrated", len(obscure))]
     weights[lonely[: shape.unrated]] = 0
 
-    effects = normal(draw(stream_key(seed, "quality"), numbers)) * 315 // NORMAL_ONE
-    effects = effects + _by_genre(masks, 0) + (count - 2 * ranks) * 190 // count
+    effects = draw(seed, "quality", numbers).normal(315)
+    effects += _by_genre(masks, 0) + (count - 2 * ranks) * 190 // count
     effects -= np.sum(effects * weights) // np.sum(weights)
 
     titles = _odd_titles(_plain_titles(seed, years, masks), years, shape, spots, seed)
@@ -408,5 +223,5 @@ def make_catalogue(shape: Shape, seed: int) -> Catalogue:
         ),
         ranks=ranks,
         weights=weights,
-        effects=effects.astype(np.int64),
+        effects=effects,
     )

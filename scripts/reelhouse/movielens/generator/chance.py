@@ -13,14 +13,18 @@ doi 10.1145/2660193.2660195), applied to a counter.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
+T = TypeVar("T")
 
 GOLDEN = 0x9E3779B97F4A7C15
 _FIRST = 0xBF58476D1CE4E5B9
@@ -40,6 +44,7 @@ def mix(value: int) -> int:
     return value ^ (value >> 31)
 
 
+@cache
 def stream_key(seed: int, stream: str) -> int:
     """The 64-bit key of a named stream of draws under a seed."""
     key = mix(seed + GOLDEN)
@@ -48,11 +53,63 @@ def stream_key(seed: int, stream: str) -> int:
     return key
 
 
-def draw(key: int, index: Ints) -> Words:
-    """One uniform 64-bit word for each index (any shape) of a stream."""
+class Dice:
+    """Draws in sequence for one item: a counter over its own part of a stream."""
+
+    def __init__(self, seed: int, stream: str, item: int = 0) -> None:
+        self._key = stream_key(seed, stream)
+        self._next = item << 10
+
+    def below(self, limit: int) -> int:
+        """An integer in [0, limit)."""
+        self._next += 1
+        return (mix(self._next * GOLDEN + self._key) >> 32) * limit >> 32
+
+    def choose(self, options: Sequence[T]) -> T:
+        """One of the options."""
+        return options[self.below(len(options))]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Uniform 64-bit words (any shape), and what their high bits stand for."""
+
+    words: Words
+
+    @property
+    def high(self) -> Ints:
+        """The high 32 bits."""
+        return (self.words >> np.uint64(32)).astype(np.int64)
+
+    def more(self, bits: int) -> Draws:
+        """The draws that the words hold behind so many bits that are used."""
+        return Draws(self.words << np.uint64(bits))
+
+    def below(self, limit: int | Ints) -> Ints:
+        """Integers in [0, limit); limit < 2**31, one or one for each word."""
+        return self.high * limit >> 32
+
+    def of(self, table: NDArray[np.int32] | Ints) -> Ints:
+        """An entry of a table (its length a power of two) for each word."""
+        bits = len(table).bit_length() - 1
+        return table[(self.words >> np.uint64(64 - bits)).astype(np.int64)].astype(
+            np.int64
+        )
+
+    def normal(self, sigma: int) -> Ints:
+        """Normal deviates, as whole numbers."""
+        return self.of(normal_table()) * sigma // NORMAL_ONE
+
+    def lognormal(self, median: float, sigma: float, scale: int = 1) -> Ints:
+        """Lognormal deviates, times scale."""
+        return self.of(lognormal_table(median, sigma, scale))
+
+
+def draw(seed: int, stream: str, index: Ints) -> Draws:
+    """A draw for each index (any shape) of a stream."""
     words: Words = index.astype(np.uint64)
     words *= np.uint64(GOLDEN)
-    words += np.uint64(key)
+    words += np.uint64(stream_key(seed, stream))
     spare = words >> np.uint64(30)
     words ^= spare
     words *= np.uint64(_FIRST)
@@ -61,38 +118,16 @@ def draw(key: int, index: Ints) -> Words:
     words *= np.uint64(_SECOND)
     np.right_shift(words, np.uint64(31), out=spare)
     words ^= spare
-    return words
+    return Draws(words)
 
 
-def draw_one(key: int, index: int) -> int:
-    """The word that `draw` gives for one index, as a Python integer."""
-    return mix(index * GOLDEN + key)
-
-
-def below(words: Words, limit: int) -> Ints:
-    """Integers in [0, limit), from the high 32 bits of each word; limit < 2**31."""
-    return (((words >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32)).astype(
-        np.int64
-    )
-
-
-def below_each(words: Words, limits: Ints) -> Ints:
-    """The same with a limit of its own for each word."""
-    scaled = (words >> np.uint64(32)) * limits.astype(np.uint64)
-    return (scaled >> np.uint64(32)).astype(np.int64)
-
-
-def shuffled(key: int, count: int) -> Ints:
+def shuffled(seed: int, stream: str, count: int) -> Ints:
     """The integers 0 to count - 1 in the order of their hashes."""
-    return np.argsort(draw(key, np.arange(count)), kind="stable")
+    return np.argsort(draw(seed, stream, np.arange(count)).words, kind="stable")
 
 
 def rounded(value: float) -> int:
-    """The nearest integer; an error where platforms could disagree on it.
-
-    Raises:
-        ArithmeticError: the value is too near to a half for a library's last digit.
-    """
+    """The nearest integer; an ArithmeticError where platforms could disagree on it."""
     if abs(value - math.floor(value) - 0.5) < max(1e-9, abs(value) * 1e-14):
         raise ArithmeticError(f"{value!r} is too near to a rounding boundary")
     return math.floor(value + 0.5)
@@ -108,21 +143,16 @@ def _quantiles(bits: int) -> list[float]:
 
 @cache
 def normal_table() -> NDArray[np.int32]:
-    """Normal quantiles in units of 1 / NORMAL_ONE, indexed by NORMAL_BITS bits."""
+    """Normal quantiles in units of 1 / NORMAL_ONE."""
     return np.array(
         [rounded(value * NORMAL_ONE) for value in _quantiles(NORMAL_BITS)],
         dtype=np.int32,
     )
 
 
-def normal(words: Words) -> NDArray[np.int32]:
-    """A normal deviate in units of 1 / NORMAL_ONE for each word (its top bits)."""
-    return normal_table()[(words >> np.uint64(64 - NORMAL_BITS)).astype(np.int64)]
-
-
 @cache
 def lognormal_table(median: float, sigma: float, scale: int = 1) -> Ints:
-    """Quantiles of a lognormal, times scale, indexed by QUANTILE_BITS bits."""
+    """Quantiles of a lognormal, times scale."""
     return np.array(
         [
             rounded(scale * median * math.exp(sigma * z))
@@ -130,12 +160,6 @@ def lognormal_table(median: float, sigma: float, scale: int = 1) -> Ints:
         ],
         dtype=np.int64,
     )
-
-
-def lognormal(words: Words, median: float, sigma: float, scale: int = 1) -> Ints:
-    """A lognormal deviate, times scale, for each word (its top bits)."""
-    index = (words >> np.uint64(64 - QUANTILE_BITS)).astype(np.int64)
-    return lognormal_table(median, sigma, scale)[index]
 
 
 def rank_weights(count: int, offset: int) -> Ints:
@@ -153,7 +177,7 @@ def rank_weights(count: int, offset: int) -> Ints:
     return np.floor((1 << 20) / power).astype(np.int64) + 1
 
 
-def pick_table(weights: Ints, bits: int) -> NDArray[np.int32]:
+def pick_table(weights: Sequence[int] | Ints, bits: int) -> NDArray[np.int32]:
     """A table of 2**bits entries that holds each index in proportion to its weight.
 
     A uniform index into it is a draw by weight. Rounding is cumulative, so the
@@ -163,9 +187,3 @@ def pick_table(weights: Ints, bits: int) -> NDArray[np.int32]:
     bounds = cumulative * np.int64(1 << bits) // cumulative[-1]
     counts = np.diff(bounds, prepend=0)
     return np.repeat(np.arange(len(weights), dtype=np.int32), counts)
-
-
-def pick(table: NDArray[np.int32], words: Words) -> Ints:
-    """An entry of a pick table (its length a power of two) for each word."""
-    bits = len(table).bit_length() - 1
-    return table[(words >> np.uint64(64 - bits)).astype(np.int64)].astype(np.int64)

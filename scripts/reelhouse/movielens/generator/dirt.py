@@ -9,46 +9,29 @@ Every planted record has an expectation:
 - `orphan`: loaded, but its movie is in no movies file and it cannot stand alone.
 
 A record is a line after the header, so a line break within quotes makes two records
-that are both broken.
+that are both broken. Most faults are in faults.yml; here are those that compete with a
+clean record for its key.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reelhouse.movielens.generator.chance import stream_key
+from reelhouse.movielens.generator.chance import Dice
 from reelhouse.movielens.generator.csvbytes import NEWLINE, line
-from reelhouse.movielens.generator.titles import Dice
+from reelhouse.movielens.generator.words import FAULTS
 
 # Faults lie within this many records, so that a big file is copied, not parsed.
 _HEAD = 2_000
-_FAR_FUTURE = 4_102_444_800  # 2100-01-01
-_UNKNOWN_MOVIE = 9_000_001
 _DAY = 86_400
-
-DIRTY_SUFFIX = ".dirty"
-
-_HOSTILE = (
-    ("sql", "'; drop table fct_ratings; --"),
-    ("sql", 'Robert"); delete from movies where (1=1'),
-    ("jinja", "{{ config(materialized='table') }}"),
-    ("jinja", "{% raw %}{# no end"),
-    ("html", "<script>alert('reel')</script>"),
-    ("html", '"><img src=x onerror=alert(1)>'),
-    ("formula", '=HYPERLINK("http://example.com","click")'),
-    ("formula", "+1+1"),
-    ("formula", "-2+3"),
-    ("formula", "@SUM(A1:A2)"),
-    ("null_like", "NULL"),
-    ("null_like", "\\N"),
-    ("format_like", "100%s %(name)s {0}"),
-    ("tab", "left\tright"),
-)
+# What is decoded as such stands for bytes that are no UTF-8.
+_INVALID = "\udcff\udcfe"
 
 
 @dataclass(eq=False)
@@ -66,24 +49,11 @@ class _Record:
         return self.data.decode("utf-8").split(",")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What was planted.
-
-    Attributes:
-        records: lines after the header, by file name, faults included.
-        planted: entries in the manifest.
-    """
-
-    records: dict[str, int]
-    planted: int
-
-
 class _File:
     """The head of one file, to plant faults in."""
 
-    def __init__(self, name: str, path: Path, key: int, head: int) -> None:
-        self.name, self._path, self._dice = name, path, Dice(key, 0)
+    def __init__(self, name: str, path: Path, seed: int, head: int) -> None:
+        self._path, self._dice = path, Dice(seed, f"faults {name}")
         self.records: list[_Record] = []
         with path.open("rb") as source:
             self._header = source.readline()
@@ -93,23 +63,18 @@ class _File:
             self._rest_records = sum(
                 chunk.count(b"\n") for chunk in iter(lambda: source.read(1 << 20), b"")
             )
-        self._clean = list(self.records)
+        self._clean = [each for each in self.records[:_HEAD] if b'"' not in each.data]
 
-    def take(self) -> _Record:
-        """A clean record without quotes that no fault has used yet."""
-        while True:
-            record = self._clean.pop(self._dice.below(len(self._clean)))
-            if b'"' not in record.data and not record.kind:
-                return record
-
-    def take_all(self) -> list[_Record]:
-        """The clean records that are left, in order."""
-        return [record for record in self._clean if not record.kind]
+    def take(self, is_fit: Callable[[list[str]], bool] = lambda _: True) -> _Record:
+        """A clean record without quotes that fits and that no fault has used yet."""
+        record = self._dice.choose([e for e in self._clean if is_fit(e.fields())])
+        self._clean.remove(record)
+        return record
 
     def plant(
         self,
         kind: str,
-        *data: str | bytes,
+        *lines: str,
         expected: str = "rejected",
         after: _Record | None = None,
     ) -> _Record:
@@ -119,12 +84,8 @@ class _File:
         while 0 < at < len(self.records) and self._torn(at):
             at += 1
         new = [
-            _Record(
-                each if isinstance(each, bytes) else each.encode("utf-8"),
-                kind=kind,
-                expected=expected,
-            )
-            for each in data
+            _Record(each.encode(errors="surrogateescape"), kind=kind, expected=expected)
+            for each in lines
         ]
         self.records[at:at] = new
         return new[0]
@@ -134,42 +95,56 @@ class _File:
         kind = self.records[at].kind
         return kind == "line_break_in_quotes" == self.records[at - 1].kind
 
-    def mark(self, record: _Record, kind: str, winner: _Record) -> None:
-        """Says that an original loses against a planted record."""
-        record.kind, record.expected, record.other = kind, "superseded", winner
-        winner.other = record
+    def plant_all(self, faults: Mapping[str, Mapping[str, list[str]]]) -> None:
+        """Plants the faults of a part of faults.yml."""
+        for expected, kinds in faults.items():
+            for kind, text in (
+                (k, text) for k, texts in kinds.items() for text in texts
+            ):
+                fields = self.take().fields()
+                made = text.format(
+                    *fields,
+                    start=",".join(fields[:-1]),
+                    last=fields[-1],
+                    rest=",".join(fields[1:]),
+                    invalid=_INVALID,
+                )
+                self.plant(kind, *made.split("\n"), expected=expected)
 
-    def line_feeds(self) -> None:
-        """Takes the carriage return from three records."""
-        for _ in range(3):
-            record = self.take()
-            record.end, record.kind = b"\n", "lf_line_end"
+    def rival(
+        self, original: _Record, text: str, kinds: str, wins: bool, behind: bool = False
+    ) -> None:
+        """Plants a record of the same key, which wins or loses, perhaps behind it.
 
-    def write(self) -> int:
-        """Replaces the file; returns its records."""
-        aside = self._path.with_name(self._path.name + DIRTY_SUFFIX)
-        try:
-            with aside.open("wb") as target, self._path.open("rb") as source:
-                target.write(self._header)
-                for record in self.records:
-                    target.write(record.data + record.end)
-                source.seek(self._rest)
-                shutil.copyfileobj(source, target, 1 << 20)
-            aside.replace(self._path)
-        finally:
-            aside.unlink(missing_ok=True)
-        return len(self.records) + self._rest_records
+        `kinds` are those of the new record and of the original one.
+        """
+        kind, original.kind = kinds.split()
+        loses = ("superseded", "kept")
+        original.expected, expected = loses if wins else reversed(loses)
+        new = self.plant(
+            kind, text, expected=expected, after=original if behind else None
+        )
+        original.other, new.other = new, original
 
-    def manifest(self, records: int) -> dict[str, Any]:
-        """This file's part of the manifest."""
+    def write(self) -> dict[str, Any]:
+        """Replaces the file; its part of the manifest."""
+        aside = self._path.with_name(self._path.name + ".dirty")
+        with aside.open("wb") as target, self._path.open("rb") as source:
+            target.write(self._header)
+            for record in self.records:
+                target.write(record.data + record.end)
+            source.seek(self._rest)
+            shutil.copyfileobj(source, target, 1 << 20)
+        aside.replace(self._path)
+
         numbers = {id(record): i for i, record in enumerate(self.records, start=1)}
         planted = []
-        for number, record in enumerate(self.records, start=1):
+        for record in self.records:
             if not record.kind:
                 continue
             entry: dict[str, Any] = {
                 "kind": record.kind,
-                "record_number": number,
+                "record_number": numbers[id(record)],
                 "text": record.data.decode("utf-8", errors="backslashreplace"),
                 "expected": record.expected,
             }
@@ -181,205 +156,108 @@ class _File:
                 entry["other_record"] = numbers[id(record.other)]
             planted.append(entry)
         rejected = sum(entry["expected"] == "rejected" for entry in planted)
-        return {"records": records, "expected_rejected": rejected, "planted": planted}
-
-
-def _join(fields: Iterable[str]) -> bytes:
-    return line(fields).removesuffix(NEWLINE)
-
-
-def _plant_common(file: _File, integers: tuple[int, ...]) -> None:
-    """Faults that every file can have; integers are its columns of whole numbers."""
-
-    def changed(column: int, value: str) -> str:
-        fields = file.take().fields()
-        fields[column] = value
-        return ",".join(fields)
-
-    last = len(file.take().fields()) - 1
-    for column in integers:
-        file.plant("wrong_type", changed(column, "abc"))
-        file.plant("fraction_in_integer", changed(column, "30.6"))
-        file.plant("exponent_in_integer", changed(column, "1e3"))
-        file.plant("integer_overflow", changed(column, "99999999999999999999"))
-        file.plant("empty_key", changed(column, ""))
-    file.plant("missing_column", ",".join(file.take().fields()[:-1]))
-    file.plant("extra_column", ",".join([*file.take().fields(), "1"]))
-    fields = file.take().fields()
-    file.plant("unbalanced_quote", ",".join([*fields[:-1], '"' + fields[-1]]))
-    fields = file.take().fields()
-    broken = ",".join([*fields[:-1], f'"{fields[-1]}'])
-    file.plant("line_break_in_quotes", broken, '"')
-    file.plant("bad_utf8", changed(last, "x").encode("ascii", "ignore") + b"\xff\xfe")
-    file.plant("nul_byte", changed(0, "1\0"))
-    file.line_feeds()
-
-
-def _plant_moments(file: _File) -> None:
-    for kind, moment in (
-        ("negative_timestamp", -1),
-        ("negative_timestamp", -964_982_703),
-        ("future_timestamp", _FAR_FUTURE),
-        ("wrong_type", "yesterday"),
-        ("fraction_in_integer", "964982703.5"),
-        ("exponent_in_integer", "9.64982703e8"),
-        ("empty_value", ""),
-    ):
-        fields = file.take().fields()
-        file.plant(kind, ",".join([*fields[:-1], str(moment)]))
+        return {
+            "records": len(self.records) + self._rest_records,
+            "expected_rejected": rejected,
+            "planted": planted,
+        }
 
 
 def _plant_ratings(file: _File) -> None:
-    _plant_common(file, (0, 1))
-    _plant_moments(file)
-    for value in ("3.57", "7", "5.5", "0", "-0.5", "3.25"):
-        user, movie, _, moment = file.take().fields()
-        file.plant("rating_out_of_range", f"{user},{movie},{value},{moment}")
-    for kind, value in (
-        ("wrong_type", "good"),
-        ("empty_value", ""),
-        ("extra_column", "3,5"),
+    for _ in range(3):
+        original = file.take()
+        kinds = "exact_duplicate exact_duplicate_original"
+        file.rival(original, original.data.decode(), kinds, wins=False, behind=True)
+    for kinds, seconds in (
+        *[("re_rated_later re_rated_original", _DAY)] * 3,
+        *[("re_rated_earlier re_rated_winner", -60)] * 2,
     ):
-        user, movie, _, moment = file.take().fields()
-        file.plant(kind, f"{user},{movie},{value},{moment}")
-
-    for _ in range(3):
-        original = file.take()
-        copy = file.plant("exact_duplicate", original.data, after=original)
-        copy.expected, copy.other = "superseded", original
-        original.kind, original.other = "exact_duplicate_original", copy
-    for _ in range(3):
         original = file.take()
         user, movie, rating, moment = original.fields()
         other = "2.0" if rating != "2.0" else "4.0"
-        later = f"{user},{movie},{other},{int(moment) + _DAY}"
-        new = file.plant("re_rated_later", later, expected="kept")
-        file.mark(original, "re_rated_original", new)
-    for _ in range(2):
-        original = file.take()
+        text = f"{user},{movie},{other},{int(moment) + seconds}"
+        file.rival(original, text, kinds, wins=seconds > 0)
+    for kinds, step in (
+        *[("tied_higher tied_original", 0.5)] * 2,
+        *[("tied_lower tied_winner", -0.5)] * 2,
+    ):
+        original = file.take(lambda fields: 1.0 <= float(fields[2]) <= 4.0)
         user, movie, rating, moment = original.fields()
-        other = "2.0" if rating != "2.0" else "4.0"
-        earlier = f"{user},{movie},{other},{int(moment) - 60}"
-        new = file.plant("re_rated_earlier", earlier, expected="superseded")
-        original.kind, original.other, new.other = "re_rated_winner", new, original
-    for step in (1, -1, 1, -1):
-        original = file.take()
-        while not 1.0 <= float(original.fields()[2]) <= 4.0:
-            original = file.take()
-        user, movie, rating, moment = original.fields()
-        tied = f"{user},{movie},{float(rating) + step / 2:.1f},{moment}"
-        if step > 0:
-            new = file.plant("tied_higher", tied, expected="kept")
-            file.mark(original, "tied_original", new)
-        else:
-            new = file.plant("tied_lower", tied, expected="superseded")
-            original.kind, original.other, new.other = "tied_winner", new, original
-    for number in range(3):
-        user, _, rating, moment = file.take().fields()
-        text = f"{user},{_UNKNOWN_MOVIE + number // 2},{rating},{moment}"
-        file.plant("unknown_movie", text, expected="kept")
+        text = f"{user},{movie},{float(rating) + step:.1f},{moment}"
+        file.rival(original, text, kinds, wins=step > 0)
 
 
 def _plant_tags(file: _File) -> None:
-    _plant_common(file, (0, 1))
-    _plant_moments(file)
-    user, movie, _, moment = file.take().fields()
-    file.plant("extra_column", f"{user},{movie},funny, but sad,{moment}")
-    for kind, text in _HOSTILE:
-        user, movie, _, moment = file.take().fields()
-        file.plant(kind, _join((user, movie, text, moment)), expected="kept")
-    for text in ("", "   ", "\t", "\u00a0"):
-        user, movie, _, moment = file.take().fields()
-        file.plant("blank_tag", f"{user},{movie},{text},{moment}", expected="dropped")
+    heads = (each.data.decode().split(",")[:2] for each in file.records)
+    pairs = Counter(map(tuple, heads))
 
-    pairs = [tuple(each.data.split(b",", 2)[:2]) for each in file.records]
-    alone = [
-        record
-        for record in file.take_all()
-        if b'"' not in record.data
-        and record.fields()[2].strip()
-        and pairs.count(tuple(record.data.split(b",", 2)[:2])) == 1
-    ]
-    for number, original in enumerate(alone[:4]):
+    def is_alone(fields: list[str]) -> bool:
+        return pairs[*fields[:2]] == 1 and bool(fields[2].strip())
+
+    for number in range(4):
+        original = file.take(is_alone)
         user, movie, tag, moment = original.fields()
         other = (tag.upper() + " ", f"  {tag.swapcase()}")[number % 2]
         text = f"{user},{movie},{other},{int(moment) + 60}"
-        new = file.plant("same_tag_again", text, expected="kept")
-        file.mark(original, "same_tag_original", new)
-    for number in range(2):
-        user, _, tag, moment = file.take().fields()
-        text = f"{user},{_UNKNOWN_MOVIE + 2 * number},{tag},{moment}"
-        file.plant("unknown_movie", text, expected="kept")
+        file.rival(original, text, "same_tag_again same_tag_original", wins=True)
+    for kind, text in _hostile():
+        user, movie, _, moment = file.take().fields()
+        file.plant(kind, _join(user, movie, text, moment), expected="kept")
 
 
 def _plant_movies(file: _File) -> None:
     newest = int(file.records[-1].fields()[0])
-    _plant_common(file, (0,))
-    number, _, genres = file.take().fields()
-    file.plant("extra_column", f"{number},Salt, Smoke and Rust (1999),{genres}")
-    number, _, genres = file.take().fields()
-    file.plant("line_break_in_quotes", f'{number},"Broken', f'in Two (2001)",{genres}')
-    for step, (kind, text) in enumerate(_HOSTILE, start=1):
-        fields = (str(newest + step), f"{text} (2011)", "Comedy|Drama")
-        file.plant(kind, _join(fields), expected="kept")
+    for step, (kind, text) in enumerate(_hostile(), start=1):
+        record = _join(str(newest + step), f"{text} (2011)", "Comedy|Drama")
+        file.plant(kind, record, expected="kept")
     for _ in range(3):
         original = file.take()
         number, title, _ = original.fields()
         text = f"{number},{title.strip()} again,Comedy|Mystery"
-        new = file.plant("duplicate_id", text, expected="kept", after=original)
-        file.mark(original, "duplicate_id_original", new)
+        kinds = "duplicate_id duplicate_id_original"
+        file.rival(original, text, kinds, wins=True, behind=True)
 
 
-def _plant_links(file: _File) -> None:
-    _plant_common(file, (0,))
-    text = f"{_UNKNOWN_MOVIE + 7},0012345,77777"
-    file.plant("unknown_movie", text, expected="orphan")
+def _hostile() -> list[tuple[str, str]]:
+    return [(kind, text) for kind, texts in FAULTS["hostile"].items() for text in texts]
 
 
-def _plant_genome_scores(file: _File) -> None:
-    _plant_common(file, (0, 1))
-    for kind, value in (
-        ("wrong_type", "high"),
-        ("relevance_out_of_range", "1.5"),
-        ("relevance_out_of_range", "-0.25"),
-        ("wrong_type", "nan"),
-        ("empty_value", ""),
-    ):
-        movie, tag, _ = file.take().fields()
-        file.plant(kind, f"{movie},{tag},{value}")
-    for number in range(2):
-        text = f"{_UNKNOWN_MOVIE + 8},{number + 1},0.5"
-        file.plant("unknown_movie", text, expected="orphan")
+def _join(*fields: str) -> str:
+    return line(fields).removesuffix(NEWLINE).decode()
 
 
 _PLANTERS = {
     "movies.csv": _plant_movies,
-    "links.csv": _plant_links,
     "ratings.csv": _plant_ratings,
     "tags.csv": _plant_tags,
-    "genome-tags.csv": lambda file: _plant_common(file, (0,)),
-    "genome-scores.csv": _plant_genome_scores,
 }
 
 
-def make_dirty(paths: Mapping[str, Path], seed: int, manifest: Path) -> Plan:
-    """Plants the faults into clean files, in place, and writes the manifest.
+def make_dirty(folder: Path, seed: int, manifest: Path) -> dict[str, Any]:
+    """Plants faults into the six clean files of a folder, and writes the manifest.
 
-    Args:
-        paths: where each of the six files is, by its final name.
-        seed: of the data set; decides where faults go.
-        manifest: path of the JSON file to write.
+    Returns what it says of each file: its `records`, and those that are `planted`.
+    The seed of the data set decides where faults go.
     """
     parts: dict[str, dict[str, Any]] = {}
-    for name, plant in _PLANTERS.items():
+    for name, columns in FAULTS["integer_columns"].items():
         # Movies need their greatest id, so this file is read whole; it is small.
         head = 1 << 30 if name == "movies.csv" else _HEAD
-        file = _File(name, paths[name], stream_key(seed, f"faults {name}"), head)
-        plant(file)
-        parts[name] = file.manifest(file.write())
-    document = json.dumps({"seed": seed, "files": parts}, indent=2) + "\n"
-    manifest.write_bytes(document.encode("ascii"))
-    return Plan(
-        records={name: part["records"] for name, part in parts.items()},
-        planted=sum(len(part["planted"]) for part in parts.values()),
-    )
+        file = _File(name, folder / name, seed, head)
+        if name in _PLANTERS:
+            _PLANTERS[name](file)
+        for column in columns:
+            for kind, value in FAULTS["integers"].items():
+                fields = file.take().fields()
+                fields[column] = value
+                file.plant(kind, ",".join(fields))
+        has_moments = name in ("ratings.csv", "tags.csv")
+        for part in ("every file", "with moments" if has_moments else "", name):
+            file.plant_all(FAULTS.get(part, {}))
+        for _ in range(3):
+            record = file.take()
+            record.end, record.kind = b"\n", "lf_line_end"
+        parts[name] = file.write()
+    text = json.dumps({"seed": seed, "files": parts}, indent=2) + "\n"
+    manifest.write_text(text, encoding="ascii")
+    return parts

@@ -10,15 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelhouse.movielens.generator.catalogue import Catalogue
-from reelhouse.movielens.generator.chance import (
-    NORMAL_ONE,
-    Ints,
-    below,
-    draw,
-    normal,
-    rounded,
-    stream_key,
-)
+from reelhouse.movielens.generator.chance import NORMAL_ONE, Ints, draw, rounded
 from reelhouse.movielens.generator.csvbytes import block_table, squeeze, text_table
 from reelhouse.movielens.generator.shape import Shape
 from reelhouse.movielens.generator.vocabulary import Genome
@@ -81,22 +73,20 @@ def _steps(catalogue: Catalogue, genome: Genome, movies: Ints, seed: int) -> Int
     """Relevance of every tag (columns) for some movies (rows), in STEPS-ths."""
     tags = np.arange(len(genome.tags))
     cells = movies[:, None] * 4_096 + tags[None, :]
-    noise = normal(draw(stream_key(seed, "relevance"), cells)).astype(np.int64)
-    latent = noise * _NOISE // NORMAL_ONE + _CENTRE
-    tag_word = draw(stream_key(seed, "tag"), tags)
-    latent += (normal(tag_word).astype(np.int64) * _TAG // NORMAL_ONE)[None, :]
+    latent = draw(seed, "relevance", cells).normal(_NOISE) + _CENTRE
+    latent += draw(seed, "tag", tags).normal(_TAG)[None, :]
 
     masks = catalogue.genre_masks[movies][:, None]
     fits = (masks & genome.genre_masks[None, :]) != 0
     # A genre's tags fit one of its movies well and the next one less.
-    degree = below(draw(stream_key(seed, "degree"), cells), 1_000)
+    degree = draw(seed, "degree", cells).below(1_000)
     latent += np.where(fits, (300 + degree) * _MATCH // 1_300, 0)
     latent += np.where(~fits & (genome.genre_masks != 0)[None, :], _STRANGE, 0)
 
-    trait = below(draw(stream_key(seed, "trait"), tags), _TRAITS)[None, :]
-    movie_word = draw(stream_key(seed, "movie trait"), movies)
+    trait = draw(seed, "trait", tags).below(_TRAITS)[None, :]
+    of_movie = draw(seed, "movie trait", movies)
     for shift in (0, 16):
-        own = below(movie_word << np.uint64(shift), _TRAITS)[:, None]
+        own = of_movie.more(shift).below(_TRAITS)[:, None]
         latent += np.where(own == trait, _TRAIT, 0)
     effects = catalogue.effects[movies][:, None]
     latent += genome.loadings[None, :] * effects * _QUALITY // 300
@@ -115,15 +105,14 @@ def genome_lines(
     tag_texts = block_table([f"{i}," for i in range(1, tag_count + 1)], 8)
     relevances = _texts().view("u8")
     end = block_table(["\r\n"], 2)[0]
-    noisy_key = stream_key(seed, "noisy relevance")
     step = max(1, _BLOCK_ROWS // tag_count)
     for first in range(0, len(movies), step):
         block = movies[first : first + step]
         steps = _steps(catalogue, genome, block, seed).reshape(-1)
         cells = (block[:, None] * 4_096 + np.arange(tag_count)[None, :]).reshape(-1)
-        word = draw(noisy_key, cells)
-        noisy = below(word, 1_000) < shape.noisy_relevance
-        variant = np.where(noisy, 1 + below(word << np.uint64(32), _VARIANTS - 1), 0)
+        drawn = draw(seed, "noisy relevance", cells)
+        noisy = drawn.below(1_000) < shape.noisy_relevance
+        variant = np.where(noisy, 1 + drawn.more(32).below(_VARIANTS - 1), 0)
         rows = np.empty(len(steps), dtype=row)
         rows["movie"] = np.repeat(movie_texts[block], tag_count)
         rows["tag"] = np.tile(tag_texts, len(block))

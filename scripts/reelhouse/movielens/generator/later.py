@@ -17,13 +17,13 @@ import csv
 import itertools
 from calendar import timegm
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from reelhouse.movielens.generator.chance import stream_key
+from reelhouse.movielens.generator.chance import Dice
 from reelhouse.movielens.generator.csvbytes import line
 from reelhouse.movielens.generator.people import LEAST_RATINGS
-from reelhouse.movielens.generator.titles import Dice
+from reelhouse.movielens.generator.words import FAULTS
 
 LATER = "2018-09-26"
 SINCE = timegm((2018, 4, 1, 0, 0, 0))
@@ -34,18 +34,6 @@ MOVIES, LINKS, RATINGS, TAGS = FILES = (
 _WELL_KNOWN = 12
 # One in so many: ratings of users who are back, and tags.
 _RERATED, _RETYPED = 40, 25
-_TAKEN_BACK = ("to watch", "seen twice", "DVD", "wishlist", "rewatch", "unfinished")
-_BAD_RATINGS = (
-    "{user},{movie},7.0,{moment}",
-    "{user},{movie},4.25,{moment}",
-    "{user},{movie},0.0,{moment}",
-    "{user},{movie},good,{moment}",
-    "{user},,4.0,{moment}",
-    "{user},{movie},4.0,4102444800",
-    "{user},{movie},4.0",
-    "{user},{movie},3.5,yesterday",
-)
-
 Row = list[str]
 
 
@@ -83,8 +71,8 @@ def _split_user(ratings: list[Row], dice: Dice) -> tuple[list[Row], list[Row]]:
 
 def _bad(ratings: list[Row], dice: Dice) -> Iterator[Row]:
     """The ratings, and among them records that break the rules of the file."""
-    places = sorted(dice.below(len(ratings)) for _ in _BAD_RATINGS)
-    bad = dict(zip(places, _BAD_RATINGS, strict=True))
+    places = sorted(dice.below(len(ratings)) for _ in FAULTS["bad_ratings"])
+    bad = dict(zip(places, FAULTS["bad_ratings"], strict=True))
     for number, row in enumerate(ratings):
         yield row
         if number in bad:
@@ -113,57 +101,56 @@ def _movies_before(movies: list[Row], known: list[str], dice: Dice) -> Iterator[
 
 def _tags_before(tags: list[Row], dice: Dice) -> Iterator[Row]:
     """The tags as they were, some in another spelling, some since taken back."""
-    taken_back = iter(_TAKEN_BACK)
+    taken_back = iter(FAULTS["taken_back"])
     old = [row for row in tags if int(row[3]) < SINCE]
     known = {tuple(row[:3]) for row in old}
     for number, (user, movie, tag, moment) in enumerate(old):
         other = tag if dice.below(_RETYPED) else tag.swapcase()
         yield [user, movie, tag if (user, movie, other) in known else other, moment]
-        if number % (len(old) // len(_TAKEN_BACK) + 1) == 0:
+        if number % (len(old) // len(FAULTS["taken_back"]) + 1) == 0:
             yield [user, movie, next(taken_back), moment]
 
 
-def make_later(paths: Mapping[str, Path], seed: int) -> dict[str, int]:
-    """Makes two deliveries of the files of one; the records of each file by name.
+def make_later(folder: Path, seed: int) -> dict[str, int]:
+    """Makes two deliveries of the one in a folder; the records of each file by name.
 
-    Args:
-        paths: by final name, where each of the six files is, and where FILES shall be;
-            the first delivery takes the place of the six.
-        seed: of the data set.
+    The first delivery takes the place of the one; the other files are FILES.
     """
-    dice = Dice(stream_key(seed, "later delivery"), 0)
+    dice = Dice(seed, "later delivery")
     records = {}
 
-    header, ratings = _read(paths["ratings.csv"])
+    header, ratings = _read(folder / "ratings.csv")
     first, since = [], []
     for _, group in itertools.groupby(ratings, key=lambda row: row[0]):
         early, late = _split_user(list(group), dice)
         first += early
         since += late
-    records["ratings.csv"] = _write(paths["ratings.csv"], [header, *first])
-    records[RATINGS] = _write(paths[RATINGS], [header, *_bad(since, dice)])
+    records["ratings.csv"] = _write(folder / "ratings.csv", [header, *first])
+    records[RATINGS] = _write(folder / RATINGS, [header, *_bad(since, dice)])
 
     known = Counter(row[1] for row in first)
     new = {row[1] for row in since} - known.keys()
-    header, movies = _read(paths["movies.csv"])
+    header, movies = _read(folder / "movies.csv")
     usual = {row[0] for row in movies if row[1].endswith(")") and row[1][-6] == "("}
     famous = [each for each, _ in known.most_common(5 * _WELL_KNOWN) if each in usual]
     before = [row for row in movies if row[0] not in new]
     wrong = _movies_before(before, famous[:_WELL_KNOWN], dice)
-    records["movies.csv"] = _write(paths["movies.csv"], [header, *wrong])
-    records[MOVIES] = _write(paths[MOVIES], [header, *movies])
+    records["movies.csv"] = _write(folder / "movies.csv", [header, *wrong])
+    records[MOVIES] = _write(folder / MOVIES, [header, *movies])
 
-    header, links = _read(paths["links.csv"])
+    header, links = _read(folder / "links.csv")
     for row in links:
         if row[0] in new:
             row[1] = str(90_000_000 + dice.below(10_000_000))
     old = [list(row) for row in links if row[0] not in new]
     for number in range(8):
         old[dice.below(len(old))][2] = "" if number % 4 else str(dice.below(500_000))
-    records["links.csv"] = _write(paths["links.csv"], [header, *old])
-    records[LINKS] = _write(paths[LINKS], [header, *links])
+    records["links.csv"] = _write(folder / "links.csv", [header, *old])
+    records[LINKS] = _write(folder / LINKS, [header, *links])
 
-    header, tags = _read(paths["tags.csv"])
-    records["tags.csv"] = _write(paths["tags.csv"], [header, *_tags_before(tags, dice)])
-    records[TAGS] = _write(paths[TAGS], [header, *tags])
+    header, tags = _read(folder / "tags.csv")
+    records["tags.csv"] = _write(
+        folder / "tags.csv", [header, *_tags_before(tags, dice)]
+    )
+    records[TAGS] = _write(folder / TAGS, [header, *tags])
     return records

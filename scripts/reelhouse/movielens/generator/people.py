@@ -8,27 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reelhouse.movielens.generator import words
 from reelhouse.movielens.generator.catalogue import (
     FIRST_RATED_YEAR,
     LAST_YEAR,
     Catalogue,
 )
-from reelhouse.movielens.generator.chance import (
-    NORMAL_ONE,
-    Ints,
-    below,
-    below_each,
-    draw,
-    draw_one,
-    lognormal,
-    normal,
-    pick,
-    pick_table,
-    shuffled,
-    stream_key,
-)
+from reelhouse.movielens.generator.chance import Ints, draw, pick_table, shuffled
 from reelhouse.movielens.generator.shape import Shape
+from reelhouse.movielens.generator.words import FIGURES, mask
 
 DAY = 86_400
 START = timegm((1996, 1, 29, 0, 0, 0))
@@ -41,19 +28,6 @@ _PROPORTIONAL_ROUNDS = 64
 _QUIET_BELOW = 1_000_000
 QUIET_SHIFT = 31 * DAY
 
-# How many of a hundred sessions start in each hour of the day (UTC).
-_HOURS = (5, 5, 5, 4, 4, 3, 2, 2, 2, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 7, 7, 6, 5)
-
-TASTES = (
-    ("Action", "Adventure", "Sci-Fi"),
-    ("Drama", "Romance"),
-    ("Comedy", "Romance"),
-    ("Crime", "Mystery", "Thriller", "Film-Noir"),
-    ("Animation", "Children", "Fantasy", "Musical"),
-    ("Horror", "Sci-Fi", "Thriller"),
-    ("Documentary", "War", "Western", "Drama"),
-)
-
 
 @dataclass(frozen=True)
 class People:
@@ -64,7 +38,7 @@ class People:
         counts: ratings of each; they add up to the data set's.
         starts: moment of the first session, seconds since 1970 UTC.
         kindness: added to a user's ratings, in thousandths of a star.
-        tastes: index into TASTES.
+        tastes: index into `taste_masks`.
         tagger_ids: ids of users who only tag.
         quiet: months without ratings, as (first second, second after the last).
     """
@@ -79,11 +53,8 @@ class People:
 
 
 def taste_masks() -> Ints:
-    """The genres of each taste as bits, in the order of TASTES."""
-    return np.array(
-        [sum(1 << words.GENRES.index(name) for name in names) for names in TASTES],
-        dtype=np.int64,
-    )
+    """The genres of each taste as bits."""
+    return np.array([mask(names) for names in FIGURES["tastes"]])
 
 
 def years_of(moments: Ints) -> Ints:
@@ -113,32 +84,24 @@ def _quiet_months(shape: Shape, seed: int) -> tuple[tuple[int, int], ...]:
     """Four months of the first years, none beside another."""
     if shape.ratings >= _QUIET_BELOW:
         return ()
-    key = stream_key(seed, "quiet")
     months = _months()
-    chosen = [12 + 9 * i + (draw_one(key, i) >> 32) % 8 for i in range(4)]
-    return tuple(months[number] for number in chosen)
+    late = draw(seed, "quiet", np.arange(4)).high % 8
+    return tuple(months[12 + 9 * i + each] for i, each in enumerate(late.tolist()))
 
 
 def _draw_starts(shape: Shape, seed: int, count: int) -> Ints:
     months = _months()
-    year_key = stream_key(seed, "busy years")
-    shares = []
-    for number, (first, after) in enumerate(months):
-        year = FIRST_RATED_YEAR + number // 12
-        busy = 60 + (draw_one(year_key, year) >> 32) % 90
-        if number >= len(months) - 24:
-            busy = 10 * shape.late_users
-        shares.append(busy * ((after - first) // DAY))
-    table = pick_table(np.array(shares, dtype=np.int64), 20)
+    firsts, after = np.array(months).T
+    days = (after - firsts) // DAY
+    years = FIRST_RATED_YEAR + np.arange(len(months)) // 12
+    busy = 60 + draw(seed, "busy years", years).high % 90
+    busy[-24:] = 10 * shape.late_users
     numbers = np.arange(count)
-    month = pick(table, draw(stream_key(seed, "start month"), numbers))
-    first_day = np.array([first for first, _ in months], dtype=np.int64)[month]
-    days = np.array([(after - first) // DAY for first, after in months])[month]
-    day = below_each(draw(stream_key(seed, "start day"), numbers), days)
-    clock = draw(stream_key(seed, "start hour"), numbers)
-    hour = pick(pick_table(np.array(_HOURS, dtype=np.int64), 12), clock)
-    second = below(clock << np.uint64(32), 3_600)
-    return first_day + day * DAY + hour * 3_600 + second
+    month = draw(seed, "start month", numbers).of(pick_table(busy * days, 20))
+    day = draw(seed, "start day", numbers).below(days[month])
+    clock = draw(seed, "start hour", numbers)
+    hour = clock.of(pick_table(FIGURES["hours"], 12))
+    return firsts[month] + day * DAY + hour * 3_600 + clock.more(32).below(3_600)
 
 
 def _share_out(total: int, wishes: Ints, limits: Ints) -> Ints:
@@ -172,19 +135,18 @@ def make_people(shape: Shape, catalogue: Catalogue, seed: int) -> People:
     seen = np.searchsorted(released, years_of(starts), side="right")
     limits = np.minimum(shape.movies * 7 // 10, seen * 8 // 10)
     limits = np.maximum(limits, LEAST_RATINGS)
-    wishes = lognormal(draw(stream_key(seed, "activity"), numbers), 47.9, 1.5, 16)
+    wishes = draw(seed, "activity", numbers).lognormal(47.9, 1.5, 16)
     counts = _share_out(shape.ratings, wishes + 1, limits)
 
     only_tag = max(4, count // 400)
     everyone = np.arange(1, count + only_tag + 1)
-    taggers = 2 + shuffled(stream_key(seed, "only tag"), count)[:only_tag]
-    kindness = normal(draw(stream_key(seed, "kindness"), numbers)) * 390 // NORMAL_ONE
+    taggers = 2 + shuffled(seed, "only tag", count)[:only_tag]
     return People(
         user_ids=np.setdiff1d(everyone, taggers),
         counts=counts,
         starts=starts,
-        kindness=kindness.astype(np.int64),
-        tastes=below(draw(stream_key(seed, "taste"), numbers), len(TASTES)),
+        kindness=draw(seed, "kindness", numbers).normal(390),
+        tastes=draw(seed, "taste", numbers).below(len(FIGURES["tastes"])),
         tagger_ids=np.sort(taggers),
         quiet=quiet,
     )

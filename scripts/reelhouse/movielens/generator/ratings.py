@@ -17,18 +17,11 @@ from numpy.typing import NDArray
 
 from reelhouse.movielens.generator.catalogue import Catalogue
 from reelhouse.movielens.generator.chance import (
-    NORMAL_ONE,
+    Draws,
     Ints,
-    Words,
-    below,
-    below_each,
     draw,
-    lognormal,
-    normal,
-    pick,
     pick_table,
     rounded,
-    stream_key,
 )
 from reelhouse.movielens.generator.csvbytes import block_table, squeeze
 from reelhouse.movielens.generator.people import (
@@ -38,13 +31,11 @@ from reelhouse.movielens.generator.people import (
     taste_masks,
     years_of,
 )
+from reelhouse.movielens.generator.words import FIGURES
 
 HALF_STARS_SINCE = timegm((2003, 2, 18, 0, 0, 0))
 BLOCK = 1 << 18
 
-# Shares in ten thousand of 0.5, 1.0 … 5.0 since half stars exist, and before.
-_HALF_SHARES = (195, 190, 250, 590, 780, 1550, 1840, 2420, 1180, 1005)
-_WHOLE_SHARES = (0, 480, 0, 1140, 0, 3080, 0, 3250, 0, 2050)
 # Standard deviations in thousandths of a star: noise, and of all parts together.
 _NOISE = 810
 _TOTAL = 970
@@ -72,7 +63,7 @@ class Block:
     moments: Ints
 
 
-def _stars(shares: tuple[int, ...]) -> NDArray[np.uint8]:
+def _stars(shares: list[int]) -> NDArray[np.uint8]:
     """Half stars for each latent value, from -_LATENT_RANGE to _LATENT_RANGE - 1."""
     quantile = NormalDist(0, _TOTAL).inv_cdf
     table = np.zeros(2 * _LATENT_RANGE, dtype=np.uint8)
@@ -89,31 +80,22 @@ class RatingMaker:
     """Makes blocks of ratings; holds the tables that all blocks share."""
 
     def __init__(self, catalogue: Catalogue, people: People, seed: int) -> None:
-        self._catalogue = catalogue
-        self._people = people
+        self._catalogue, self._people, self._seed = catalogue, people, seed
         self._firsts = np.cumsum(people.counts) - people.counts
-        self._half_stars = _stars(_HALF_SHARES)
-        self._whole_stars = _stars(_WHOLE_SHARES)
-        self._keys = {
-            name: stream_key(seed, name)
-            for name in (
-                "first session", "new session", "gap", "pause", "movie", "noise",
-                "everyone's movie",
-            )
-        }  # fmt: skip
+        self._half_stars = _stars(FIGURES["half_stars"])
+        self._whole_stars = _stars(FIGURES["whole_stars"])
         bits = max(18, len(catalogue.titles).bit_length() + 7)
         self.any_movie = pick_table(catalogue.weights, bits)
         masks = taste_masks()
-        liked = (catalogue.genre_masks[None, :] & masks[:, None]) != 0
-        self._liked = liked
+        self._liked = (catalogue.genre_masks[None, :] & masks[:, None]) != 0
         self._by_taste = np.stack(
             [
                 pick_table(catalogue.weights * np.where(row, 3, 1), bits - 3)
-                for row in liked
+                for row in self._liked
             ]
         )
         self._rated = np.flatnonzero(catalogue.weights > 0)
-        self._sure_users, self._sure_positions = self._spread_movies(seed)
+        self._sure_users, self._sure_positions = self._spread_movies()
 
     def blocks(self) -> Iterator[Block]:
         """All ratings, block by block, in the order of the file."""
@@ -127,7 +109,7 @@ class RatingMaker:
             yield self._block(first, after)
             first = after
 
-    def _spread_movies(self, seed: int) -> tuple[Ints, Ints]:
+    def _spread_movies(self) -> tuple[Ints, Ints]:
         """A user for each movie, so that hardly any stays without a rating."""
         people, catalogue = self._people, self._catalogue
         years = years_of(people.starts)
@@ -138,35 +120,33 @@ class RatingMaker:
         room = slots[-1] - passed
         possible = room > 0
         rated, passed, room = self._rated[possible], passed[possible], room[possible]
-        words = draw(stream_key(seed, "sure rating"), rated)
-        chosen = order[
-            np.searchsorted(slots, passed + below_each(words, room), side="right")
-        ]
+        slot = passed + draw(self._seed, "sure rating", rated).below(room)
+        chosen = order[np.searchsorted(slots, slot, side="right")]
         by_user = np.lexsort((rated, chosen))
         return chosen[by_user], rated[by_user]
 
     def _moments(self, users: Ints, rank: Ints, slots: Ints) -> Ints:
         """The moment of each slot: sessions with pauses of hours to years between."""
-        people, keys = self._people, self._keys
+        people, seed = self._people, self._seed
         first_user = int(users[0])
         each = np.arange(first_user, int(users[-1]) + 1)
         counts = people.counts[each]
         local = users - first_user
 
-        words = draw(keys["first session"], each)
+        drawn = draw(seed, "first session", each)
         stays = np.where(counts <= 60, 82, np.where(counts <= 200, 64, 18))
-        part = 40 + below(words << np.uint64(32), 440)
-        once = below(words, 100) < stays
+        part = 40 + drawn.more(32).below(440)
+        once = drawn.below(100) < stays
         session = np.where(once, counts, 1 + counts * part // 1_000)[local]
-        words = draw(keys["new session"], slots)
-        returns = (rank > session) & (below(words, 1_000) < 110)
+        returns = draw(seed, "new session", slots).below(1_000) < 110
+        returns &= rank > session
         new = (rank == session) | returns
 
-        gaps = np.minimum(lognormal(draw(keys["gap"], slots), 8.6, 1.75), 3_000)
+        gaps = np.minimum(draw(seed, "gap", slots).lognormal(8.6, 1.75), 3_000)
         gaps[new | (rank == 0)] = 0
         pauses = np.zeros(len(slots), dtype=np.int64)
         at = np.flatnonzero(new)
-        minutes = lognormal(draw(keys["pause"], slots[at]), 4_000.0, 2.3)
+        minutes = draw(seed, "pause", slots[at]).lognormal(4_000.0, 2.3)
         pauses[at] = 61 + np.minimum(minutes, 700_000)
 
         ends = np.cumsum(counts) - 1
@@ -187,14 +167,14 @@ class RatingMaker:
             moments[(moments >= first) & (moments < after)] += QUIET_SHIFT
         return moments
 
-    def _candidates(self, words: Words, users: Ints) -> Ints:
-        """A movie for each word: of the user's taste or of everyone's."""
+    def _candidates(self, drawn: Draws, users: Ints) -> Ints:
+        """A movie for each draw: of the user's taste or of everyone's."""
         by_taste = self._by_taste
         bits = by_taste.shape[1].bit_length() - 1
-        index = (words >> np.uint64(64 - bits)).astype(np.int64)
+        index = drawn.high >> (32 - bits)
         own = by_taste[self._people.tastes[users], index]
-        tasteful = (words & np.uint64(1)).astype(bool)
-        return np.where(tasteful, own, pick(self.any_movie, words))
+        tasteful = (drawn.words & np.uint64(1)).astype(bool)
+        return np.where(tasteful, own, drawn.of(self.any_movie))
 
     def _movies(self, users: Ints, slots: Ints, years: Ints) -> Ints:
         """Different movies for each user's slots, none before its year.
@@ -231,12 +211,12 @@ class RatingMaker:
             wide = np.repeat(rows, tries)
             index = slots[wide] * 4_096 + round_ * _CANDIDATES
             index += np.tile(np.arange(tries), len(rows))
-            words = draw(self._keys["movie"], index)
+            drawn = draw(self._seed, "movie", index)
             if round_ < 24:
-                positions = self._candidates(words, users[wide])
+                positions = self._candidates(drawn, users[wide])
             else:
                 # Someone has seen nearly all of the well-known ones.
-                positions = self._rated[below(words, len(self._rated))]
+                positions = self._rated[drawn.below(len(self._rated))]
             usable = self._catalogue.years[positions] <= years[wide]
             if len(taken):
                 pairs = local[wide] * count + positions
@@ -262,8 +242,8 @@ class RatingMaker:
         counts = self._people.counts[owners]
         firsts = self._firsts[owners] - self._firsts[users[0]]
         fits = number < counts // 2
-        words = draw(self._keys["everyone's movie"], owners)
-        row = firsts + (below_each(words, counts) + number) % counts
+        drawn = draw(self._seed, "everyone's movie", owners)
+        row = firsts + (drawn.below(counts) + number) % counts
         return row[fits], positions[fits]
 
     def _block(self, first_user: int, after: int) -> Block:
@@ -279,8 +259,7 @@ class RatingMaker:
         positions = (keys >> _SLOT_BITS) % len(self._catalogue.titles)
         moments = moments[rows]
 
-        latent = normal(draw(self._keys["noise"], slots[rows])).astype(np.int64)
-        latent = latent * _NOISE // NORMAL_ONE
+        latent = draw(self._seed, "noise", slots[rows]).normal(_NOISE)
         latent += self._catalogue.effects[positions] + people.kindness[users]
         liked = self._liked[people.tastes[users], positions]
         latent += np.where(liked, *_LIKED_GENRE)

@@ -7,16 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from reelhouse.movielens.generator.catalogue import Catalogue
-from reelhouse.movielens.generator.chance import (
-    Ints,
-    below,
-    below_each,
-    draw,
-    lognormal,
-    pick,
-    shuffled,
-    stream_key,
-)
+from reelhouse.movielens.generator.chance import Ints, draw, shuffled
 from reelhouse.movielens.generator.csvbytes import line
 from reelhouse.movielens.generator.people import END, TAGS_SINCE, People, years_of
 from reelhouse.movielens.generator.ratings import Block, RatingMaker
@@ -69,7 +60,7 @@ class Tagging:
         self._catalogue, self._people, self._maker = catalogue, people, maker
         self._typed, self._seed = typed, seed
         since = np.flatnonzero(people.starts >= TAGS_SINCE)
-        order = since[shuffled(stream_key(seed, "taggers"), len(since))]
+        order = since[shuffled(seed, "taggers", len(since))]
         many = max(4, len(people.starts) * _ONE_IN_TAGS // 1_000)
         self._taggers = np.sort(order[:many])
         self._counts = self._share(shape.tags)
@@ -77,8 +68,8 @@ class Tagging:
 
     def _share(self, total: int) -> Ints:
         """Tags of each tagger: a few do most of the work."""
-        words = draw(stream_key(self._seed, "tag zeal"), self._taggers)
-        zeal = lognormal(words, 20.0, 1.9, 16) + 1
+        drawn = draw(self._seed, "tag zeal", self._taggers)
+        zeal = drawn.lognormal(20.0, 1.9, 16) + 1
         limits = self._people.counts[self._taggers] * 12
         return np.minimum(1 + zeal * total // max(1, int(zeal.sum())), limits)
 
@@ -95,69 +86,65 @@ class Tagging:
         begins = np.searchsorted(block.users, users)
         counts = self._people.counts[users]
         burst = users * (1 << 24) + number // _BURST
-        which = below_each(draw(stream_key(self._seed, "tagged"), burst), counts)
+        which = draw(self._seed, "tagged", burst).below(counts)
         row = begins + which
         index = users * (1 << 24) + number
-        delay = 12 + below(draw(stream_key(self._seed, "tag delay"), index), 25)
+        delay = 12 + draw(self._seed, "tag delay", index).below(25)
         moments = block.moments[row] + delay + 25 * (number % _BURST)
         moments = np.minimum(moments, END - 1)
         positions = block.positions[row]
-        other = draw(stream_key(self._seed, "tagged, not rated"), burst)
-        drawn = pick(self._maker.any_movie, other << np.uint64(16))
+        other = draw(self._seed, "tagged, not rated", burst)
+        drawn = other.more(16).of(self._maker.any_movie)
         out = self._catalogue.years[drawn] <= years_of(moments)
-        positions = np.where((below(other, 100) < 3) & out, drawn, positions)
+        positions = np.where((other.below(100) < 3) & out, drawn, positions)
         self._parts.append((self._people.user_ids[users], positions, moments, index))
 
     def _add_tag_only_users(self) -> None:
         ids = self._people.tagger_ids
-        each = 3 + below(draw(stream_key(self._seed, "tag only zeal"), ids), 10)
+        each = 3 + draw(self._seed, "tag only zeal", ids).below(10)
         users = np.repeat(ids, each)
         number = np.arange(len(users)) - np.repeat(np.cumsum(each) - each, each)
-        first = below(
-            draw(stream_key(self._seed, "tag only day"), ids), END - TAGS_SINCE
-        )
+        first = draw(self._seed, "tag only day", ids).below(END - TAGS_SINCE)
         moments = TAGS_SINCE + np.repeat(first, each) + number * 40
         moments = np.minimum(moments, END - 1)
         index = (users << 24) + number + (1 << 60)
-        words = draw(stream_key(self._seed, "tag only movie"), index)
-        positions = pick(self._maker.any_movie, words)
+        drawn = draw(self._seed, "tag only movie", index)
+        positions = drawn.of(self._maker.any_movie)
         out = self._catalogue.years[positions] <= years_of(moments)
         self._parts.append((users[out], positions[out], moments[out], index[out]))
 
     def _add_unrated_movies(self) -> None:
         movies = np.flatnonzero(self._catalogue.weights == 0)
         index = movies + (1 << 61)
-        words = draw(stream_key(self._seed, "unrated movie"), index)
-        who = self._taggers[below(words, len(self._taggers))]
-        moments = self._people.starts[who] + 60 + below(words << np.uint64(16), 600)
+        drawn = draw(self._seed, "unrated movie", index)
+        who = self._taggers[drawn.below(len(self._taggers))]
+        moments = self._people.starts[who] + 60 + drawn.more(16).below(600)
         users = self._people.user_ids[who]
         self._parts.append((users, movies, np.minimum(moments, END - 1), index))
 
     def _texts(self, positions: Ints, index: Ints) -> tuple[Ints, Ints]:
         """A tag of the vocabulary and a spelling for each application."""
         typed, masks = self._typed, self._catalogue.genre_masks[positions]
-        words = draw(stream_key(self._seed, "tag group"), index)
+        drawn = draw(self._seed, "tag group", index)
         # A genre of the movie: the first of its own at or after a random one.
-        genre = below(words << np.uint64(32), PLAIN)
+        genre = drawn.more(32).below(PLAIN)
         found = np.full(len(genre), PLAIN, dtype=np.int64)
         for step in range(PLAIN):
             turn = (genre + step) % PLAIN
             hit = (found == PLAIN) & ((masks >> turn & 1) == 1)
             found[hit] = turn[hit]
-        kind = below(words, 1_000)
+        kind = drawn.below(1_000)
         good = self._catalogue.effects[positions] > 0
         group = np.where(kind < 600, found, PLAIN)
         group = np.where(kind >= 780, np.where(good, PRAISE, BLAME), group)
         group = np.where(kind >= 960, NOTES, group)
         sizes = typed.sizes[group]
-        words = draw(stream_key(self._seed, "tag choice"), index)
+        drawn = draw(self._seed, "tag choice", index)
         # The smaller of two draws: the best-known tags are used most.
-        choice = np.minimum(
-            below_each(words, sizes), below_each(words << np.uint64(32), sizes)
-        )
-        words = draw(stream_key(self._seed, "spelling"), index)
+        choice = np.minimum(drawn.below(sizes), drawn.more(32).below(sizes))
+        drawn = draw(self._seed, "spelling", index)
         shares = np.cumsum([share for _, share in _SPELLINGS])
-        spelling = np.searchsorted(shares, below(words, 1_000), side="right")
+        spelling = np.searchsorted(shares, drawn.below(1_000), side="right")
         return typed.firsts[group] + choice, spelling
 
     def lines(self) -> Iterator[bytes]:
@@ -169,12 +156,12 @@ class Tagging:
         )
         tags, spellings = self._texts(positions, index)
         # Some type the same tag again, in another spelling: the last of a burst.
-        again = draw(stream_key(self._seed, "tag again"), index)
-        twice = np.flatnonzero(below(again, 1_000) < 25)
+        again = draw(self._seed, "tag again", index).below(1_000) < 25
+        twice = np.flatnonzero(again)
         repeat = np.concatenate([np.arange(len(users)), twice])
         spellings = np.concatenate([spellings, (spellings[twice] + 1) % 5])
         blank = np.zeros(len(repeat), dtype=bool)
-        order = shuffled(stream_key(self._seed, "blank tags"), len(users))
+        order = shuffled(self._seed, "blank tags", len(users))
         blank[order[: max(3, len(users) // 60_000)]] = True
         late = np.concatenate([moments, np.minimum(moments[twice] + 9, END - 1)])
         users, positions, tags = users[repeat], positions[repeat], tags[repeat]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reelhouse.movielens.generator import words
 from reelhouse.movielens.generator.chance import Ints
+from reelhouse.movielens.generator.words import GENRES, WORDS, mask
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ class Genome:
 
 def _best_known_first() -> list[tuple[str, int, int]]:
     """(tag, genre mask, loading), the tags that a small genome has first."""
-    bits = {name: 1 << bit for bit, name in enumerate(words.GENRES)}
     columns: list[list[tuple[str, int, int]]] = [
-        [(tag, bits[name], 0) for tag in tags]
-        for name, tags in words.GENRE_TAGS.items()
+        [(tag, mask([name]), 0) for tag in tags]
+        for name, tags in WORDS["genre_tags"].items()
     ]
-    columns.append([(tag, 0, 0) for tag in words.PLAIN_TAGS])
-    columns.append([(tag, 0, 1) for tag in words.PRAISE_TAGS])
-    columns.append([(tag, 0, -1) for tag in words.BLAME_TAGS])
+    columns.append([(tag, 0, 0) for tag in WORDS["plain_tags"]])
+    columns.append([(tag, 0, 1) for tag in WORDS["praise_tags"]])
+    columns.append([(tag, 0, -1) for tag in WORDS["blame_tags"]])
     result = [("007", 0, 0)]
     for depth in range(max(map(len, columns))):
         result.extend(column[depth] for column in columns if depth < len(column))
-    for part in words.PARTS:
-        result.extend((f"{mood} {part}", bits[name], 0) for mood, name in words.MOODS)
+    moods = [(mood, mask([genre])) for mood, genre in WORDS["moods"]]
+    for part in WORDS["parts"]:
+        result.extend((f"{mood} {part}", genres, 0) for mood, genres in moods)
     known: dict[str, tuple[str, int, int]] = {}
     for entry in result:
         known.setdefault(entry[0], entry)
@@ -47,15 +47,8 @@ def _best_known_first() -> list[tuple[str, int, int]]:
 
 
 def make_genome(size: int) -> Genome:
-    """The vocabulary of a genome of this size.
-
-    Raises:
-        ValueError: there are not that many tags.
-    """
-    known = _best_known_first()
-    if size > len(known):
-        raise ValueError(f"a genome of {size} tags is asked for, {len(known)} exist")
-    chosen = sorted(known[:size])
+    """The vocabulary of a genome of this size, at most 1,128."""
+    chosen = sorted(_best_known_first()[:size])
     return Genome(
         tags=[tag for tag, _, _ in chosen],
         genre_masks=np.array([mask for _, mask, _ in chosen], dtype=np.int64),
@@ -77,15 +70,13 @@ class Typed:
     sizes: Ints
 
 
-PLAIN, PRAISE, BLAME, NOTES = (len(words.GENRES) + i for i in range(4))
+PLAIN, PRAISE, BLAME, NOTES = (len(GENRES) + i for i in range(4))
 
 
 def make_typed() -> Typed:
     """The vocabulary of user tags."""
-    groups = [words.GENRE_TAGS[name] for name in words.GENRES]
-    groups += [
-        words.PLAIN_TAGS, words.PRAISE_TAGS, words.BLAME_TAGS, words.TYPED_TAGS
-    ]  # fmt: skip
+    groups = [WORDS["genre_tags"][name] for name in GENRES]
+    groups += [WORDS[f"{kind}_tags"] for kind in ("plain", "praise", "blame", "typed")]
     sizes = np.array([len(group) for group in groups], dtype=np.int64)
     return Typed(
         tags=[tag for group in groups for tag in group],
