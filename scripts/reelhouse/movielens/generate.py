@@ -17,7 +17,7 @@ from reelhouse.movielens.generator.dirt import make_dirty
 from reelhouse.movielens.generator.genome import genome_lines
 from reelhouse.movielens.generator.later import FILES, make_later
 from reelhouse.movielens.generator.people import make_people
-from reelhouse.movielens.generator.ratings import RatingMaker, RatingText
+from reelhouse.movielens.generator.ratings import RatingMaker, rating_lines
 from reelhouse.movielens.generator.shape import MAX_RATINGS, MIN_RATINGS, shape_of
 from reelhouse.movielens.generator.tagging import Tagging
 from reelhouse.movielens.generator.vocabulary import make_genome, make_typed
@@ -96,7 +96,7 @@ def _write_all(
         for name, header in HEADERS.items():
             files[name].write(line(header.split(",")))
 
-        def write(name: str, data: bytes | memoryview, count: int = 1) -> None:
+        def write(name: str, data: bytes, count: int = 1) -> None:
             files[name].write(data)
             records[name] += count
 
@@ -109,11 +109,11 @@ def _write_all(
         progress("movies", shape.movies, shape.movies)
 
         maker = RatingMaker(catalogue, people, seed)
-        text = RatingText(catalogue, people)
         tagging = Tagging(shape, catalogue, people, maker, make_typed(), seed)
         progress("ratings", 0, shape.ratings)
         for block in maker.blocks():
-            write("ratings.csv", text.lines(block), len(block.users))
+            lines = rating_lines(block, catalogue, people)
+            write("ratings.csv", lines, len(block.users))
             tagging.see(block)
             progress("ratings", records["ratings.csv"], shape.ratings)
 

@@ -7,18 +7,15 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reelhouse.movielens.generator.catalogue import Catalogue
 from reelhouse.movielens.generator.chance import NORMAL_ONE, Ints, draw, rounded
-from reelhouse.movielens.generator.csvbytes import block_table, squeeze, text_table
 from reelhouse.movielens.generator.shape import Shape
 from reelhouse.movielens.generator.vocabulary import Genome
 
 # Relevances are multiples of a 4,000th, most of them a little off as doubles.
 STEPS = 4_000
 _VARIANTS = 8
-_RELEVANCE_WIDTH = 24
 _MEDIAN_ODDS = 0.054 / 0.946
 _STEEPNESS = 1.45
 _LEVELS = 1_024
@@ -43,23 +40,23 @@ def _steps_table() -> Ints:
 
 
 @cache
-def _texts() -> NDArray[np.uint8]:
-    """The text of each step and variant, shape (STEPS * _VARIANTS, width).
+def _texts() -> list[str]:
+    """The text of each step and variant, _VARIANTS of a step one after another.
 
     Variant 0 is the number; the others are doubles a few units in the last place
     off, in the shortest text that gives them back, as the real files have them.
     """
     texts = []
     for step in range(STEPS):
-        exact = np.float64(step) / np.float64(STEPS)
+        exact = step / STEPS
         near = [exact]
-        for towards in (np.float64(0), np.float64(1)):
+        for towards, count in ((0, 3), (1, 4)):
             value = exact
-            for _ in range(3 if towards == 0 else 4):
-                value = np.nextafter(value, towards)
+            for _ in range(count):
+                value = math.nextafter(value, towards)
                 near.append(value)
-        texts += [repr(float(value)) if step else "0" for value in near]
-    return text_table(texts, _RELEVANCE_WIDTH)
+        texts += [str(value) if step else "0" for value in near]
+    return texts
 
 
 def scored_movies(shape: Shape, catalogue: Catalogue) -> Ints:
@@ -96,26 +93,27 @@ def _steps(catalogue: Catalogue, genome: Genome, movies: Ints, seed: int) -> Int
 
 def genome_lines(
     shape: Shape, catalogue: Catalogue, genome: Genome, seed: int
-) -> Iterator[tuple[int, memoryview]]:
+) -> Iterator[tuple[int, bytes]]:
     """(rows, their bytes) of genome-scores.csv, block by block."""
     movies = scored_movies(shape, catalogue)
     tag_count = len(genome.tags)
-    row = np.dtype([("movie", "u8"), ("tag", "u8"), ("text", "u8", 3), ("end", "u2")])
-    movie_texts = block_table([f"{i}," for i in catalogue.movie_ids.tolist()], 8)
-    tag_texts = block_table([f"{i}," for i in range(1, tag_count + 1)], 8)
-    relevances = _texts().view("u8")
-    end = block_table(["\r\n"], 2)[0]
+    texts = _texts()
     step = max(1, _BLOCK_ROWS // tag_count)
     for first in range(0, len(movies), step):
         block = movies[first : first + step]
-        steps = _steps(catalogue, genome, block, seed).reshape(-1)
-        cells = (block[:, None] * 4_096 + np.arange(tag_count)[None, :]).reshape(-1)
+        steps = _steps(catalogue, genome, block, seed)
+        cells = block[:, None] * 4_096 + np.arange(tag_count)[None, :]
         drawn = draw(seed, "noisy relevance", cells)
         noisy = drawn.below(1_000) < shape.noisy_relevance
         variant = np.where(noisy, 1 + drawn.more(32).below(_VARIANTS - 1), 0)
-        rows = np.empty(len(steps), dtype=row)
-        rows["movie"] = np.repeat(movie_texts[block], tag_count)
-        rows["tag"] = np.tile(tag_texts, len(block))
-        rows["text"] = relevances[steps * _VARIANTS + variant]
-        rows["end"] = end
-        yield len(steps), squeeze(rows)
+        rows = zip(
+            catalogue.movie_ids[block].tolist(),
+            (steps * _VARIANTS + variant).tolist(),
+            strict=True,
+        )
+        lines = [
+            f"{movie},{tag},{texts[at]}\r\n"
+            for movie, row in rows
+            for tag, at in enumerate(row, start=1)
+        ]
+        yield len(lines), "".join(lines).encode()

@@ -23,7 +23,6 @@ from reelhouse.movielens.generator.chance import (
     pick_table,
     rounded,
 )
-from reelhouse.movielens.generator.csvbytes import block_table, squeeze
 from reelhouse.movielens.generator.people import (
     END,
     QUIET_SHIFT,
@@ -273,31 +272,13 @@ class RatingMaker:
         return Block(users, positions, halves, moments)
 
 
-class RatingText:
-    """Turns blocks into the bytes of ratings.csv."""
-
-    _ROW = np.dtype(
-        [
-            ("user", "u8"), ("movie", "u8"), ("rating", "u4"),
-            ("high", "u8"), ("low", "u4"), ("end", "u2"),
-        ]
-    )  # fmt: skip
-
-    def __init__(self, catalogue: Catalogue, people: People) -> None:
-        self._users = block_table([f"{i}," for i in people.user_ids.tolist()], 8)
-        self._movies = block_table([f"{i}," for i in catalogue.movie_ids.tolist()], 8)
-        self._ratings = block_table([f"{i / 2:.1f}," for i in range(11)], 4)
-        self._high = block_table([str(i) for i in range(END // 10_000 + 1)], 8)
-        self._low = block_table([f"{i:04d}" for i in range(10_000)], 4)
-        self._end = block_table(["\r\n"], 2)[0]
-
-    def lines(self, block: Block) -> memoryview:
-        """The records of a block with their line ends."""
-        rows = np.empty(len(block.users), dtype=self._ROW)
-        rows["user"] = self._users[block.users]
-        rows["movie"] = self._movies[block.positions]
-        rows["rating"] = self._ratings[block.halves]
-        rows["high"] = self._high[block.moments // 10_000]
-        rows["low"] = self._low[block.moments % 10_000]
-        rows["end"] = self._end
-        return squeeze(rows)
+def rating_lines(block: Block, catalogue: Catalogue, people: People) -> bytes:
+    """The records of a block with their line ends."""
+    columns = (
+        people.user_ids[block.users],
+        catalogue.movie_ids[block.positions],
+        block.halves / 2,
+        block.moments,
+    )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return "".join([f"{u},{m},{rating},{at}\r\n" for u, m, rating, at in rows]).encode()
