@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from reelhouse.movielens.generate import generate
-
-Progress = Callable[[str, int, int], None]
+from reelhouse.progress import Progress
 
 SEED = 1
 # One rating in so many is delivered later.
@@ -21,7 +19,7 @@ NEW_OBJECT = "ratings/more.csv"
 REPLACED = "ratings.csv"
 
 
-def files_of(folder: Path, ratings: int, progress: Progress | None) -> Path:
+def files_of(folder: Path, ratings: int, progress: Progress) -> Path:
     """The folder with six files of so many ratings, and with what comes later."""
     made = folder / f"ratings-{ratings}"
     if not (made / "later" / NEW_TAG).exists():

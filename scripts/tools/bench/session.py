@@ -16,11 +16,11 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from reelhouse.progress import Progress
 from reelhouse.settings import Settings, memory_limit, project
 from tools.bench import data
 from tools.bench.measure import Measured, run_contender
 
-Progress = Callable[[str, int, int], None]
 # What each contender cost in each round, by its name.
 Rounds = dict[str, list[Measured]]
 Turns = Iterator[tuple[str, Measured]]
@@ -70,7 +70,7 @@ def bench(
     sizes: Sequence[int],
     rounds: int = 1,
     limit: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda *_: None,
 ) -> BenchReport:
     """Measure runs and the floor on generated files of each size, and on the sample.
 
@@ -82,7 +82,6 @@ def bench(
     limit = memory_limit({"REELHOUSE_MEMORY_LIMIT": limit}) if limit else memory_limit()
     folder = settings.warehouse / "bench"
     work = folder / "work"
-    tell = progress or (lambda *_: None)
 
     def measured(turns: Callable[[], Turns], what: str, times: int) -> Rounds:
         found: Rounds = {}
@@ -90,7 +89,7 @@ def bench(
             shutil.rmtree(work, ignore_errors=True)
             for name, cost in turns():
                 found.setdefault(name, []).append(cost)
-                tell(f"{what}: {name}", number + 1, times)
+                progress(f"{what}: {name}", number + 1, times)
         shutil.rmtree(work, ignore_errors=True)
         return found
 

@@ -57,6 +57,8 @@ class Account(FakeSnow):
         self.statement_seconds = statement_seconds
         self.lock = threading.RLock()
         self.temporary: set[Name] = set()
+        # The longest text that a column of a table may hold (D26).
+        self.widths: dict[Name, dict[str, int]] = {}
         # Parameters that a session has unless its login says otherwise.
         self.defaults: dict[str, Any] = {}
         self.session_count = 0
@@ -171,19 +173,6 @@ class Session(FakeSnowflakeConnection):
         if is_own:
             self.duck.commit()
 
-    def relations(self, kind: str, scope: str) -> list[Name]:
-        """Tables or views of a database, or of a schema as DATABASE.SCHEMA."""
-        if kind not in {"TABLE", "VIEW"}:
-            return []
-        rows = self.duck.execute(
-            f"select database_name, schema_name, {kind}_name from duckdb_{kind}s() "
-            f"where ? in (database_name, database_name || '.' || schema_name) "
-            f"and not internal and schema_name != '_fs_information_schema' "
-            f"order by all",
-            [scope],
-        ).fetchall()
-        return [Name(*row) for row in rows]
-
     def columns(self, name: Name) -> list[tuple[str, str, bool, str, str]]:
         """Name, type, whether it may be null, default and comment of each column."""
         return self.duck.execute(
@@ -193,10 +182,6 @@ class Session(FakeSnowflakeConnection):
             "order by column_index",
             list(name),
         ).fetchall()
-
-    def has_relation(self, name: Name) -> bool:
-        scope = f"{name.database}.{name.schema}"
-        return name in self.relations("TABLE", scope) + self.relations("VIEW", scope)
 
     def stop(self, number: int, reason: str) -> None:
         """Interrupt the statement that is running, which is told this error."""
@@ -215,7 +200,7 @@ class Cursor(FakeSnowflakeCursor):
         self.columns: list[Any] | None = None
         self.table: Any = None
         self.put: Any = None
-        self.change: tables.Change | None = None
+        self.made: tables.Made | None = None
 
     def execute(
         self, command: str, params: Any = None, *args: Any, **kwargs: Any
@@ -250,8 +235,8 @@ class Cursor(FakeSnowflakeCursor):
                 return
         made = tables.without_properties(text) or command
         super().execute(made, params, *args, **kwargs)
-        if self.change:
-            tables.follow(session, self.change, command.strip())
+        if self.made:
+            tables.follow(session, self.made, command.strip())
 
     def rowtype(self) -> list[ColumnInfo]:
         """The columns of the result, as the connector wants them described."""
@@ -268,7 +253,7 @@ class Cursor(FakeSnowflakeCursor):
             for data_type in expression.find_all(exp.DataType):
                 if data_type.this == exp.DType.TIMESTAMP:
                     data_type.set("this", exp.DType.TIMESTAMPLTZ)
-        self.change = tables.change_of(self._conn, expression)
+        self.made = tables.made_by(self._conn, expression)
         tables.make_ordinary(self._conn, expression)
         tables.unquote_comments(expression)
         if isinstance(expression, exp.Merge):
@@ -276,10 +261,8 @@ class Cursor(FakeSnowflakeCursor):
         return super()._transform_explode(expression)
 
     def _execute(self, transformed: Expr, params: Any = None) -> None:
-        session, is_change = (
-            self._conn,
-            isinstance(transformed, (exp.Insert, exp.Update)),
-        )
+        session = self._conn
+        is_change = isinstance(transformed, (exp.Insert, exp.Update))
         if isinstance(transformed, exp.Merge):
             transformed, params = tables.merge(session, transformed, params), None
         elif isinstance(transformed, exp.Copy):

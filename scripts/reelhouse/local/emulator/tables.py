@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
@@ -26,7 +26,7 @@ from reelhouse.local.emulator.deviations import (
     quoted,
     text_of,
 )
-from reelhouse.local.emulator.widths import check_widths, note_widths, widths_of
+from reelhouse.local.emulator.widths import check_widths, widths_of
 
 if TYPE_CHECKING:
     from reelhouse.local.emulator.session import Session
@@ -57,13 +57,6 @@ create table _fs_global._fs_information_schema._emulator_kinds (
     is_transient boolean,
     text varchar
 );
-create table _fs_global._fs_information_schema._emulator_widths (
-    ext_table_catalog varchar,
-    ext_table_schema varchar,
-    ext_table_name varchar,
-    column_name varchar,
-    width integer
-);
 """
 # The same in the view that the information schema makes of its tables.
 NO_TRANSIENT = """'NO' AS "IS_TRANSIENT\""""
@@ -89,63 +82,43 @@ VIEW_TEXT = """
             and ext_table_name = view_name
     ) as VIEW_DEFINITION
 """
-_KEPT_BESIDE = (
-    "_fs_tables_ext",
-    "_fs_columns_ext",
-    "_emulator_kinds",
-    "_emulator_widths",
-)
+_KEPT_BESIDE = ("_fs_tables_ext", "_fs_columns_ext", "_emulator_kinds")
 
 
-@dataclass
-class Change:
-    """What a statement does to an object, as far as it is remembered elsewhere."""
+@dataclass(frozen=True)
+class Made:
+    """A table or view that a statement makes, as far as it is remembered elsewhere."""
 
-    verb: str
-    kind: str
     name: Name
-    is_transient: bool = False
-    comments: dict[str, str] = field(default_factory=dict)
-    widths: dict[str, int] = field(default_factory=dict)
+    is_transient: bool
+    comments: dict[str, str]
+    widths: dict[str, int]
 
 
-def change_of(session: Session, expression: Expr) -> Change | None:
-    """What a CREATE, DROP, RENAME or TRUNCATE is about to change; None for the rest.
+def made_by(session: Session, expression: Expr) -> Made | None:
+    """What a CREATE is about to make; None for the rest.
 
-    Comments on columns are taken out of a CREATE, for DuckDB knows none there.
+    Comments on columns are taken out of it, for DuckDB knows none there.
     """
-    kind = str(expression.args.get("kind") or "TABLE").upper()
-    if kind not in {"TABLE", "VIEW", "SCHEMA", "DATABASE"}:
-        return None
-    if isinstance(expression, exp.Drop):
-        table = expression.args["tables"][0]
-        name = _name(session, table)
-        if kind == "DATABASE":
-            name = Name(name.name, "", "")
-        return Change("DROP", kind, name)
-    if kind not in {"TABLE", "VIEW"}:
-        return None
-    if isinstance(expression, exp.Create):
-        comments = _take_comments(expression)
-        name = _name(session, expression.find(exp.Table))
-        is_new = not session.has_relation(name)
-        if not is_new and expression.args.get("exists"):
-            return None
-        is_transient = expression.find(exp.TransientProperty) is not None
-        widths = widths_of(session, expression) if kind == "TABLE" else {}
-        return Change("CREATE", kind, name, is_transient, comments, widths)
     if isinstance(expression, exp.Alter) and expression.find(exp.AlterRename):
         raise NotEmulated("RENAME of a table or a view")
-    return None
+    kind = str(expression.args.get("kind")).upper()
+    if not isinstance(expression, exp.Create) or kind not in {"TABLE", "VIEW"}:
+        return None
+    comments = _take_comments(expression)
+    name = _name(session, expression.find(exp.Table))
+    if expression.args.get("exists") and session.columns(name):
+        return None
+    is_transient = expression.find(exp.TransientProperty) is not None
+    widths = widths_of(session, expression) if kind == "TABLE" else {}
+    return Made(name, is_transient, comments, widths)
 
 
-def follow(session: Session, change: Change, text: str) -> None:
-    """Bring what is remembered elsewhere in line with a change that was made."""
-    name = change.name
-    if change.verb == "CREATE":
-        _comment(session, name, change.comments)
-        note_made(session, name, change.is_transient, text)
-        note_widths(session, name, change.widths)
+def follow(session: Session, made: Made, text: str) -> None:
+    """Bring what is remembered elsewhere in line with what was made."""
+    _comment(session, made.name, made.comments)
+    note_made(session, made.name, made.is_transient, text)
+    session.account.widths[made.name] = made.widths
 
 
 def _name(session: Session, table: Any) -> Name:
@@ -155,21 +128,11 @@ def _name(session: Session, table: Any) -> Name:
 def _take_comments(create: exp.Create) -> dict[str, str]:
     comments = {}
     for column in create.find_all(exp.ColumnDef):
-        for constraint in column.args.get("constraints") or []:
+        for constraint in [*(column.args.get("constraints") or ())]:
             if isinstance(constraint.kind, exp.CommentColumnConstraint):
-                identifier = column.this
-                name = identifier.name
-                comments[name if identifier.quoted else name.upper()] = (
-                    text_of(constraint.kind.this) or ""
-                )
-        column.set(
-            "constraints",
-            [
-                constraint
-                for constraint in column.args.get("constraints") or []
-                if not isinstance(constraint.kind, exp.CommentColumnConstraint)
-            ],
-        )
+                name = column.name if column.this.quoted else column.name.upper()
+                comments[name] = text_of(constraint.kind.this) or ""
+                constraint.pop()
     return comments
 
 
@@ -256,7 +219,7 @@ def make_ordinary(session: Session, expression: Expr) -> None:
         return
     name = _name(session, expression.find(exp.Table))
     with session.account.lock:
-        if session.has_relation(name) and name not in session.account.temporary:
+        if session.columns(name) and name not in session.account.temporary:
             raise NotEmulated(f"a temporary {kind} that hides {name}")
         session.account.temporary.add(name)
     session.temporary[name] = kind
@@ -325,7 +288,7 @@ def clone_table(session: Session, text: str) -> str | None:
         full_name(found[role], session.database, session.schema)
         for role in ("target", "source")
     )
-    is_there = session.has_relation(target)
+    is_there = session.columns(target)
     if is_there and found["careful"]:
         return DONE
     if is_there and not found["replace"]:
@@ -336,6 +299,7 @@ def clone_table(session: Session, text: str) -> str | None:
     with session.whole():
         _copy_table(session, source, target)
     _copy_beside(session, source, target)
+    session.account.widths[target] = session.account.widths.get(source, {})
     note_made(session, target, is_transient, text)
     return answer(["status"], [[f"Table {target.name} successfully created."]])
 
@@ -372,6 +336,8 @@ def swap_schemas(session: Session, text: str) -> str | None:
         return Name(*swapped.get(name[:2], name[:2]), name.name)
 
     _rename_beside(session, other)
+    widths = session.account.widths
+    session.account.widths = {other(name): each for name, each in widths.items()}
     return DONE
 
 
@@ -408,24 +374,28 @@ def _swap(session: Session, left: Name, right: Name) -> None:
         view: {column[0]: column[4] for column in session.columns(view) if column[4]}
         for view, _ in views
     }
-    tables = {
-        here: session.relations("TABLE", f"{here.database}.{here.schema}")
-        for here in (left, right)
-    }
+    tables = [
+        Name(*row)
+        for row in session.duck.execute(
+            "select database_name, schema_name, table_name from duckdb_tables() "
+            "where (database_name, schema_name) in ((?, ?), (?, ?)) order by all",
+            [*left[:2], *right[:2]],
+        ).fetchall()
+    ]
     for view, _ in views:
         session.duck.execute(f"drop view {view.sql}")
+    other = {left[:2]: right, right[:2]: left}
     moved = []
-    for here, there in ((left, right), (right, left)):
-        for table in tables[here]:
-            waiting = there._replace(name=f"{table.name} (on its way)")
-            _copy_table(session, table, waiting)
-            moved.append((waiting, table.name))
-    for table in tables[left] + tables[right]:
+    for table in tables:
+        waiting = other[table[:2]]._replace(name=f"{table.name} (on its way)")
+        _copy_table(session, table, waiting)
+        moved.append((waiting, table.name))
+    for table in tables:
         session.duck.execute(f"drop table {table.sql}")
     for waiting, name in moved:
         session.duck.execute(f"alter table {waiting.sql} rename to {quoted(name)}")
     for view, sql in views:
-        there = right if view[:2] == left[:2] else left
+        there = other[view[:2]]
         definition = sqlglot.parse_one(sql, read="duckdb")
         head = definition.find(exp.Table)
         assert head

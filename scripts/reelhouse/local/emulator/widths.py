@@ -8,13 +8,11 @@ from snowflake.connector import errors
 from sqlglot import Expr, exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from reelhouse.local.emulator.deviations import Name, deviation, name_of, quoted
+from reelhouse.local.emulator.deviations import deviation, name_of, quoted
 
 if TYPE_CHECKING:
     from reelhouse.local.emulator.session import Session
 
-_TABLE = "_fs_global._fs_information_schema._emulator_widths"
-_KEY = "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)"
 # Types whose length is that of a text.
 _TEXTS = {exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.TEXT, exp.DType.NVARCHAR}
 
@@ -30,7 +28,7 @@ def check_widths(session: Session, expression: Expr) -> None:
     table = expression.find(exp.Table)
     assert table
     name = name_of(table, session.database, session.schema)
-    for column, width in known_widths(session, name).items():
+    for column, width in session.account.widths.get(name, {}).items():
         found = session.duck.execute(
             f"select {quoted(column)} from {name.sql} "
             f"where length({quoted(column)}) > {width} limit 1"
@@ -41,26 +39,6 @@ def check_widths(session: Session, expression: Expr) -> None:
                 f"{column} is VARCHAR({width})",
                 100078,
                 "22000",
-            )
-
-
-def known_widths(session: Session, name: Name) -> dict[str, int]:
-    """The longest text of each column of a table that has one."""
-    with session.ledger() as ledger:
-        return dict(
-            ledger.execute(
-                f"select column_name, width from {_TABLE} where {_KEY}", list(name)
-            ).fetchall()
-        )
-
-
-def note_widths(session: Session, name: Name, widths: dict[str, int]) -> None:
-    """Remember the widths of a table that was made (D26)."""
-    with session.ledger() as ledger:
-        ledger.execute(f"delete from {_TABLE} where {_KEY}", list(name))
-        for column, width in widths.items():
-            ledger.execute(
-                f"insert into {_TABLE} values (?, ?, ?, ?, ?)", [*name, column, width]
             )
 
 
@@ -121,7 +99,7 @@ class _Widths:
             return {}
         if id(source) not in self.known:
             name = name_of(source, self.session.database, self.session.schema)
-            self.known[id(source)] = dict(known_widths(self.session, name))
+            self.known[id(source)] = dict(self.session.account.widths.get(name, {}))
         return self.known[id(source)]
 
     def _width(self, scope: Scope, node: Expr | None) -> int | None:

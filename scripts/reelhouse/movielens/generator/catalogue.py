@@ -67,6 +67,8 @@ def _draw_genres(seed: int, count: int) -> Ints:
 
 
 def _draw_years(seed: int, count: int) -> Ints:
+    firsts: Ints
+    lasts: Ints
     firsts, lasts, shares = np.array(FIGURES["decades"]).T
     decade = draw(seed, "years", np.arange(count)).of(pick_table(shares, 16))
     within = draw(seed, "year within", np.arange(count)).high

@@ -91,6 +91,7 @@ def _quiet_months(shape: Shape, seed: int) -> tuple[tuple[int, int], ...]:
 
 def _draw_starts(shape: Shape, seed: int, count: int) -> Ints:
     months = _months()
+    firsts: Ints
     firsts, after = np.array(months).T
     days = (after - firsts) // DAY
     years = FIRST_RATED_YEAR + np.arange(len(months)) // 12
