@@ -39,10 +39,14 @@
         ) -%}
     {%- endif -%}
 
+    {%- set wrong = [] -%}
     {%- for name, what in wanted.items() -%}
+        {%- do wrong.append(name ~ " is '" ~ var(name) ~ "': write " ~ what) -%}
+    {%- endfor -%}
+    {%- if wrong -%}
         {%- do exceptions.raise_compiler_error(
-            'The variable ' ~ name ~ " is '" ~ var(name) ~ "': write " ~ what
+            'The variable ' ~ wrong | join('; ')
             ~ ' (--vars, or vars in dbt_project.yml).'
         ) -%}
-    {%- endfor -%}
+    {%- endif -%}
 {% endmacro %}

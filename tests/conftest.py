@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import shutil
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
-from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -31,9 +30,13 @@ from tests.faults.plugin import (
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
+from tests.kept import MAKERS, TREE, kept
 from tests.project import PROJECT
 
+from reelhouse.local.bucket import environment as bucket_variables
 from reelhouse.local.bucket import serve_bucket
+from reelhouse.local.emulator import EmulatorSettings, serve_emulator
+from reelhouse.local.emulator import environment as account_variables
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import Settings
 
@@ -102,60 +105,40 @@ def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
-# What the sample's warehouse is made of, files and folders.
-MAKING = (
-    *("scripts", "models", "macros", "seeds", "snapshots", "analyses", "locks"),
-    *("tests/data_tests", "tests/conftest.py", "tests/delivery.py", "data/sample"),
-    *("dbt_project.yml", "profiles.yml", "pyproject.toml"),
-)
-KEPT = PROJECT / "target/tests"
-
-
-def made_of() -> str:
-    """A hash of every byte and every package that the sample's warehouse is made of."""
-    found = hashlib.sha256(sys.version.encode())
-    for package in sorted(f"{each.name} {each.version}" for each in distributions()):
-        found.update(f"{package}\n".encode())
-    for place in map(PROJECT.joinpath, MAKING):
-        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if path.is_file() and path.suffix != ".pyc":
-                content = path.read_bytes()
-                found.update(f"{path.relative_to(PROJECT)} {len(content)}\n".encode())
-                found.update(content)
-    return found.hexdigest()[:16]
-
-
-def make_sample(desk: Delivery) -> None:
-    """Run the sample, or copy what an earlier session has made of the same bytes."""
-    kept = KEPT / f"sample-{made_of()}"
-    if kept.exists():
-        shutil.copytree(kept, desk.warehouse)
-        return
-    upload(desk.s3, [], f"s3://{desk.bucket}")
-    desk.put(files_of(PROJECT / "data/sample"))
-    desk.run()
-    desk.close()
-    for older in KEPT.glob("sample-*"):
-        shutil.rmtree(older, ignore_errors=True)
-    scratch = KEPT / desk.bucket.replace("sample", "scratch")
-    shutil.copytree(desk.warehouse, scratch)
-    # Another session may have been there first.
-    with suppress(OSError):
-        scratch.rename(kept)
-    shutil.rmtree(scratch, ignore_errors=True)
-
-
 @pytest.fixture(scope="session")
 def sample(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The settings of a warehouse with the sample, run and published; to be read only.
 
-    One for all workers: the first who asks makes it.
+    All workers share it.
     """
-    name = f"sample-{uuid.uuid4().hex}"
-    moment = datetime(2026, 1, 1)
-    with one_worker_at_a_time(tmp_path_factory, "sample") as folder:
-        desk = Delivery(s3_server, name, folder / "sample", moment=moment)
-        if not desk.settings.published.exists():
-            shutil.rmtree(desk.warehouse, ignore_errors=True)
-            make_sample(desk)
-    return desk.settings
+
+    def make(folder: Path) -> None:
+        upload(s3_server, [], "s3://sample")
+        desk = Delivery(s3_server, "sample", folder, moment=datetime(2026, 1, 1))
+        desk.put(files_of(PROJECT / "data/sample"))
+        desk.run()
+        desk.close()
+
+    with one_worker_at_a_time(tmp_path_factory, "sample") as shared:
+        if not (shared / "sample").exists():
+            places = (*TREE, *MAKERS, "tests/conftest.py", "data/sample")
+            shutil.copytree(kept("sample", places, make), shared / "sample")
+    return Delivery(s3_server, "sample", shared / "sample").settings
+
+
+@pytest.fixture(scope="session")
+def emulator(s3_server: S3Settings) -> Iterator[EmulatorSettings]:
+    """An emulated account that lives as long as the test session."""
+    with serve_emulator(os.environ | bucket_variables(s3_server)) as settings:
+        yield settings
+
+
+@pytest.fixture
+def account(
+    emulator: EmulatorSettings, s3_server: S3Settings, monkeypatch: pytest.MonkeyPatch
+) -> EmulatorSettings:
+    """A database of the test's own in that account; the variables lead there."""
+    own = replace(emulator, database=f"T{uuid.uuid4().hex}".upper())
+    for name, value in (bucket_variables(s3_server) | account_variables(own)).items():
+        monkeypatch.setenv(name, value)
+    return own

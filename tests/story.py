@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from tests.delivery import HISTORY, Delivery, csv
+from tests.kept import MAKERS, TREE, kept
 from tests.tree import EditedTree, small_tree
 
 from reelhouse.engines.duckdb.connection import connect
@@ -122,11 +123,20 @@ class Story:
             self.tree.take_back(name)
 
     def run(self, **options: Any) -> RunReport:
+        report = self.next_day().run(**options)
+        self.record()
+        return report
+
+    def next_day(self) -> Delivery:
+        """The warehouse, at the moment of the next run."""
         assert self.desk.moment
         self.desk.moment += timedelta(days=1)
-        report = self.desk.run(**options)
+        return self.desk
+
+    def record(self) -> None:
+        """Remember what a successful run has seen."""
+        assert self.desk.moment
         self.seen.append((self.desk.moment, dict(self.bucket), self.tree.edits))
-        return report
 
     def elsewhere(self, name: str) -> Delivery:
         """Another warehouse, of the same bucket."""
@@ -187,9 +197,9 @@ def movies(desk: Delivery) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_tree(tmp_path_factory.mktemp("tree"))
+@pytest.fixture(scope="session")
+def small() -> Path:
+    return small_tree()
 
 
 @contextmanager
@@ -212,16 +222,23 @@ def story(
         yield story
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first(
     s3_server: S3Settings, small: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Story:
     """What came of a first run; a warehouse belongs to its bucket, so all share it."""
     folder = tmp_path_factory.mktemp("first")
-    upload(s3_server, [], f"s3://{folder.name}")
-    with told(s3_server, small, folder, folder.name) as story:
+    upload(s3_server, [], "s3://first")
+    with told(s3_server, small, folder, "first") as story:
         story.deliver(dict(FIRST))
-        story.run()
+        desk = story.next_day()
+
+        def make(warehouse: Path) -> None:
+            replace(desk, warehouse=warehouse).run()
+
+        places = (*TREE, *MAKERS, "tests/story.py")
+        shutil.copytree(kept("first", places, make), desk.warehouse)
+        story.record()
     return story
 
 

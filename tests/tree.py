@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.kept import KEPT, MAKERS, TREE, kept
 from tests.project import PROJECT
 
 from reelhouse import contract
@@ -132,17 +133,24 @@ def _leave_keys_alone(path: Path) -> None:
         path.write_text(yaml.safe_dump(found, sort_keys=False, width=10_000))
 
 
-def small_tree(to: Path) -> Path:
+def small_tree() -> Path:
     """A copy of the project with few models and tests, which dbt has parsed.
 
     What is made of it again, with an edit, need not be parsed whole.
     """
-    tree = copied(PROJECT, to / "small", *UNREAD)
-    prune(tree, *WANTED)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REELHOUSE_PROJECT_DIR", str(tree))
-        build.parsed(Settings("", to, "dev", None, 1.0, None))
-    return tree
+
+    def make(tree: Path) -> None:
+        for name in TREE:
+            copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            copy(PROJECT / name, tree / name)
+        prune(tree, *WANTED)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("REELHOUSE_PROJECT_DIR", str(tree))
+            for target in ("dev", "prod"):
+                build.parsed(Settings("", KEPT, target, None, 1.0, None))
+
+    return kept("tree", (*TREE, *MAKERS), make)
 
 
 def _refs(path: Path) -> list[str]:

@@ -18,8 +18,6 @@ from tests.delivery import unbuilt
 
 from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.errors import ReelhouseError
-from reelhouse.local.emulator import environment as account_variables
-from reelhouse.local.emulator import serve_emulator
 from reelhouse.settings import environment
 from reelhouse.transform import dbt as dbt_runner
 from reelhouse.transform.build import parsed
@@ -188,6 +186,22 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         f"select id from {{{{ as_of({VERSIONS!r}, {CHANGE!r}) }}}} as valid",
         [(2,)],
     ),
+    "surrogate_key: no two keys run together": (
+        "select count(distinct made) from ("
+        + " union all ".join(
+            f"select {{{{ surrogate_key({keys}) }}}} as made"
+            for keys in (
+                ["'a'", "'bc'"],
+                ["'ab'", "'c'"],
+                ["''", "null"],
+                ["null", "''"],
+                ["'1:1'"],
+                ["'1'", "'1'"],
+            )
+        )
+        + ") as keys",
+        [(6,)],
+    ),
     "latest_rows": (
         "select id from {{ latest_rows("
         "\"(select 1 as id, cast('2026-01-31' as timestamp) as made_at "
@@ -261,51 +275,39 @@ def ask_duckdb(queries: list[str]) -> list[list[tuple[Any, ...]]]:
 
 
 def ask_snowflake(queries: list[str]) -> list[list[tuple[Any, ...]]]:
-    with (
-        serve_emulator() as emulator,
-        environment(account_variables(emulator)),
-        open_account("prod") as account,
-    ):
+    with open_account("prod") as account:
         return [account.ask(query) for query in queries]
 
 
 ENGINES = {"dev": ask_duckdb, "prod": ask_snowflake}
 
 
-def test_dbt_leaves_the_loggers_of_libraries() -> None:
-    rendered("prod", ["1"])
-    kept = [
-        name
-        for name, logger in logging.Logger.manager.loggerDict.items()
-        for handler in getattr(logger, "handlers", [])
-        if isinstance(handler, DbtEventLoggingHandler)
-    ]
-    assert kept == []
-
-
 @pytest.mark.parametrize("target", ENGINES)
-def test_macros_give_their_values(target: str) -> None:
-    templates = [f"{{{{ {expression} }}}}" for expression, _ in VALUES]
-    columns = ",\n".join(rendered(target, templates))
-    ((*found,),) = ENGINES[target]([f"select {columns}"])[0]
-    wrong = {
+@pytest.mark.usefixtures("account")
+def test_macros_give_their_values_and_make_queries_of_the_right_rows(
+    target: str,
+) -> None:
+    columns = ",\n".join(f"{{{{ {expression} }}}}" for expression, _ in VALUES)
+    templates = [f"select {columns}", *(query for query, _ in QUERIES.values())]
+    ((values,), *found) = ENGINES[target](rendered(target, templates))
+    wrong: dict[str, Any] = {
         expression: (value, expected)
-        for (expression, expected), value in zip(VALUES, found, strict=True)
+        for (expression, expected), value in zip(VALUES, values, strict=True)
         if value != expected
     }
-    assert not wrong
-
-
-@pytest.mark.parametrize("target", ENGINES)
-def test_macros_make_queries_of_the_right_rows(target: str) -> None:
-    queries = rendered(target, [query for query, _ in QUERIES.values()])
-    found = ENGINES[target](queries)
-    wrong = {
+    wrong |= {
         name: (rows, expected)
         for (name, (_, expected)), rows in zip(QUERIES.items(), found, strict=True)
         if sorted(rows, key=repr) != sorted(expected, key=repr)
     }
     assert not wrong
+    # dbt leaves no handler of its own at the loggers of libraries.
+    assert not [
+        name
+        for name, logger in logging.Logger.manager.loggerDict.items()
+        for handler in getattr(logger, "handlers", [])
+        if isinstance(handler, DbtEventLoggingHandler)
+    ]
 
 
 def test_a_test_of_the_latest_days_looks_at_no_others() -> None:
@@ -334,22 +336,6 @@ def test_an_order_without_a_direction_is_refused() -> None:
         rendered("dev", ["{{ top_n(1, ['score']) }}"])
     why = caught.value.__cause__
     assert "top_n: say asc or desc behind 'score'" in str(why and why.__context__)
-
-
-def test_no_two_keys_run_together() -> None:
-    pairs = [
-        ("'a', 'bc'", "'ab', 'c'"),
-        ("'', null", "null, ''"),
-        ("'1:1'", "'1', '1'"),
-    ]
-    templates = [
-        "{{ surrogate_key(" + str(keys.split(", ")) + ") }}"
-        for pair in pairs
-        for keys in pair
-    ]
-    queries = [f"select {key}" for key in rendered("dev", templates)]
-    found = [rows[0][0] for rows in ask_duckdb(queries)]
-    assert len(set(found)) == len(found)
 
 
 def test_the_key_is_the_widest_that_holds_for_all_rows() -> None:

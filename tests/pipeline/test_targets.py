@@ -41,8 +41,12 @@ from reelhouse.serving.metrics import metrics
 from reelhouse.serving.query import ask
 from reelhouse.settings import environment
 
-# The adapter uses an argument that the connector would have under another name.
-pytestmark = pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning")
+# The story of test_state.py compares a small tree in `make test`.
+pytestmark = [
+    pytest.mark.long,
+    # The adapter uses an argument that the connector would have under another name.
+    pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning"),
+]
 
 SAMPLE = PROJECT / "data/sample"
 # An account that has set for everybody what others leave alone.
@@ -156,7 +160,6 @@ def test_views_read_the_schema_that_they_are_published_in() -> None:
         assert [table.sql() for table in tables if table.db] == []
 
 
-@pytest.mark.long
 def test_every_analysis_has_one_answer_on_the_published_tables(built: Both) -> None:
     answers = []
     for delivery in (built.dev, built.prod):
@@ -196,7 +199,6 @@ def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(int(v) if isinstance(v, Decimal) and not v % 1 else v for v in row)
 
 
-@pytest.mark.long
 def test_a_later_run_gives_equal_tables(built: Both, tmp_path: Path) -> None:
     generate(tmp_path, 2_000, 5, dirty=True)
     ratings = (SAMPLE / "ratings.csv").read_text().splitlines()[1:]
@@ -374,7 +376,6 @@ RULES = [
 ]
 
 
-@pytest.mark.long
 def test_rules_that_change_between_two_loads_give_equal_tables(
     built: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -414,7 +415,6 @@ COMMANDS = {
 }
 
 
-@pytest.mark.long
 def test_every_statement_of_every_command_passes_the_rules(
     built: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,7 +452,6 @@ def statements() -> list[tuple[int, str]]:
 
 
 @pytest.mark.fault("23")
-@pytest.mark.long
 def test_a_build_ends_when_the_account_is_gone(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,54 @@
+"""What takes long to make and depends on files alone: made once, kept for later."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable
+from importlib.metadata import distributions
+from pathlib import Path
+
+from tests.project import PROJECT
+
+KEPT = PROJECT / "target/tests"
+# What dbt reads, and what the loader and dbt's Python do with it.
+TREE = (
+    *("models", "macros", "seeds", "snapshots", "analyses", "tests/data_tests"),
+    *("locks", "dbt_project.yml", "profiles.yml", "pyproject.toml"),
+)
+MAKERS = ("scripts", *(f"tests/{each}.py" for each in ("delivery", "kept", "tree")))
+
+
+def made_of(*places: str) -> str:
+    """A hash of every byte in places of the project, and of every package."""
+    found = hashlib.sha256(f"{PROJECT} {sys.version}".encode())
+    for package in sorted(f"{each.name} {each.version}" for each in distributions()):
+        found.update(f"{package}\n".encode())
+    for place in map(PROJECT.joinpath, places):
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_file() and path.suffix != ".pyc":
+                content = path.read_bytes()
+                found.update(f"{path.relative_to(PROJECT)} {len(content)}\n".encode())
+                found.update(content)
+    return found.hexdigest()[:16]
+
+
+def kept(name: str, places: tuple[str, ...], make: Callable[[Path], object]) -> Path:
+    """A folder that `make` has filled, of the same bytes in the same places.
+
+    It is to be read only. Workers and sessions wait for the one that makes it.
+    """
+    folder = KEPT / f"{name}-{made_of(*places)}"
+    is_made = folder.with_suffix(".made")
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_made.exists():
+            for older in KEPT.glob(f"{name}-*"):
+                older.unlink() if older.is_file() else shutil.rmtree(older)
+            # dbt remembers the place of a seed.
+            make(folder)
+            is_made.touch()
+    return folder
