@@ -14,20 +14,24 @@ from reelhouse.settings import Settings
 Copy = Callable[..., Path]
 
 
+def changed_copy(published: Path, to: Path, *statements: str) -> Path:
+    """A copy of a published file, changed by statements, in the place of another."""
+    scratch = to.with_name("changed.duckdb")
+    shutil.copyfile(published, scratch)
+    with duckdb.connect(str(scratch)) as connection:
+        connection.execute("use serving")
+        for statement in statements:
+            connection.execute(statement)
+    return scratch.replace(to)
+
+
 @pytest.fixture
 def changed(sample: Settings, tmp_path: Path) -> Copy:
     """A function that copies the published sample and changes it by statements."""
 
     def copy(*statements: str, to: Path | None = None) -> Path:
         path = to or tmp_path / "published.duckdb"
-        scratch = path.with_name("changed.duckdb")
-        shutil.copyfile(sample.published, scratch)
-        with duckdb.connect(str(scratch)) as connection:
-            connection.execute("use serving")
-            for statement in statements:
-                connection.execute(statement)
-        scratch.replace(path)
-        return path
+        return changed_copy(sample.published, path, *statements)
 
     return copy
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -47,16 +48,27 @@ def specs(text: str) -> dict[str, dict[str, object]]:
     return dict(json.loads(found[1]))
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def quick() -> Iterator[None]:
     """Without the library, which takes seconds to put together; a browser tries it."""
-    monkeypatch.setattr("reelhouse.dashboard.report.library", lambda: "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reelhouse.dashboard.report.library", lambda: "")
+        yield
 
 
-def test_only_a_report_is_overwritten(sample: Settings, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(sample: Settings, quick: None) -> str:  # noqa: ARG001
+    """The report of the sample."""
+    return html(sample)
+
+
+def test_only_a_report_is_overwritten(
+    sample: Settings, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def quiet(*_: object) -> None:
         pass
 
+    monkeypatch.setattr("reelhouse.dashboard.report.html", lambda *_: whole)
     kept, link, out = (tmp_path / name for name in ("kept.csv", "link", "report.html"))
     kept.write_text("userId,movieId\n")
     link.symlink_to(kept)
@@ -74,8 +86,8 @@ def test_only_a_report_is_overwritten(sample: Settings, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"kept.csv", "link", out.name}
 
 
-def test_the_whole_report_is_one_file(sample: Settings) -> None:
-    text = html(sample)
+def test_the_whole_report_is_one_file(whole: str) -> None:
+    text = whole
     tags = Tags(text)
     assert {"iframe", "img", "object", "embed"} & set(tags.names) == set()
     assert all(each.startswith(("#", "data:")) for each in tags.addresses)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.dashboard.conftest import Copy
+from tests.dashboard.conftest import changed_copy
 
 from reelhouse.dashboard.published import Published
 from reelhouse.dashboard.search import find, folded
@@ -28,15 +28,19 @@ TITLES = (
 )
 
 
-@pytest.fixture
-def place(sample: Settings, changed: Copy) -> Published:
+@pytest.fixture(scope="module")
+def place(sample: Settings, tmp_path_factory: pytest.TempPathFactory) -> Published:
     statements = [
         f"update dim_movies set title = '{title}' where movie_id = "
         f"(select movie_id from dim_movies order by movie_id limit 1 offset {index})"
         for index, title in enumerate(TITLES)
     ]
     version = "update publication set version = 'of search'"
-    path = changed(version, "update dim_movies set title = 'x'", *statements)
+    path = changed_copy(
+        sample.published,
+        tmp_path_factory.mktemp("search") / "published.duckdb",
+        *(version, "update dim_movies set title = 'x'", *statements),
+    )
     return Published(replace(sample, warehouse=path.parent))
 
 

@@ -245,6 +245,40 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 }
 
 
+def declared(name: str, model: str, where: str | None, **arguments: object) -> object:
+    """A data test as a manifest has it."""
+    return {
+        "unique_id": f"test.{name}.{arguments}",
+        "attached_node": model,
+        "test_metadata": {"name": name, "kwargs": arguments},
+        "config": {"where": where},
+    }
+
+
+NODES = [
+    {"unique_id": "model.a"},
+    {"unique_id": "test.singular", "config": {"where": None}},
+    declared("not_null", "model.a", None, column_name="most"),
+    declared("unique", "model.a", None, column_name="hash"),
+    declared("unique_combination", "model.a", None, columns=["second", "first"]),
+    declared("unique_combination", "model.a", None, columns=["third", "first"]),
+    declared("unique_combination", "model.a", "x > 1", columns=["p", "q", "r"]),
+    declared("unique_combination", "model.b", None, columns=["s", "t", "u"]),
+    declared("unique_combination", "model.e", None, columns=["x"], latest={"days": 9}),
+    declared("unique", "model.c", None, column_name="id"),
+    declared("conditions_hold", "model.d", None, column_name="id"),
+]
+# The widest key that holds for all rows.
+KEYS = {"a": "second, first", "b": "s, t, u", "c": "id", "d": "", "e": "x"}
+QUERIES |= {
+    f"key_columns of {name}": (
+        f"select '{{{{ key_columns('model.{name}', {NODES!r}) | join(', ') }}}}'",
+        [(key,)],
+    )
+    for name, key in KEYS.items()
+}
+
+
 # dbt wants values for a connection that it does not open.
 NOT_CONNECTED = {
     f"SNOWFLAKE_{name}": "none"
@@ -336,35 +370,3 @@ def test_an_order_without_a_direction_is_refused() -> None:
         rendered("dev", ["{{ top_n(1, ['score']) }}"])
     why = caught.value.__cause__
     assert "top_n: say asc or desc behind 'score'" in str(why and why.__context__)
-
-
-def test_the_key_is_the_widest_that_holds_for_all_rows() -> None:
-    def node(name: str, model: str, where: str | None, **arguments: object) -> object:
-        return {
-            "unique_id": f"test.{name}.{arguments}",
-            "attached_node": model,
-            "test_metadata": {"name": name, "kwargs": arguments},
-            "config": {"where": where},
-        }
-
-    nodes = [
-        {"unique_id": "model.a"},
-        {"unique_id": "test.singular", "config": {"where": None}},
-        node("not_null", "model.a", None, column_name="most"),
-        node("unique", "model.a", None, column_name="hash"),
-        node("unique_combination", "model.a", None, columns=["second", "first"]),
-        node("unique_combination", "model.a", None, columns=["third", "first"]),
-        node("unique_combination", "model.a", "x > 1", columns=["p", "q", "r"]),
-        node("unique_combination", "model.b", None, columns=["s", "t", "u"]),
-        node("unique_combination", "model.e", None, columns=["x"], latest={"days": 9}),
-        node("unique", "model.c", None, column_name="id"),
-        node("conditions_hold", "model.d", None, column_name="id"),
-    ]
-    keys = rendered(
-        "dev",
-        [
-            f"{{{{ key_columns('model.{model}', {nodes!r}) | join(', ') }}}}"
-            for model in "abcde"
-        ],
-    )
-    assert keys == ["second, first", "s, t, u", "id", "", "x"]

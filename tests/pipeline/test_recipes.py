@@ -57,8 +57,8 @@ assert len(app.dataframe[0].value) == 7
 CHECKS = (
     f"python -c '{OPEN}'",
     "ruff check && ruff format --check && yamllint --strict .",
-    "make check-dev check-types",
-    "mkdir -p target/lint && REELHOUSE_WAREHOUSE=target/lint sqlfluff lint "
+    "mkdir -p target/lint && make target/lint/dev check-types",
+    "REELHOUSE_WAREHOUSE=target/lint sqlfluff lint "
     "$(git ls-files --modified --others --exclude-standard 'models/*.sql')",
 )
 

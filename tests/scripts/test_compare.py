@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -28,8 +29,7 @@ from reelhouse.serving.compare import (
 )
 
 # Rows of every kind: nulls, NaN, a negative zero, rows that come twice.
-FILMS = """
-    create schema serving;
+ROWS = """
     create table serving.films (film_id bigint, title varchar, score double,
         price decimal(5,2), seen_at timestamp, loaded_at timestamp);
     insert into serving.films values
@@ -40,9 +40,12 @@ FILMS = """
     create table serving.sightings (place varchar, times integer);
     insert into serving.sightings values
         ('here', 1), ('here', 1), ('there', 2), (null, null);
+"""
+FILMS = f"""
+    create schema serving; {ROWS}
     create view serving.titles as select film_id, title from serving.films;
 """
-PUBLISHED = [
+PUBLISHED: list[tuple[str, ...]] = [
     ("films", "table", "loaded_at", "film_id"),
     ("sightings", "table", "", ""),
     ("titles", "view", "", "film_id"),
@@ -58,7 +61,7 @@ def publish(tmp_path: Path) -> Publish:
     def file(
         name: str,
         changes: str = "",
-        published: list[tuple[str, str, str, str]] = PUBLISHED,
+        published: list[tuple[str, ...]] = PUBLISHED,
         tables: str = FILMS,
     ) -> Path:
         path = tmp_path / f"{name}.duckdb"
@@ -336,29 +339,38 @@ PLANTED: dict[str, tuple[str, str, dict[str, object]]] = {
 }
 
 
-@pytest.mark.parametrize(("changes", "name", "found"), PLANTED.values(), ids=PLANTED)
-def test_what_is_planted_is_found_on_either_side(
-    publish: Publish, changes: str, name: str, found: dict[str, object]
-) -> None:
-    left = publish("left", "drop view serving.titles", PUBLISHED[:2])
-    right = publish("right", f"drop view serving.titles; {changes}", PUBLISHED[:2])
-    comparison = compare(left, right)
-    assert not comparison.is_equal
-    assert differing(comparison) == [name]
-    told = table(comparison, name)
-    assert {each: getattr(told, each) for each in found} == found
-    mirrored = table(compare(right, left), name)
-    assert not mirrored.is_equal
-    assert (mirrored.only_left, mirrored.only_right, mirrored.changed) == (
-        told.only_right,
-        told.only_left,
-        told.changed,
+def numbered(text: str, number: int) -> str:
+    """The text with other names for the tables."""
+    return re.sub(r"serving\.(films|sightings)", rf"serving.\1_{number}", text)
+
+
+def test_what_is_planted_is_found_on_either_side(publish: Publish) -> None:
+    tables, published, planted = "create schema serving;", [], ""
+    for number, (changes, _, _) in enumerate(PLANTED.values()):
+        tables += numbered(ROWS, number)
+        published += [(f"{name}_{number}", *rest) for name, *rest in PUBLISHED[:2]]
+        planted += numbered(changes, number) + ";"
+    left = publish("left", "", published, tables)
+    right = publish("right", planted, published, tables)
+    comparison, other = compare(left, right), compare(right, left)
+    assert sorted(differing(comparison)) == sorted(differing(other))
+    assert sorted(differing(comparison)) == sorted(
+        f"{name}_{number}" for number, (_, name, _) in enumerate(PLANTED.values())
     )
-    assert mirrored.left_examples == told.right_examples
-    # As texts, in which NaN is NaN.
-    assert [f"{each.right} {each.left}" for each in mirrored.changes] == [
-        f"{each.left} {each.right}" for each in told.changes
-    ]
+    for number, (case, (_, name, found)) in enumerate(PLANTED.items()):
+        told = table(comparison, f"{name}_{number}")
+        assert {each: getattr(told, each) for each in found} == found, case
+        mirrored = table(other, f"{name}_{number}")
+        assert (mirrored.only_left, mirrored.only_right, mirrored.changed) == (
+            told.only_right,
+            told.only_left,
+            told.changed,
+        ), case
+        assert mirrored.left_examples == told.right_examples, case
+        # As texts, in which NaN is NaN.
+        assert [f"{each.right} {each.left}" for each in mirrored.changes] == [
+            f"{each.left} {each.right}" for each in told.changes
+        ], case
 
 
 def test_a_table_of_one_side(publish: Publish) -> None:

@@ -150,17 +150,22 @@ REJECTED = {
 
 
 @pytest.mark.fault("8")
-@pytest.mark.parametrize(("line", "reason"), REJECTED.values(), ids=REJECTED)
-def test_a_bad_record_is_kept_aside_alone(
-    delivery: Delivery, line: str, reason: str
-) -> None:
-    delivery.put(ratings(*RATINGS, line, GOOD))
+def test_a_bad_record_is_kept_aside_alone(delivery: Delivery) -> None:
+    """Each in an object of its own, between good ones."""
+    files = {
+        f"ratings/{number:02}.csv": csv("ratings", [*RATINGS, line, GOOD])
+        for number, (line, _) in enumerate(REJECTED.values())
+    }
+    delivery.remove("ratings.csv")
+    delivery.put(files)
     report = delivery.load()
-    ((file, number, why, text),) = delivery.rejects()
-    assert (file, number, why) == ("ratings.csv", len(RATINGS) + 1, reason)
-    assert text.startswith(line[:7].split("\0")[0].split("\r")[0])
-    assert report.reject_reasons == {("ratings.csv", reason): 1}
-    assert len(delivery.live("ratings")) == len(RATINGS) + 1
+    found = dict(zip(REJECTED, delivery.rejects(), strict=True))
+    for (case, (line, reason)), name in zip(REJECTED.items(), files, strict=True):
+        *told, text = found[case]
+        assert told == [name, len(RATINGS) + 1, reason], case
+        assert text.startswith(line[:7].split("\0")[0].split("\r")[0]), case
+        assert report.reject_reasons[name, reason] == 1, case
+    assert len(delivery.live("ratings")) == len(files) * (len(RATINGS) + 1)
     balance(delivery)
 
 
