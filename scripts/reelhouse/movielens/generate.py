@@ -15,7 +15,7 @@ from reelhouse.movielens.generator.catalogue import make_catalogue
 from reelhouse.movielens.generator.csvbytes import line
 from reelhouse.movielens.generator.dirt import make_dirty
 from reelhouse.movielens.generator.genome import genome_lines
-from reelhouse.movielens.generator.later import FILES, make_later
+from reelhouse.movielens.generator.later import make_later
 from reelhouse.movielens.generator.people import make_people
 from reelhouse.movielens.generator.ratings import RatingMaker, rating_lines
 from reelhouse.movielens.generator.shape import MAX_RATINGS, MIN_RATINGS, shape_of
@@ -33,9 +33,8 @@ HEADERS = {
     "genome-scores.csv": "movieId,tagId,relevance",
 }
 MANIFEST = "dirty-manifest.json"
-OURS = {*HEADERS, MANIFEST, *FILES}
 # Holds all that is not yet complete.
-UNFINISHED = "unfinished"
+UNFINISHED = ".unfinished"
 
 
 class GenerateError(ReelhouseError):
@@ -66,17 +65,11 @@ def _check(out: Path, ratings: int, seed: int) -> None:
         raise GenerateError(f"The seed {seed} is out of range: take 0 to 2**64 - 1.")
     if out.exists() and not out.is_dir():
         raise GenerateError(f"{out} is a file: name a folder to write to.")
-    files = (path.relative_to(out) for path in out.rglob("*") if not path.is_dir())
-    foreign = sorted(
-        path.as_posix()
-        for path in files
-        if path.as_posix() not in OURS and path.parts[0] != UNFINISHED
-    )
-    if foreign:
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if foreign := sorted(found - {UNFINISHED}):
         raise GenerateError(
-            f"{out} holds other files ({', '.join(foreign[:3])}"
-            f"{', …' if len(foreign) > 3 else ''}): name an empty folder, "
-            "or one that `generate` has written."
+            f"{out} is not empty (it holds {', '.join(foreign[:3])}"
+            f"{', …' if len(foreign) > 3 else ''}): name another folder, or empty it."
         )
 
 
@@ -143,12 +136,11 @@ def generate(
 ) -> GenerateReport:
     """Writes the six files of a MovieLens-shaped data set into a folder.
 
-    The bytes depend on ratings, seed, dirty and later alone. Files get their final
-    names when all of them are complete; what the folder holds of an earlier run is
-    replaced.
+    The bytes depend on ratings, seed, dirty and later alone. Files get their
+    places when all of them are complete.
 
     Args:
-        out: folder to write to; made if need be.
+        out: empty folder to write to; made if need be.
         ratings: number of ratings in a clean data set.
         seed: 0 to 2**64 - 1.
         dirty: plant faults, and write `dirty-manifest.json` that lists them.
@@ -162,7 +154,13 @@ def generate(
     _check(out, ratings, seed)
     folder = out / UNFINISHED
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise GenerateError(
+            f"{out} cannot be written ({error.strerror}): name another folder, or "
+            f"check its permissions."
+        ) from error
     planted = 0
     try:
         records = _write_all(folder, ratings, seed, progress)
@@ -174,13 +172,8 @@ def generate(
             records |= {name: part["records"] for name, part in plan.items()}
             planted = sum(len(part["planted"]) for part in plan.values())
             progress("faults", 1, 1)
-        for name in OURS:
-            if (folder / name).exists():
-                (out / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).replace(out / name)
-            else:
-                # What an earlier run has written would be a lie.
-                (out / name).unlink(missing_ok=True)
+        for path in folder.iterdir():
+            path.replace(out / path.name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return GenerateReport(out, records, out / MANIFEST if dirty else None, planted)

@@ -23,6 +23,8 @@ def files_of(folder: Path, ratings: int, progress: Progress) -> Path:
     """The folder with six files of so many ratings, and with what comes later."""
     made = folder / f"ratings-{ratings}"
     if not (made / "later" / NEW_TAG).exists():
+        # Of a benchmark that was stopped.
+        shutil.rmtree(made, ignore_errors=True)
         generate(made / "first", ratings, SEED, progress=progress)
         _write_later(made / "first", made / "later")
     return made
