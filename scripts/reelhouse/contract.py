@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,8 +28,11 @@ STAGING = "models/staging"
 LEDGER = "reelhouse/_reelhouse__sources.yml"
 DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
-# A folder with a later delivery: its day, and perhaps a time.
-DELIVERY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d([-:]?\d\d)*)?")
+# A folder with a later delivery: its day, and perhaps a time. In this one form the
+# order of names is that of time.
+DELIVERY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d(\d\d){0,2})?")
+LIKE_A_DELIVERY = re.compile(r"(19|20)\d\d[-_. ]?\d\d?[-_. ]?\d\d?.*")
+ENDING = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
 # Files of releases that no entity is declared for.
 OTHER_FORMATS = {
     **dict.fromkeys(("movies.dat", "ratings.dat"), "MovieLens 1M or 10M"),
@@ -136,9 +140,17 @@ class Listing:
 
     @property
     def deliveries(self) -> list[str]:
-        """The deliveries that it holds, in their order; '' is the one in no folder."""
-        keys = (key for keys in self.by_entity.values() for key in keys)
-        return sorted({delivery_of(key)[0] for key in keys})
+        """The deliveries that it holds, in their order; '' is the one in no folder.
+
+        Those before every required file is there belong to the one that completes it.
+        """
+        days = {
+            name: {delivery_of(key)[0] for key in keys}
+            for name, keys in self.by_entity.items()
+        }
+        required = [days[name] for name, e in entities().items() if e.is_required]
+        complete = max(min(each, default="") for each in required)
+        return sorted(day for day in set().union(*days.values()) if day >= complete)
 
     def as_of(self, delivery: str) -> dict[str, dict[str, str]]:
         """By entity, its files by name as a delivery left them, each with its key."""
@@ -188,33 +200,50 @@ def delivery_of(key: str) -> tuple[str, str]:
     A file there takes the place of one with the same name in an earlier delivery.
     """
     folder, _, name = key.partition("/")
-    return (folder, name) if name and DELIVERY.fullmatch(folder) else ("", key)
+    return (folder, name) if name and _is_delivery(folder) else ("", key)
+
+
+@cache
+def _is_delivery(folder: str) -> bool:
+    try:
+        return bool(DELIVERY.fullmatch(folder) and datetime.fromisoformat(folder))
+    except ValueError:
+        return False
+
+
+def is_packed(key: str) -> bool:
+    """Whether an object is compressed by gzip."""
+    return key.lower().endswith(".csv.gz")
 
 
 def unpacked(key: str) -> str:
-    """The key of a compressed object without the ending that says so."""
-    return key[:-3] if key.lower().endswith(".csv.gz") else key
+    """The key of a CSV file, compressed or not, as if it ended in .csv alone."""
+    return ENDING.sub(".csv", key)
 
 
 def sort_out(keys: list[str]) -> Listing:
     """Give each object key to the entity that it belongs to.
 
-    Of a file and the same one compressed, the file is read.
+    Of a file and the same one compressed or with another ending, the file is read.
     """
     by_entity: dict[str, list[str]] = {name: [] for name in entities()}
-    plain = {key.lower() for key in keys if unpacked(key) == key}
+    read: dict[str, str] = {}
+    hints: list[str | None] = []
     ignored = []
     # A file's name need not be text, as a key must; fsencode takes either.
-    for key in sorted(keys, key=os.fsencode):
+    for key in sorted(keys, key=lambda key: (unpacked(key) != key, os.fsencode(key))):
         owner = next((e for e in entities().values() if e.accepts(key)), None)
-        is_twice = unpacked(key) != key and unpacked(key).lower() in plain
-        if owner and _is_text(key) and not is_twice:
-            by_entity[owner.name].append(key)
+        if owner and _is_text(key):
+            other = read.setdefault(unpacked(key), key)
+            if other == key:
+                by_entity[owner.name].append(key)
+                continue
+            hints.append(f"{key} is not read beside {other}: remove one of the two")
         else:
-            ignored.append(key)
-    hints = [hint for key in ignored if (hint := _hint(key))]
+            hints.append(_hint(key))
+        ignored.append(key)
     # Many files of a folder need one word.
-    return Listing(by_entity, ignored, list(dict.fromkeys(hints)))
+    return Listing(by_entity, ignored, list(dict.fromkeys(filter(None, hints))))
 
 
 def _is_hidden(key: str) -> bool:
@@ -228,8 +257,9 @@ def _is_text(key: str) -> bool:
 def _hint(key: str) -> str | None:
     if not _is_text(key):
         return f"{os.fsencode(key)!r} is not read: give it a name in UTF-8"
-    key = delivery_of(key)[1]
-    path = PurePosixPath(key)
+    if "//" in f"/{key}":
+        return f"{key} is not read: a folder in its name has no name"
+    path = PurePosixPath(delivery_of(key)[1])
     if _is_hidden(key):
         return None
     if path.name in OTHER_FORMATS:
@@ -239,10 +269,13 @@ def _hint(key: str) -> str | None:
         )
     for entity in entities().values():
         wanted = f"{entity.file}.csv"
-        if entity.accepts(key):
-            return f"{key} is not read beside {unpacked(key)}: remove one of the two"
         if path.name == wanted and len(path.parts) > 1:
-            folder = path.parent.as_posix()
+            folder = PurePosixPath(key).parent
+            if LIKE_A_DELIVERY.fullmatch(folder.name):
+                return (
+                    f"the folder {folder} is no delivery: a delivery lies at the top "
+                    f"of the source, and is named like 2026-01-31 or 2026-01-31T1830"
+                )
             return f"the files lie in the folder {folder}: make it the source"
         if path.parts[0] == wanted and len(path.parts) > 1:
             return f"{wanted} is a folder: name it {entity.file}"

@@ -851,7 +851,7 @@ def test_deliveries_are_loaded_in_their_order(delivery: Delivery) -> None:
         "2026-01-31/ratings/more.csv": csv(
             "ratings", ["3,1,5.0,1164982931", "x,1,4,1"]
         ),
-        "2026-01-31T18/ratings/more.csv": csv("ratings", ["3,2,5.0,1164982931"]),
+        "2026-01-31T1830/ratings/more.csv": csv("ratings", ["3,2,5.0,1164982931"]),
     }
     delivery.put(later)
     told = [delivery.load(validate=True), *(delivery.load() for _ in range(4))]
@@ -859,8 +859,8 @@ def test_deliveries_are_loaded_in_their_order(delivery: Delivery) -> None:
         (None, "", 2),
         (1, "", 2),
         (2, "2026-01-31", 1),
-        (3, "2026-01-31T18", 0),
-        (None, "2026-01-31T18", 0),
+        (3, "2026-01-31T1830", 0),
+        (None, "2026-01-31T1830", 0),
     ]
     assert [len(each.entries) for each in told[1:]] == [2, 2, 1, 0]
     assert told[2].live_rows["ratings"] == told[3].live_rows["ratings"] == 5
@@ -887,6 +887,23 @@ def test_a_delivery_that_changes_nothing_is_passed(delivery: Delivery) -> None:
         (None, "2026-01-31", 1),
         (2, "2026-02-28", 0),
     ]
+
+
+def test_loads_begin_with_the_delivery_that_completes_the_files(
+    delivery: Delivery,
+) -> None:
+    delivery.put({f"2026-01-31/{e}.csv": csv(e, []) for e in ("movies", "tags")})
+    delivery.put({"2026-02-28/ratings.csv": csv("ratings", RATINGS)})
+    delivery.put({"2026-03-31/movies.csv": csv("movies", MOVIES)})
+    delivery.remove("movies.csv", "ratings.csv")
+    reports = [delivery.load(), delivery.load()]
+    assert [(each.delivery, each.waiting) for each in reports] == [
+        ("2026-02-28", 1),
+        ("2026-03-31", 0),
+    ]
+    delivery.remove("2026-02-28/ratings.csv")
+    with pytest.raises(ReelhouseError, match=r"holds no ratings\.csv"):
+        delivery.load()
 
 
 def test_what_changes_in_an_earlier_delivery_counts_if_no_later_one_has_it(

@@ -62,10 +62,19 @@ LITTER = {
     "ratings/2005.csv.xz": "ratings/2005.csv.xz is not read, .* unpack it",
     "ratings/part-00000": "ratings/part-00000 is not read, .* give it that ending",
     "ratings.csv.zip": "is compressed: unpack it to ratings.csv",
-    "ratings.CSV.gz": "is not read beside ratings.CSV: remove one of the two",
+    "ratings.CSV.gz": "is not read beside ratings.csv: remove one of the two",
     "tags.csv/part-0.csv": "tags.csv is a folder: name it tags",
     "ml-25m/ratings.csv": "the files lie in the folder ml-25m: make it the source",
     "a/b/movies.csv": "the files lie in the folder a/b: make it the source",
+    "2018-13-01/ratings.csv": "2018-13-01 is no delivery: .* named like 2026-01-31",
+    "2018-9-26/movies.csv": "the folder 2018-9-26 is no delivery",
+    "20180926/movies.csv": "the folder 20180926 is no delivery",
+    "2018-09-26T10:30/movies.csv": "the folder 2018-09-26T10:30 is no delivery",
+    "in/2018-09-26/movies.csv": "in/2018-09-26 is no delivery: .* at the top",
+    "2018-09-26/2018-09-27/tags.csv": "2018-09-26/2018-09-27 is no delivery",
+    "2018-09-26/part/tags.csv": "the files lie in the folder 2018-09-26/part",
+    "2018-09-26//tags.csv": "2018-09-26//tags.csv is not read: a folder in its name",
+    "2018-09-26": None,
     "ratings.dat": "is of MovieLens 1M or 10M, .* take a release such as",
     "u.data": "is of MovieLens 100K, .* take a release such as",
 }
@@ -88,6 +97,15 @@ def test_an_ending_in_capitals_is_read() -> None:
     assert found.by_entity["ratings"] == keys[1:]
     assert found.by_entity["movies"] == keys[:1]
     assert (found.ignored, found.hints) == ([], [])
+    # In a later delivery it takes the place of the same file, whatever the ending.
+    later = sort_out(["ratings.csv", "2018-09-26/ratings.CSV.GZ"])
+    assert later.as_of("2018-09-26")["ratings"] == {
+        "ratings.csv": "2018-09-26/ratings.CSV.GZ"
+    }
+    twice = sort_out(["ratings.CSV", "ratings.csv"])
+    assert twice.hints == [
+        "ratings.CSV is not read beside ratings.csv: remove one of the two"
+    ]
 
 
 @pytest.mark.fault("27")

@@ -50,6 +50,8 @@ PARTS = st.one_of(
                 "tags.csv",
                 "genome-scores",
                 "ml-25m",
+                "2018-09-26",
+                "2018-13-01",
             ),
             *(".ipynb_checkpoints", "_temporary", ".DS_Store", "__MACOSX", "u.data"),
             *("part-00000", "x.CSV", "x.csv.gz", "ratings.dat", "::error::x.csv"),

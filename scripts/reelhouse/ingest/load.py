@@ -12,7 +12,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Literal
 
-from reelhouse.contract import Entity, entities, sort_out, unpacked
+from reelhouse.contract import Entity, entities, is_packed, sort_out
 from reelhouse.engines.warehouse import (
     CsvFile,
     LedgerEntry,
@@ -368,7 +368,7 @@ class _Load:
             self.warehouse.note(file, listed.etag, state.contract)
             return
         try:
-            if unpacked(listed.key) != listed.key:
+            if is_packed(listed.key):
                 facts = replace(facts, line_breaks=0)  # nobody knows of records yet
                 facts = unpack(path, entity, facts, listed.key)
             check_header(path, entity, listed.key)

@@ -209,7 +209,7 @@ def _files_of(folder: Path) -> list[str]:
         for path in map(place.joinpath, names):
             if path.is_file():
                 found.append(path.relative_to(folder).as_posix())
-            elif unpacked(path.name).lower().endswith(".csv"):
+            elif unpacked(path.name).endswith(".csv"):
                 is_there = path.exists()
                 what = (
                     "a pipe or a device" if is_there else "a link to what is not there"

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from reelhouse.contract import Column, Entity, Table, entities, unpacked
+from reelhouse.contract import Column, Entity, Table, entities, is_packed
 from reelhouse.engines import raw_schema, warehouse
 from reelhouse.engines.snowflake.connection import (
     Account,
@@ -401,9 +401,7 @@ class Warehouse(warehouse.Warehouse):
         if self.bucket and re.fullmatch(r"[A-Za-z0-9_./=-]+", key):
             folder, slash, name = key.rpartition("/")
             place = f"@{self.bucket}/{folder}{slash}"
-            yield StagedFile(
-                place, name, "none" if unpacked(key) == key else "gzip", False
-            )
+            yield StagedFile(place, name, "gzip" if is_packed(key) else "none", False)
             return
         is_large = csv_file.path.stat().st_size > PARALLEL_BYTES
         name = csv_file.path.name
