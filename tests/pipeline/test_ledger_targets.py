@@ -64,12 +64,17 @@ def test_both_targets_do_the_same_work(story: Story, tmp_path: Path) -> None:
     alike(both)
     assert alike(both).is_up_to_date
     warning = "tests/data_tests/assert_few_tag.sql"
-    story.tree.write(
-        warning,
-        "{{ config(severity='warn') }}\nselect * from {{ ref('fct_tags') }}\n",
+    found = "select * from {{ ref('int_tags_normalised') }}\n"
+    story.tree.write(warning, "{{ config(severity='warn') }}\n" + found)
+    story.deliver(
+        {
+            "2026-02-01/tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"]),
+            # After it, what the test looks at is as it was.
+            "2026-02-02/links.csv": csv("links", ["1,0114709,862"]),
+        }
     )
-    story.deliver({"tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"])})
     report = alike(both)
+    assert len(report.loads) == 2
     assert "fct_tags" in names(report)
     assert "fct_ratings" not in names(report)
     # It is seen, and what it looked at is published.
