@@ -521,6 +521,22 @@ def test_a_size_of_memory_that_is_none_is_named(text: str) -> None:
         memory_limit({"REELHOUSE_MEMORY_LIMIT": text})
 
 
+def test_a_current_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f"rmdir ../gone; {sys.executable} -m reelhouse status"],
+        cwd=gone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == [
+        "reelhouse: The current folder does not exist any more: change to another one."
+    ]
+
+
 def test_debug_shows_the_traceback() -> None:
     result = call("run", "--target", "production", "--debug")
     assert result.exit_code == 1

@@ -54,6 +54,11 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
     def guarded(
         *args: Any, project_dir: str | None, debug: bool, **options: Any
     ) -> Any:
+        try:
+            Path.cwd()
+        except FileNotFoundError as error:
+            gone = "The current folder does not exist any more: change to another one."
+            raise told(gone, debug) from error
         if project_dir:
             # Of every process that this one starts, too.
             os.environ["REELHOUSE_PROJECT_DIR"] = str(Path(project_dir).absolute())
