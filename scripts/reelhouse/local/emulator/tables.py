@@ -231,8 +231,9 @@ def merge(session: Session, expression: exp.Merge, params: Any) -> Expr:
     """MERGE goes to DuckDB's own.
 
     Stock fakesnow rewrites it into several statements, in which names become
-    ambiguous. Snowflake runs it as one, and refuses two source rows for a target
-    row, as DuckDB does. Here DuckDB runs it, and Snowflake's counts are answered.
+    ambiguous. Snowflake runs it as one, and unless the account says otherwise refuses
+    two source rows that would both change a target row. Here DuckDB runs it, which
+    always refuses them, and Snowflake's counts are answered.
     """
     sql = expression.sql(dialect="duckdb") + " returning merge_action"
     with session.whole():
@@ -278,8 +279,8 @@ def clone_table(session: Session, text: str) -> str | None:
     """CREATE TABLE … CLONE, with types, NOT NULL, comments and rows.
 
     Stock fakesnow copies rows and types alone. Snowflake shares the storage, and
-    refuses a permanent clone of a transient table. So do we, by copying. COPY GRANTS
-    is refused.
+    refuses a permanent clone of a transient table. So do we, by copying, but for keys.
+    COPY GRANTS is refused.
     """
     found = matched(_CLONE, text)
     if not found:
