@@ -132,7 +132,7 @@ DEFAULTS = {
     "DATABASE": "MOVIELENS",
     "PREFIX": "REELHOUSE",
     "CREDITS": "10",
-    "READING_CREDITS": "5",
+    "READING_CREDITS": "10",
     "ISSUER": "https://token.actions.githubusercontent.com",
     "AUDIENCE": "snowflakecomputing.com",
 }

@@ -27,6 +27,7 @@ from reelhouse.local.emulator import environment as emulator_variables
 from reelhouse.local.emulator import serve_emulator
 from tools import snowflake_setup
 from tools.snowflake_setup import (
+    DEFAULTS,
     FILES,
     FORMS,
     MASKED_TABLES,
@@ -182,7 +183,7 @@ def test_warehouses_are_small_watched_and_stop_by_themselves(account: Account) -
         + ("statement_timeout_in_seconds = 86400")
         in text
     )
-    assert text.count("credit_quota = 25") == text.count("credit_quota = 5 ") == 2
+    assert text.count("credit_quota = 25") == text.count("credit_quota = 10 ") == 2
     assert (
         text.count(
             "on 75 percent do notify on 95 percent do suspend "
@@ -779,6 +780,19 @@ def test_the_profile_names_what_the_set_up_makes(account: Account) -> None:
 
 
 # --- The guide
+
+
+@pytest.mark.parametrize(
+    ("monitor", "quota"), [("runs", "CREDITS"), ("readers", "READING_CREDITS")]
+)
+def test_what_a_month_costs_is_within_the_quota(monitor: str, quota: str) -> None:
+    guide = (PROJECT / "docs/snowflake.md").read_text(encoding="utf-8")
+    rows = re.findall(rf"\| ([\d.]+) \| {monitor} \|$", guide, re.MULTILINE)
+    assert len(rows) == 3
+    # At 95 % nothing new may begin.
+    assert sum(map(float, rows)) <= 0.95 * int(DEFAULTS[quota])
+    assert f"| `REELHOUSE_SETUP_{quota}` |" in guide
+    assert f"| `{DEFAULTS[quota]}` |" in guide.partition(f"SETUP_{quota}` |")[2][:90]
 
 
 def test_the_guide_covers_every_part_and_variable() -> None:
