@@ -58,7 +58,11 @@ FAULTS = {
         "S3 at {endpoint} showed a certificate that cannot be trusted: set "
         "AWS_CA_BUNDLE to the file of your certificate authority."
     ),
-    "ConnectionError ConnectionClosedError": (
+    "ClientPayloadError": (
+        "S3 at {endpoint} was asked to {verb} {address} and broke off its answer: "
+        "check the network and try again."
+    ),
+    "ConnectionError ConnectionClosedError ClientError": (
         "S3 at {endpoint} cannot be reached to {verb} {address}: check the network "
         "and AWS_ENDPOINT_URL."
     ),
@@ -544,6 +548,7 @@ def _pause(patience: Patience, attempt: int) -> None:
 @contextmanager
 def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
     """Turn what s3fs raises into a sentence for the person who reads it."""
+    from aiohttp import ClientError
     from botocore.exceptions import BotoCoreError
     from botocore.parsers import ResponseParserError
 
@@ -553,7 +558,7 @@ def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
     except (ResponseParserError, ValueError) as error:
         what = f"what is no answer of S3 ({_first_line(error)})"
         raise _not_like_s3(s3, what) from error
-    except (OSError, BotoCoreError) as error:
+    except (OSError, BotoCoreError, ClientError) as error:
         if isinstance(error, OSError) and not error.__cause__:
             told = local_fault(str(error), Path(tempfile.gettempdir()))
             if told:

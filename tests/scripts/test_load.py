@@ -13,6 +13,7 @@ import pytest
 from tests.delivery import MOVIES, RATINGS, Delivery, csv
 from tests.faults import tally
 
+from reelhouse.contract import unpacked
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.duckdb.load import Warehouse
 from reelhouse.engines.warehouse import MAX_LINE_BYTES
@@ -570,7 +571,7 @@ def test_a_compressed_file_is_read_and_known_by_its_own_bytes(
     assert len(delivery.live("ratings")) == len(RATINGS)
     for key, body in files.items():
         assert delivery.rows(
-            f"select sha256, size_bytes from raw.load_objects where file = '{key[:-3]}'"
+            f"select sha256, size_bytes from raw.load_objects where file = '{unpacked(key)}'"
         ) == [(hashlib.sha256(body).hexdigest(), len(body))]
     # The same rows, compressed in another way, and not at all.
     for name, body in (

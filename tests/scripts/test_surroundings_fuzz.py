@@ -172,6 +172,8 @@ def told(call: Callable[[], object]) -> bool:
 @FEW
 @given(ANSWERS)
 @example((206, {}, BODY))
+@example((400, {"Content-Length": str(len(BODY))}, BODY[:-1]))
+@example((200, {"Content-Length": "100000"}, b"<ListBucketResult>"))
 def test_what_is_read_is_what_was_listed(
     answer: tuple[int, dict[str, str], bytes],
 ) -> None:

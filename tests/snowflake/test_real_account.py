@@ -265,7 +265,7 @@ def test_the_app_shows_the_same_figures_on_both(
     monkeypatch.setenv("DBT_TARGET", "prod")
     assert figures(AppTest.from_file(str(APP), default_timeout=120)) == here
     inside = AppTest.from_file(
-        str(PROJECT / "scripts/snowflake/dashboard/streamlit_app.py"),
+        str(PROJECT / "streamlit_app.py"),
         default_timeout=120,
     )
     # There it is the session of the app; here, one of the same account.
