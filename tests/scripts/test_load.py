@@ -571,7 +571,8 @@ def test_a_compressed_file_is_read_and_known_by_its_own_bytes(
     assert len(delivery.live("ratings")) == len(RATINGS)
     for key, body in files.items():
         assert delivery.rows(
-            f"select sha256, size_bytes from raw.load_objects where file = '{unpacked(key)}'"
+            f"select sha256, size_bytes from raw.load_objects "
+            f"where file = '{unpacked(key)}'"
         ) == [(hashlib.sha256(body).hexdigest(), len(body))]
     # The same rows, compressed in another way, and not at all.
     for name, body in (
