@@ -16,6 +16,7 @@ from tests.delivery import client, csv, one_worker_at_a_time
 from tests.faults import tally, warm
 from tests.faults.warm import Started
 
+from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb.reading import attach_published
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload
@@ -89,6 +90,9 @@ class Desk:
         source = f"s3://{self.bucket}/source at {host}"
         with duckdb.connect(str(warehouse / "reelhouse.duckdb")) as connection:
             connection.execute("update raw.loads set source = ?", [source])
+        kept = warehouse / "backup"
+        if known := backup.read(kept):
+            backup.commit(replace(known, source=source), kept)
         return replace(self, warehouse=warehouse)
 
     def put(self, files: dict[str, bytes]) -> None:

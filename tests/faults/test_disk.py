@@ -69,7 +69,7 @@ def disk(desks: Desks, tmp_path: Path) -> Iterator[Disk]:
             pytest.skip(f"this machine allows no disk of our own ({why})")
         first = desks.first
         desk = Desk(first.s3, first.bucket, place / "warehouse", disk=holder.pid)
-        shutil.copytree(first.warehouse, desk.seen)
+        first.copy(desk.seen)
         yield Disk(desk, tmp_path)
         holder.stdin.close()
 
