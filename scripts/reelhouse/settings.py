@@ -155,7 +155,7 @@ def read_settings(
 
     Raises ReelhouseError where a value cannot be used.
     """
-    target = target or environ.get("DBT_TARGET", "dev")
+    target = target or environ.get("DBT_TARGET") or "dev"
     if target not in targets():
         raise ReelhouseError(
             f"There is no target '{target}': use one of {', '.join(targets())} "
@@ -321,6 +321,8 @@ def _moment(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
+        if not 1970 <= moment.year <= 9000:
+            raise ValueError
     except (ValueError, OverflowError):
         raise ReelhouseError(
             f"REELHOUSE_MOMENT is '{text}': write a UTC moment such as "

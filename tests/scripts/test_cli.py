@@ -25,7 +25,7 @@ from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.snowflake.reading import check_question
 from reelhouse.errors import ReelhouseError
 from reelhouse.locking import writing
-from reelhouse.settings import memory_limit
+from reelhouse.settings import memory_limit, read_settings
 
 Files = dict[str, bytes]
 
@@ -127,6 +127,7 @@ def test_a_bucket_that_is_not_there(
 
 def test_an_unknown_target() -> None:
     said(call("run", "--target", "production"), "no target 'production'", "dev")
+    assert read_settings(environ={"DBT_TARGET": ""}).target == "dev"
 
 
 ACCOUNT = {
@@ -305,8 +306,10 @@ def test_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELHOUSE_MAX_SHRINK", "a lot")
     said(call("run"), "REELHOUSE_MAX_SHRINK is 'a lot'")
     monkeypatch.setenv("REELHOUSE_MAX_SHRINK", "0.5")
-    monkeypatch.setenv("REELHOUSE_MOMENT", "yesterday")
-    said(call("run"), "REELHOUSE_MOMENT is 'yesterday'")
+    # History begins in 1900, and a later load is a second later.
+    for moment in ("yesterday", "1850-01-01", "9999-12-31T23:59:59"):
+        monkeypatch.setenv("REELHOUSE_MOMENT", moment)
+        said(call("run"), f"REELHOUSE_MOMENT is '{moment}'")
 
 
 def test_duckdb_takes_as_much_memory_as_it_may(

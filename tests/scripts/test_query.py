@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -133,6 +134,9 @@ def test_programs_get_every_digit(tmp_path: Path) -> None:
         },
         {"title": 'Ünder "x"', "rating": None, "seen_at": None, "share": 0.0},
     ]
+    out = io.BytesIO()
+    write(["x", "y"], [(math.nan, -math.inf)], "json", out)
+    assert json.loads(out.getvalue()) == [{"x": None, "y": None}]
     file = tmp_path / "answer.parquet"
     with file.open("wb") as parquet:
         write(NAMES, ROWS, "parquet", parquet)

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from decimal import Decimal
+from math import isfinite
 from typing import Any, BinaryIO, Literal
 
 from reelhouse.engines.engine import engine_of
@@ -65,7 +66,14 @@ def write(
             writer.writerow(names)
             writer.writerows(rows)
         else:
-            objects = [dict(zip(names, row, strict=True)) for row in rows]
+            # What JSON has no number for is a null.
+            objects = [
+                {
+                    name: None if isinstance(v, float) and not isfinite(v) else v
+                    for name, v in zip(names, row, strict=True)
+                }
+                for row in rows
+            ]
             json.dump(objects, text, ensure_ascii=False, indent=1, default=_plain)
             text.write("\n")
     finally:
