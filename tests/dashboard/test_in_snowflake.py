@@ -48,6 +48,13 @@ def deployed(folder: Path) -> Path:
     return folder
 
 
+def test_the_app_begins_at_the_top_where_the_tool_looks_for_it() -> None:
+    definition = yaml.safe_load((PROJECT / "snowflake.yml").read_text(encoding="utf-8"))
+    app = definition["entities"]["dashboard"]
+    assert app["main_file"] in {each["src"] for each in app["artifacts"]}
+    assert (PROJECT / app["main_file"]).is_file()
+
+
 @pytest.mark.long
 def test_it_needs_nothing_that_it_does_not_bring(tmp_path: Path) -> None:
     deployed(tmp_path)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder to write the six files to.",
+    help="New or empty folder to write the six files to.",
 )
 @click.option("--dirty", is_flag=True, help="Add known errors and a list of them.")
 @click.option(
