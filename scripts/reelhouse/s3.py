@@ -19,9 +19,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
+
+import yaml
 
 from reelhouse.errors import ReelhouseError, local_fault
 
@@ -37,100 +40,6 @@ PERMISSIONS = {
     "list": "s3:ListBucket",
     "read": "s3:GetObject",
     "write": "s3:PutObject",
-}
-
-# What a fault is known by (its class, S3's code, the HTTP status), and what is said
-# of it. The first that fits is taken.
-FAULTS = {
-    "NoCredentialsError PartialCredentialsError": (
-        "No S3 credentials were found to {verb} {address}: set AWS_ACCESS_KEY_ID "
-        "and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
-    ),
-    "CredentialRetrievalError TokenRetrievalError": (
-        "The S3 credentials could not be fetched to {verb} {address}: log in again "
-        "(for example with 'aws sso login')."
-    ),
-    "ConnectTimeoutError ReadTimeoutError FSTimeoutError": (
-        "S3 at {endpoint} was asked to {verb} {address} and did not answer in time: "
-        "check the network and try again."
-    ),
-    "SSLError": (
-        "S3 at {endpoint} showed a certificate that cannot be trusted: set "
-        "AWS_CA_BUNDLE to the file of your certificate authority."
-    ),
-    "ClientPayloadError": (
-        "S3 at {endpoint} was asked to {verb} {address} and broke off its answer: "
-        "check the network and try again."
-    ),
-    "ConnectionError ConnectionClosedError ClientError": (
-        "S3 at {endpoint} cannot be reached to {verb} {address}: check the network "
-        "and AWS_ENDPOINT_URL."
-    ),
-    "NoSuchBucket": (
-        "There is no bucket '{bucket}' at {endpoint}: check the name in {address} "
-        "and AWS_ENDPOINT_URL."
-    ),
-    "NoSuchKey NoSuchUpload NoSuchVersion 404": (
-        "{address} is not there any more ({code}): deliver it again, and retry."
-    ),
-    "RequestTimeTooSkewed RequestExpired": (
-        "The clock of this machine differs from that of S3 at {endpoint} ({code}): set "
-        "it right, and try again."
-    ),
-    "InvalidObjectState": (
-        "{address} lies in an archive such as Glacier, from which nothing is read "
-        "({code}): restore it, or deliver it again."
-    ),
-    "KMS KMSKeyDisabled": (
-        "The key that {address} is encrypted with may not be used ({code}): ask for "
-        "the permission kms:Decrypt (to write: kms:GenerateDataKey) on it, and check "
-        "that it is enabled."
-    ),
-    "UserKeyMustBeSpecified InvalidEncryptionAlgorithmError": (
-        "{address} is encrypted with a key that its reader must bring ({code}), which "
-        "is not read here: deliver it encrypted by S3 or by KMS."
-    ),
-    "InvalidPayer RequesterPays": (
-        "The bucket of {address} asks its readers to pay ({code}), which is not done "
-        "here: copy the files into a bucket of your own."
-    ),
-    "AccountProblem AllAccessDisabled NotSignedUp InvalidSecurity": (
-        "The account of {address} is closed or blocked ({code}): ask its owner."
-    ),
-    "NotImplemented MethodNotAllowed XNotImplemented": (
-        "The server at {endpoint} would not {verb} {address} ({code}), since it does "
-        "not do all that S3 does: check AWS_ENDPOINT_URL."
-    ),
-    "QuotaExceeded InsufficientCapacity EntityTooLarge XMinioStorageFull 507": (
-        "S3 at {endpoint} has no room to {verb} {address} ({code}): make room there."
-    ),
-    "BadDigest InvalidDigest XAmzContentSHA256Mismatch IncompleteBody "
-    "XAmzContentChecksumMismatch RequestTimeout": (
-        "What was sent to {verb} {address} did not arrive at {endpoint} as it was "
-        "({code}): check the network, and try again."
-    ),
-    "ExpiredToken InvalidAccessKeyId InvalidToken SignatureDoesNotMatch "
-    "TokenRefreshRequired AuthFailure InvalidClientTokenId": (
-        "S3 at {endpoint} refused the credentials ({code}): check "
-        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or "
-        "AWS_PROFILE."
-    ),
-    "401 403": (
-        "These credentials may not {verb} {address} ({code}): ask for the "
-        "permission {permission} on it."
-    ),
-    "AuthorizationHeaderMalformed IllegalLocationConstraintException 301 307": (
-        "The bucket of {address} is in another region ({code}): set "
-        "AWS_DEFAULT_REGION to it."
-    ),
-    "ServiceUnavailable SlowDown Throttling ThrottlingException 429 5xx": (
-        "S3 at {endpoint} kept answering {status} ({code}) when asked to {verb} "
-        "{address}: try again later."
-    ),
-    "Exception": (
-        "S3 at {endpoint} would not {verb} {address} ({code}): check the address "
-        "and the bucket."
-    ),
 }
 
 # The way to the local bucket never leaves the machine: no proxy, no certificate,
@@ -568,10 +477,10 @@ def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
         known |= {str(code), str(status), f"{(status or 0) // 100}xx"}
         if "kms" in f"{code} {error}".lower():
             known.add("KMS")
-        names = next(each for each in FAULTS if known & set(each.split()))
+        told = next(e["told"] for e in _faults() if not known.isdisjoint(e["known_by"]))
         bucket, _ = split_url(address)
         raise ReelhouseError(
-            FAULTS[names].format(
+            told.format(
                 verb=verb,
                 address=_shown(address),
                 bucket=bucket,
@@ -581,6 +490,11 @@ def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
                 permission=PERMISSIONS[verb],
             )
         ) from error
+
+
+def _faults() -> list[dict[str, Any]]:
+    text = files("reelhouse").joinpath("s3_faults.yml").read_text(encoding="utf-8")
+    return list(yaml.safe_load(text))
 
 
 def _endpoint(s3: Any) -> str:

@@ -30,11 +30,9 @@ from reelhouse.movielens.download import (
     LICENCE,
     RECORD,
     RELEASES,
-    SAME_TERMS,
     UNFINISHED,
     DownloadError,
     DownloadReport,
-    Release,
     download,
 )
 
@@ -113,7 +111,7 @@ def offer(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     """Offer an archive as the published one."""
     shelf.body = body
     sha256 = hashlib.sha256(body).hexdigest()
-    monkeypatch.setitem(RELEASES, NAME, Release(SAME_TERMS, sha256))
+    monkeypatch.setitem(RELEASES[NAME], "sha256", sha256)
 
 
 Agree = Callable[[str], bool]
@@ -286,7 +284,9 @@ def test_a_name_that_is_no_release_is_answered_with_the_names(tmp_path: Path) ->
 
 
 def test_the_published_releases_are_pinned() -> None:
-    assert {name for name, each in RELEASES.items() if not each.sha256} == {"ml-latest"}
+    assert {name for name, each in RELEASES.items() if not each["sha256"]} == {
+        "ml-latest"
+    }
 
 
 def test_a_folder_with_other_files_is_left_alone(shelf: Shelf, tmp_path: Path) -> None:

@@ -51,16 +51,10 @@ def environment(settings: S3Settings) -> dict[str, str]:
         "AWS_REGION": settings.region,
         "AWS_ENDPOINT_URL": settings.endpoint_url,
         "AWS_ENDPOINT_URL_S3": settings.endpoint_url,
-    }
-    outranked = {
         "AWS_SESSION_TOKEN": "",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    return (
-        {name: value for name, value in values.items() if value}
-        | outranked
-        | LOOPBACK_ONLY
-    )
+    return {name: value or "" for name, value in values.items()} | LOOPBACK_ONLY
 
 
 def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -45,41 +45,33 @@ def serve(
     last line is told where it does not start. Raises ReelhouseError when it does
     not answer within `start_seconds`.
     """
-    with tempfile.TemporaryFile() as log, _process(module, environ, log) as child:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            # -P: a module of the current folder must not stand in for a library.
+            [sys.executable, "-P", "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=dict(environ),
+            # Its own session: Ctrl-C in the terminal reaches the parent alone.
+            start_new_session=True,
+        ) as child,
+    ):
+        assert child.stdin is not None
         try:
             port = _read_port(child, log, name, start_seconds)
         except BaseException:
             child.kill()
             raise
-        yield port
-
-
-@contextmanager
-def _process(
-    module: str, environ: Mapping[str, str], log: IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(
-        # -P: a module of the current folder must not stand in for a library.
-        [sys.executable, "-P", "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env=dict(environ),
-        # Its own session: Ctrl-C in the terminal reaches the parent alone.
-        start_new_session=True,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    try:
-        yield child
-    finally:
-        # It tidies up and ends when its input does.
-        child.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(STOP_SECONDS)
-        child.kill()
-        child.wait(STOP_SECONDS)
-        child.stdout.close()
+        try:
+            yield port
+        finally:
+            # It tidies up and ends when its input does.
+            child.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(STOP_SECONDS)
+            child.kill()
 
 
 def _read_port(

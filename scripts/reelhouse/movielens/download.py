@@ -10,12 +10,14 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pooch
 import requests
+import yaml
 
 from reelhouse.contract import entities
 from reelhouse.errors import ReelhouseError
@@ -34,54 +36,15 @@ TIMEOUT_SECONDS = (10.0, 30.0)
 # The real ones unpack to less than five times their size.
 MAX_EXPANSION = 20
 
-TERMS = """\
-{name} is MovieLens data of GroupLens, University of Minnesota. Its terms, in short:
-- It may be used for research; any commercial or revenue-bearing use needs the
-  permission of GroupLens.
-- Passing it on: {passing_on}.
-- Do not say or suggest that the University of Minnesota or GroupLens endorses you.
-- It comes without any warranty, and they are liable for no damage.
-- Publications that use it cite: F. Maxwell Harper and Joseph A. Konstan. 2015. The
-  MovieLens Datasets: History and Context. ACM Transactions on Interactive Intelligent
-  Systems 5, 4, Article 19. https://doi.org/10.1145/2827872
-- Publications that use the tag genome also cite: Jesse Vig, Shilad Sen, and John
-  Riedl. 2012. The Tag Genome. ACM Transactions on Interactive Intelligent Systems
-  2, 3, Article 13. https://doi.org/10.1145/2362394.2362395
-The full terms: {url}/{name}-README.html
-"""
-SAME_TERMS = "allowed under the same terms"
-WITH_PERMISSION = "not without their permission"
+_READ = yaml.safe_load(
+    resources.files(__package__).joinpath("releases.yml").read_text(encoding="utf-8")
+)
+TERMS: str = _READ["terms"]
+RELEASES: dict[str, dict[str, str | None]] = _READ["releases"]
 
 
 class DownloadError(ReelhouseError):
     """The download failed; no partial file stays."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """A release: the SHA-256 of its archive, None where it changes."""
-
-    passing_on: str
-    sha256: str | None = None
-
-
-RELEASES = {
-    "ml-latest-small": Release(
-        SAME_TERMS, "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436"
-    ),
-    "ml-20m": Release(
-        WITH_PERMISSION,
-        "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
-    ),
-    "ml-25m": Release(
-        WITH_PERMISSION,
-        "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
-    ),
-    "ml-32m": Release(
-        SAME_TERMS, "e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee"
-    ),
-    "ml-latest": Release(SAME_TERMS),
-}
 
 
 @dataclass(frozen=True)
@@ -140,8 +103,8 @@ def download(
         raise DownloadError(
             f"There is no release '{name}': choose one of {', '.join(RELEASES)}."
         )
-    release = RELEASES[name]
-    is_fixed = release.sha256 is not None
+    published = RELEASES[name]["sha256"]
+    is_fixed = published is not None
     url = f"{BASE_URL}/{name}.zip"
     unfinished = out / UNFINISHED
     try:
@@ -152,8 +115,8 @@ def download(
             return DownloadReport(name, out, files, sha256, is_fixed, is_new=False)
         _settle_terms(out, name, agree)
         try:
-            archive = _fetch(url, unfinished, release, progress)
-            sha256 = release.sha256 or pooch.file_hash(str(archive))
+            archive = _fetch(url, unfinished, published, progress)
+            sha256 = published or pooch.file_hash(str(archive))
             files = _unpack(archive, name, progress)
             record = {"release": name, "sha256": sha256, "files": files}
             (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n")
@@ -214,7 +177,7 @@ def _finished(out: Path) -> dict[str, Any]:
 
 def _settle_terms(out: Path, name: str, agree: Callable[[str], bool]) -> None:
     kept = out / LICENCE
-    passing_on = RELEASES[name].passing_on
+    passing_on = RELEASES[name]["passing_on"]
     terms = TERMS.format(name=name, passing_on=passing_on, url=BASE_URL)
     if kept.exists() and kept.read_text(encoding="utf-8").startswith(terms):
         return
@@ -226,14 +189,14 @@ def _settle_terms(out: Path, name: str, agree: Callable[[str], bool]) -> None:
     kept.write_text(f"{terms}\nAccepted before the download.\n", encoding="utf-8")
 
 
-def _fetch(url: str, folder: Path, release: Release, progress: Progress) -> Path:
+def _fetch(url: str, folder: Path, sha256: str | None, progress: Progress) -> Path:
     """The archive, which is new in `folder` and the one that was published."""
     shutil.rmtree(folder, ignore_errors=True)
     # What pooch tells is told by the progress and by our errors.
     pooch.get_logger().setLevel(logging.ERROR)
     base, _, file = url.rpartition("/")
     shelf = pooch.create(
-        folder, f"{base}/", registry={file: release.sha256}, retry_if_failed=RETRIES
+        folder, f"{base}/", registry={file: sha256}, retry_if_failed=RETRIES
     )
     fetch = pooch.HTTPDownloader(
         progressbar=_Bar(progress), chunk_size=CHUNK_BYTES, timeout=TIMEOUT_SECONDS

@@ -22,19 +22,24 @@ PUBLIC_KEY = "REELHOUSE_EMULATOR_PUBLIC_KEY"
 
 @dataclass(frozen=True)
 class EmulatorSettings:
-    """Where the emulator is, and the private key (PKCS 8, base64) that it lets in.
-
-    Names are as good as any, for the emulator asks for nothing but the key.
-    """
+    """Where the emulator is, and the private key (PKCS 8, base64) that it lets in."""
 
     port: int
     private_key: str = field(repr=False)
     host: str = "127.0.0.1"
-    account: str = "emulator"
-    user: str = "emulator"
-    role: str = "emulator"
-    warehouse: str = "emulator"
-    database: str = "MOVIELENS"
+
+    @property
+    def login(self) -> dict[str, str]:
+        """Names, which are as good as any: it asks for nothing but the key."""
+        refuse_real_account(self.host)
+        names = ("account", "user", "role", "warehouse")
+        return {
+            **dict.fromkeys(names, "emulator"),
+            "database": "MOVIELENS",
+            "host": self.host,
+            "port": str(self.port),
+            "protocol": "http",
+        }
 
 
 @contextmanager
@@ -60,37 +65,23 @@ def environment(settings: EmulatorSettings) -> dict[str, str]:
 
     They outrank what the machine has of its own, which could be a real account.
     """
-    refuse_real_account(settings.host)
     return {
-        "SNOWFLAKE_ACCOUNT": settings.account,
-        "SNOWFLAKE_USER": settings.user,
-        "SNOWFLAKE_ROLE": settings.role,
-        "SNOWFLAKE_WAREHOUSE": settings.warehouse,
-        "SNOWFLAKE_DATABASE": settings.database,
-        "SNOWFLAKE_HOST": settings.host,
-        "SNOWFLAKE_PORT": str(settings.port),
-        "SNOWFLAKE_PROTOCOL": "http",
+        **{f"SNOWFLAKE_{name.upper()}": at for name, at in settings.login.items()},
         "SNOWFLAKE_PRIVATE_KEY": settings.private_key,
         "SNOWFLAKE_PRIVATE_KEY_PATH": "",
         "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "",
         "SNOWFLAKE_AUTHENTICATOR": "",
         "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": "",
         "SNOWFLAKE_TOKEN": "",
-    } | LOOPBACK_ONLY
+        **LOOPBACK_ONLY,
+    }
 
 
 def connection(settings: EmulatorSettings) -> dict[str, Any]:
     """Arguments for snowflake.connector.connect, with a limit to every wait."""
-    refuse_real_account(settings.host)
     return {
-        "account": settings.account,
-        "user": settings.user,
-        "role": settings.role,
-        "warehouse": settings.warehouse,
-        "database": settings.database,
-        "host": settings.host,
+        **settings.login,
         "port": settings.port,
-        "protocol": "http",
         "private_key": base64.b64decode(settings.private_key),
         "login_timeout": LOGIN_SECONDS,
         "network_timeout": NETWORK_SECONDS,

@@ -45,25 +45,20 @@ RESULT = (
     "first_error_column_name",
 )  # fmt: skip
 
-# Options of a CSV file: Snowflake's default, and what the emulator can do.
-CSV_OPTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "TYPE": ("CSV", ("CSV",)),
-    "COMPRESSION": ("AUTO", ("AUTO", "GZIP", "NONE")),
-    "RECORD_DELIMITER": ("\n", ("\n",)),
-    "FIELD_DELIMITER": (",", (",",)),
-    "FIELD_OPTIONALLY_ENCLOSED_BY": ("NONE", ('"',)),
-    "SKIP_HEADER": (0, (0, 1)),
-    "SKIP_BLANK_LINES": (False, (False,)),
-    "SKIP_BYTE_ORDER_MARK": (True, (True,)),
-    "ESCAPE": ("NONE", ("NONE",)),
-    "ESCAPE_UNENCLOSED_FIELD": ("\\", ("NONE",)),
-    "TRIM_SPACE": (False, (False,)),
-    "NULL_IF": (["\\N"], ([],)),
-    "EMPTY_FIELD_AS_NULL": (True, (False,)),
-    "ERROR_ON_COLUMN_COUNT_MISMATCH": (True, (False,)),
-    "REPLACE_INVALID_CHARACTERS": (False, (False,)),
-    "ENCODING": ("UTF8", ("UTF8",)),
-    "MULTI_LINE": (True, (False,)),
+# What the options of a CSV file must be; these may differ.
+CSV_OPTIONS = {
+    "TYPE": "CSV",
+    "FIELD_OPTIONALLY_ENCLOSED_BY": '"',
+    "ESCAPE_UNENCLOSED_FIELD": "NONE",
+    "NULL_IF": [],
+    "EMPTY_FIELD_AS_NULL": False,
+    "ERROR_ON_COLUMN_COUNT_MISMATCH": False,
+    "MULTI_LINE": False,
+}
+OTHER_OPTIONS = {
+    "TRIM_SPACE": (False,),
+    "COMPRESSION": ("AUTO", "GZIP", "NONE"),
+    "SKIP_HEADER": (0, 1),
 }
 
 # A field and what ends it. A doubled quote between quotes stands for itself.
@@ -92,16 +87,6 @@ class StagedFile:
             yield path
 
 
-@dataclass(frozen=True)
-class CopyOptions:
-    """What a COPY says beside its target and its stage."""
-
-    files: tuple[str, ...]
-    skip: int
-    compression: str
-    purge: bool
-
-
 @deviation("D9")
 def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
     """COPY INTO a table, by a SELECT of fields from named files, whatever was loaded.
@@ -126,7 +111,8 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
         f"insert into {target.sql} ({', '.join(map(quoted, columns))}) "
         f"select {', '.join(values)} from emulator_copied"
     )
-    files = _files(session, _location(session, select, target_table), options.files)
+    folder = _location(session, select, target_table)
+    files = _files(session, folder, options["FILES"])
     with session.whole():
         results = [_load(session, file, options, width, insert) for file in files]
         check_widths(session, target_table)
@@ -159,32 +145,34 @@ def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
     return values, width
 
 
-def _options(expression: exp.Copy) -> CopyOptions:
-    files: tuple[str, ...] = ()
+def _options(expression: exp.Copy) -> dict[str, Any]:
+    """What a COPY says beside its target and its stage."""
+    options: dict[str, Any] = {"FORCE": False, "PURGE": False}
     given: dict[str, Any] = {}
-    flags = {"FORCE": False, "PURGE": False}
     for parameter in expression.args.get("params") or []:
         name = parameter.name.upper()
         value = parameter.expression
         if name == "FILES":
-            files = tuple(each.name for each in parameter.find_all(exp.Literal))
+            options[name] = [each.name for each in parameter.find_all(exp.Literal)]
         elif name == "FILE_FORMAT":
             given = parse_options(parameter.expressions)
-        elif name in flags and isinstance(value, exp.Boolean):
-            flags[name] = bool(value.this)
+        elif name in options and isinstance(value, exp.Boolean):
+            options[name] = bool(value.this)
         elif name != "ON_ERROR" or value.name.upper() != "ABORT_STATEMENT":
             raise NotEmulated(f"{parameter.sql('snowflake')} in a COPY")
-    if not (files and flags["FORCE"]):
+    names = options.get("FILES")
+    if not (names and options["FORCE"]):
         raise NotEmulated("a COPY without FILES and FORCE = TRUE")
-    if len(files) > MAX_FILES:
-        raise ValueError(f"FILES names {len(files)} files, {MAX_FILES} at most.")
-    csv = {name: default for name, (default, _) in CSV_OPTIONS.items()} | given
-    for name, value in csv.items():
+    if len(names) > MAX_FILES:
+        raise ValueError(f"FILES names {len(names)} files, {MAX_FILES} at most.")
+    options |= {"COMPRESSION": "AUTO", "SKIP_HEADER": 0}
+    for name in [*CSV_OPTIONS, *given]:
+        value = given.get(name)
         known = value.upper() if isinstance(value, str) else value
-        if name not in CSV_OPTIONS or known not in CSV_OPTIONS[name][1]:
+        if known not in OTHER_OPTIONS.get(name, (CSV_OPTIONS.get(name),)):
             raise NotEmulated(f"the file format option {name} = {value!r}")
-    compression = str(csv["COMPRESSION"]).upper()
-    return CopyOptions(files, int(csv["SKIP_HEADER"]), compression, flags["PURGE"])
+        options[name] = known
+    return options
 
 
 def _location(session: Session, select: exp.Select, target: exp.Table) -> str:
@@ -265,7 +253,7 @@ def _files(session: Session, folder: str, names: Sequence[str]) -> list[StagedFi
 def _load(
     session: Session,
     file: StagedFile,
-    options: CopyOptions,
+    options: dict[str, Any],
     width: int,
     insert: str,
 ) -> list[object]:
@@ -274,14 +262,14 @@ def _load(
         try:
             rows = _insert(
                 session,
-                _text(path, file.shown, options.compression),
-                options.skip,
+                _text(path, file.shown, options["COMPRESSION"]),
+                options["SKIP_HEADER"],
                 width,
                 insert,
             )
         except ValueError as error:
             raise ValueError(f"{error}\n  File '{file.shown}'") from error
-    if options.purge and isinstance(file.source, Path):
+    if options["PURGE"] and isinstance(file.source, Path):
         file.source.unlink()
     return [file.shown, "LOADED", rows, rows, 1, 0, None, None, None, None]
 
