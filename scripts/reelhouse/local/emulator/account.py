@@ -11,7 +11,6 @@ from reelhouse.local.emulator.deviations import (
     DONE,
     NAME,
     NotEmulated,
-    deviation,
     matched,
 )
 
@@ -45,9 +44,8 @@ _KINDS = (
 _PARAMETER = re.compile(r"(\w+) = '?([\w/]+)'?", re.IGNORECASE)
 
 
-@deviation("D1")
 def accept_account_statement(session: Session, text: str) -> str | None:
-    """Answer that what an account would do is done.
+    """D1: Answer that what an account would do is done.
 
     Stock fakesnow refuses to create, change or drop roles, users, warehouses,
     integrations, policies and resource monitors. Snowflake does it. Here nothing is
@@ -63,9 +61,8 @@ def accept_account_statement(session: Session, text: str) -> str | None:
     return DONE if matched(form, text) or matched(properties, text) else None
 
 
-@deviation("D2")
 def give_everything(_: Session, text: str) -> str | None:
-    """GRANT and REVOKE are answered as done, for everybody may do everything.
+    """D2: GRANT and REVOKE are answered as done, for everybody may do everything.
 
     Stock fakesnow refuses both. Snowflake lets nobody do what no grant allows. Here
     that is asked by nobody, and what is granted is not kept: SHOW GRANTS is refused.

@@ -1,15 +1,17 @@
 """Where the emulator departs from stock fakesnow, and the words to say it with.
 
-Each deviation is a function with a number and a name, listed in docs/emulator.md.
+Each deviation is a function, whose description begins with its number.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sqlglot import Expr, exp
+
+from reelhouse.engines.duckdb.connection import identifier, literal
 
 DONE = "select 'Statement executed successfully.' as status"
 
@@ -20,21 +22,6 @@ _PIECE = re.compile(
 )
 _PART = r'(?:"(?:[^"]|"")*"|[\w$]+)'
 NAME = rf"{_PART}(?:\s?\.\s?{_PART})*"
-
-DEVIATIONS: dict[str, Callable[..., Any]] = {}
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def deviation(number: str) -> Callable[[Function], Function]:
-    """Register a function as the deviation of that number."""
-
-    def mark(function: Function) -> Function:
-        assert number not in DEVIATIONS, number
-        DEVIATIONS[number] = function
-        return function
-
-    return mark
 
 
 class NotEmulated(Exception):
@@ -50,7 +37,7 @@ class Name(NamedTuple):
 
     @property
     def sql(self) -> str:
-        return ".".join(quoted(part) for part in self)
+        return ".".join(identifier(part) for part in self)
 
     def __str__(self) -> str:
         return ".".join(self)
@@ -80,10 +67,10 @@ def name_of(table: exp.Table, database: str | None, schema: str | None) -> Name:
     """The full name of a table expression."""
 
     def part(key: str, default: str | None) -> str:
-        identifier = table.args.get(key)
-        if not isinstance(identifier, exp.Identifier):
+        node = table.args.get(key)
+        if not isinstance(node, exp.Identifier):
             return default or ""
-        return identifier.name if identifier.quoted else identifier.name.upper()
+        return node.name if node.quoted else node.name.upper()
 
     return Name(part("catalog", database), part("db", schema), part("this", ""))
 
@@ -94,25 +81,13 @@ def _stored(part: str) -> str:
     return part.upper()
 
 
-def quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, (bool, int)):
-        return str(value)
-    return "'" + str(value).replace("'", "''") + "'"
-
-
 def answer(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """SQL that yields these rows."""
-    names = ", ".join(quoted(column) for column in columns)
+    names = ", ".join(identifier(column) for column in columns)
     values = [f"({', '.join(literal(value) for value in row)})" for row in rows]
     if not values:
         nothing = ", ".join(
-            f"cast(null as varchar) as {quoted(column)}" for column in columns
+            f"cast(null as varchar) as {identifier(column)}" for column in columns
         )
         return f"select {nothing} where false"
     return f"select * from (values {', '.join(values)}) as answer ({names})"

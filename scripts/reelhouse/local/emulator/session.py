@@ -22,14 +22,13 @@ from fakesnow.statement_type import statement_type_id
 from snowflake.connector import errors
 from sqlglot import Expr, exp
 
+from reelhouse.engines.duckdb.connection import literal
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.emulator import account, stages, tables, values, widths
 from reelhouse.local.emulator.deviations import (
     DONE,
     Name,
     NotEmulated,
-    deviation,
-    literal,
     matched,
     plain,
 )
@@ -277,9 +276,8 @@ class Cursor(FakeSnowflakeCursor):
         self.put = transformed.args.get("put_stage_data")
 
 
-@deviation("D3")
 def obey_parameters(session: Session, parameters: dict[str, Any]) -> None:
-    """Parameters of a session come with its login, or are the account's.
+    """D3: Parameters of a session come with its login, or are the account's.
 
     Stock fakesnow knows none. Snowflake knows a hundred, and ALTER SESSION. Here
     STATEMENT_TIMEOUT_IN_SECONDS, TIMEZONE and TIMESTAMP_TYPE_MAPPING (without TZ) are
@@ -305,9 +303,8 @@ def refuse_session_parameters(_: Session, text: str) -> None:
         raise NotEmulated(text)
 
 
-@deviation("D6")
 def as_sql_error(error: Exception, stopped: errors.Error | None = None) -> errors.Error:
-    """Any error is an SQL error.
+    """D6: Any error is an SQL error.
 
     Stock fakesnow answers HTTP 500 to one that it did not foresee, which the
     connector tries again for minutes. Snowflake answers with a number and a state.
@@ -335,9 +332,8 @@ def as_sql_error(error: Exception, stopped: errors.Error | None = None) -> error
     return errors.ProgrammingError(msg=message, errno=number, sqlstate=state)
 
 
-@deviation("D10")
 def roll_back_failed(session: Session) -> None:
-    """A statement that fails in a transaction ends it.
+    """D10: A statement that fails in a transaction ends it.
 
     In stock fakesnow DuckDB refuses everything until a ROLLBACK, which dbt does not
     send, so that the nodes after it on that connection fail too. On Snowflake the
@@ -352,9 +348,8 @@ def roll_back_failed(session: Session) -> None:
         session.in_transaction = False
 
 
-@deviation("D11")
 def refuse_ddl_in_transaction(session: Session, text: str) -> None:
-    """DDL in an open transaction is refused, and BEGIN inside of one is nothing.
+    """D11: DDL in an open transaction is refused, and BEGIN inside of one is nothing.
 
     Stock fakesnow lets DDL take part in a transaction, and fails at the second BEGIN.
     On Snowflake DDL is a transaction of its own and commits the open one, half done
@@ -391,9 +386,8 @@ def transact(session: Session, text: str) -> str | None:
     return DONE
 
 
-@deviation("D14")
 def keep_last_results() -> dict[str, Any]:
-    """Results are kept for RESULT_SCAN until a few newer ones have come.
+    """D14: Results are kept for RESULT_SCAN until a few newer ones have come.
 
     Stock fakesnow keeps all of them for ever, which took 1.4 GB. Snowflake keeps
     them for a day.
@@ -409,9 +403,8 @@ class _LastResults(OrderedDict[str, Any]):
                 self.popitem(last=False)
 
 
-@deviation("D15")
 def look_up_no_python_variable(duck: duckdb.DuckDBPyConnection) -> None:
-    """A table that is not there is not looked for among Python's variables.
+    """D15: A table that is not there is not looked for among Python's variables.
 
     In stock fakesnow DuckDB finds a variable of the server by that name, if there is
     one. Snowflake says that the table does not exist. So do we.
@@ -419,9 +412,8 @@ def look_up_no_python_variable(duck: duckdb.DuckDBPyConnection) -> None:
     duck.execute("set global python_enable_replacements = false")
 
 
-@deviation("D23")
 def open_no_file(duck: duckdb.DuckDBPyConnection) -> None:
-    """No statement opens a file of this machine, but what a client has put on a stage.
+    """D23: No statement opens a file, but what a client has put on a stage.
 
     Stock fakesnow runs DuckDB's functions, read_text of any file of its user among
     them, and opens a stage whose address is a folder. Snowflake has no such file. So
@@ -430,10 +422,9 @@ def open_no_file(duck: duckdb.DuckDBPyConnection) -> None:
     duck.execute("set global enable_external_access = false")
 
 
-@deviation("D20")
 @contextmanager
 def limit_time(session: Session) -> Iterator[None]:
-    """A statement is stopped when it takes too long, or when its client asks for it.
+    """D20: A statement is stopped when it takes too long, or its client asks for it.
 
     Stock fakesnow stops none. Snowflake stops them after two days, or what the
     session's STATEMENT_TIMEOUT_IN_SECONDS says. Here the limit is five minutes at
@@ -454,9 +445,8 @@ def limit_time(session: Session) -> Iterator[None]:
         timer.cancel()
 
 
-@deviation("D24")
 def remember_statement(session: Session, text: str) -> None:
-    """Each statement is written down as it came, in the table emulator.statements.
+    """D24: Each statement is written down as it came, in the table emulator.statements.
 
     Stock fakesnow forgets them. Snowflake has a history of queries, which tells their
     session and role as well; so has this table, with logins among the statements.
@@ -471,9 +461,8 @@ def remember_statement(session: Session, text: str) -> None:
         )
 
 
-@deviation("D22")
 def fail_as_told(account: Account, text: str) -> None:
-    """What matches a row of emulator.faults fails, with the error that stands there.
+    """D22: What matches a row of emulator.faults fails, with the error there.
 
     Stock fakesnow has no warehouse that could be suspended, no login that could be
     refused and no stage that could be closed. Snowflake has, and says so with a

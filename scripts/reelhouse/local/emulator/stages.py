@@ -21,13 +21,12 @@ from fakesnow.transforms.options import parse_options
 from snowflake.connector import errors
 from sqlglot import Expr, exp
 
+from reelhouse.engines.duckdb.connection import identifier
 from reelhouse.local.emulator.deviations import (
     NotEmulated,
     answer,
-    deviation,
     matched,
     name_of,
-    quoted,
 )
 from reelhouse.local.emulator.widths import check_widths
 from reelhouse.s3 import S3Object, S3Settings, download, list_objects
@@ -87,9 +86,8 @@ class StagedFile:
             yield path
 
 
-@deviation("D9")
 def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
-    """COPY INTO a table, by a SELECT of fields from named files, whatever was loaded.
+    """D9: COPY INTO a table, by a SELECT of fields from named files, each time.
 
     Stock fakesnow cannot reach S3 without an extension of DuckDB, and lets DuckDB
     guess types, so that 007 becomes 7. Snowflake reads text. So do we, over the S3
@@ -108,7 +106,7 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
         column[0] for column in session.columns(target)
     ]
     insert = (
-        f"insert into {target.sql} ({', '.join(map(quoted, columns))}) "
+        f"insert into {target.sql} ({', '.join(map(identifier, columns))}) "
         f"select {', '.join(values)} from emulator_copied"
     )
     folder = _location(session, select, target_table)
@@ -119,9 +117,8 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
     return sqlglot.parse_one(answer(RESULT, results), read="duckdb")
 
 
-@deviation("D9b")
 def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
-    """COPY INTO a table from (select $1, …, metadata$file_row_number from @stage).
+    """D9b: COPY INTO a table from (select $1, …, metadata$file_row_number from @stage).
 
     Stock fakesnow fails. Snowflake takes many expressions there. Here it may be
     columns by number and METADATA$FILE_ROW_NUMBER, which counts records behind the
@@ -137,9 +134,9 @@ def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
         if isinstance(inner, (exp.Parameter, exp.Column)) and parameter:
             number = int(parameter.name)
             width = max(width, number)
-            values.append(quoted(f"${number}"))
+            values.append(identifier(f"${number}"))
         elif isinstance(inner, exp.Column) and inner.name.upper() == ROW_NUMBER:
-            values.append(quoted(ROW_NUMBER))
+            values.append(identifier(ROW_NUMBER))
         else:
             raise NotEmulated(f"{each.sql('snowflake')} in the SELECT of a COPY")
     return values, width
@@ -203,9 +200,8 @@ def _address(session: Session, text: str, target: exp.Table) -> str:
     return str(found)
 
 
-@deviation("D9c")
 def remove_from_stage(session: Session, text: str) -> str | None:
-    """REMOVE of a folder of an internal stage.
+    """D9c: REMOVE of a folder of an internal stage.
 
     Stock fakesnow knows no such statement. Snowflake removes what begins with the
     path, and tells what that was. So do we.

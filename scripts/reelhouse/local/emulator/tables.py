@@ -12,18 +12,16 @@ import sqlglot
 from fakesnow.transforms.merge import operations
 from sqlglot import Expr, exp
 
+from reelhouse.engines.duckdb.connection import identifier, literal
 from reelhouse.local.emulator.deviations import (
     DONE,
     NAME,
     Name,
     NotEmulated,
     answer,
-    deviation,
     full_name,
-    literal,
     matched,
     name_of,
-    quoted,
     text_of,
 )
 from reelhouse.local.emulator.widths import check_widths, widths_of
@@ -139,13 +137,12 @@ def _take_comments(create: exp.Create) -> dict[str, str]:
 def _comment(session: Session, name: Name, comments: dict[str, str]) -> None:
     for column, comment in comments.items():
         session.duck.execute(
-            f"comment on column {name.sql}.{quoted(column)} is {literal(comment)}"
+            f"comment on column {name.sql}.{identifier(column)} is {literal(comment)}"
         )
 
 
-@deviation("D25")
 def note_made(session: Session, name: Name, is_transient: bool, text: str) -> None:
-    """What was made, by which text, which a view's definition shows as it was sent.
+    """D25: What was made, by which text, which a view's definition shows.
 
     Stock fakesnow shows what DuckDB makes of it. Snowflake shows the statement, with
     its comments, and not that the view has another name since. So do we.
@@ -174,9 +171,8 @@ def _is_transient(session: Session, name: Name) -> bool:
     return known == [(True,)]
 
 
-@deviation("D4")
 def comment_on_columns(session: Session, text: str) -> str | None:
-    """Comments on several columns in one ALTER, and in the column list of a CREATE.
+    """D4: Comments on several columns in one ALTER, and in the column list of a CREATE.
 
     Stock fakesnow takes one column at a time, and forgets the comment. Snowflake
     keeps them all. Here each becomes DuckDB's COMMENT ON COLUMN, which the
@@ -202,9 +198,8 @@ def comment_on_columns(session: Session, text: str) -> str | None:
     return DONE
 
 
-@deviation("D5")
 def make_ordinary(session: Session, expression: Expr) -> None:
-    """TEMPORARY tables and views become ordinary ones until their session ends.
+    """D5: TEMPORARY tables and views become ordinary ones until their session ends.
 
     Stock fakesnow hands them to DuckDB, whose temporary ones have no schema to be
     named by. On Snowflake only their session sees them, and they hide an ordinary
@@ -226,9 +221,8 @@ def make_ordinary(session: Session, expression: Expr) -> None:
     temporary.pop()
 
 
-@deviation("D7")
 def merge(session: Session, expression: exp.Merge, params: Any) -> Expr:
-    """MERGE goes to DuckDB's own.
+    """D7: MERGE goes to DuckDB's own.
 
     Stock fakesnow rewrites it into several statements, in which names become
     ambiguous. Snowflake runs it as one, and unless the account says otherwise refuses
@@ -250,9 +244,8 @@ def merge(session: Session, expression: exp.Merge, params: Any) -> Expr:
     return counts
 
 
-@deviation("D8")
 def table_comment_sql(catalog: str, schema: str, table: str, comment: object) -> str:
-    """Comments on tables and views with any character in them.
+    """D8: Comments on tables and views with any character in them.
 
     Stock fakesnow breaks on an apostrophe, takes no comment between dollar signs,
     and remembers 'None' where there is none. Snowflake keeps any text. So do we.
@@ -274,9 +267,8 @@ def unquote_comments(expression: Expr) -> None:
             holder.set(key, exp.Literal.string(holder.args[key].name))
 
 
-@deviation("D12")
 def clone_table(session: Session, text: str) -> str | None:
-    """CREATE TABLE … CLONE, with types, NOT NULL, comments and rows.
+    """D12: CREATE TABLE … CLONE, with types, NOT NULL, comments and rows.
 
     Stock fakesnow copies rows and types alone. Snowflake shares the storage, and
     refuses a permanent clone of a transient table. So do we, by copying, but for keys.
@@ -305,9 +297,8 @@ def clone_table(session: Session, text: str) -> str | None:
     return answer(["status"], [[f"Table {target.name} successfully created."]])
 
 
-@deviation("D13")
 def swap_schemas(session: Session, text: str) -> str | None:
-    """ALTER SCHEMA … SWAP WITH …, in one transaction of DuckDB.
+    """D13: ALTER SCHEMA … SWAP WITH …, in one transaction of DuckDB.
 
     Stock fakesnow knows no such statement. Snowflake renames both schemas at once;
     privileges go with the objects, and views keep their text. Here the tables are
@@ -347,7 +338,7 @@ def _copy_table(session: Session, source: Name, target: Name) -> None:
     if not columns:
         raise ValueError(f"Object '{source}' does not exist or not authorized.")
     definitions = ", ".join(
-        f"{quoted(name)} {data_type}"
+        f"{identifier(name)} {data_type}"
         + ("" if is_nullable else " not null")
         + (f" default {default}" if default else "")
         for name, data_type, is_nullable, default, _ in columns
@@ -394,7 +385,7 @@ def _swap(session: Session, left: Name, right: Name) -> None:
     for table in tables:
         session.duck.execute(f"drop table {table.sql}")
     for waiting, name in moved:
-        session.duck.execute(f"alter table {waiting.sql} rename to {quoted(name)}")
+        session.duck.execute(f"alter table {waiting.sql} rename to {identifier(name)}")
     for view, sql in views:
         there = other[view[:2]]
         definition = sqlglot.parse_one(sql, read="duckdb")
@@ -434,9 +425,8 @@ def _rename_beside(session: Session, renamed: Callable[[Name], Name]) -> None:
                 )
 
 
-@deviation("D17")
 def without_properties(text: str) -> str | None:
-    """CREATE SCHEMA and CREATE DATABASE with MANAGED ACCESS, retention and the like.
+    """D17: CREATE SCHEMA and CREATE DATABASE with MANAGED ACCESS and the like.
 
     Stock fakesnow refuses them. Snowflake obeys them. Here the statement is run
     without what follows the name.

@@ -8,12 +8,11 @@ from fakesnow.transforms import to_timestamp as _to_timestamp
 from fakesnow.variables import Variables
 from sqlglot import Expr, exp
 
-from reelhouse.local.emulator.deviations import NotEmulated, deviation
+from reelhouse.local.emulator.deviations import NotEmulated
 
 
-@deviation("D16")
 def sum_exactly(expression: Expr) -> Expr:
-    """SUM and its like take numbers as they are.
+    """D16: SUM and its like take numbers as they are.
 
     Stock fakesnow casts what they take to double, for the sake of text. Snowflake
     adds exact numbers exactly, and takes text too. Here numbers stay exact, and text
@@ -22,9 +21,8 @@ def sum_exactly(expression: Expr) -> Expr:
     return expression
 
 
-@deviation("D18")
 def trim_characters(expression: Expr) -> Expr:
-    """TRIM with the characters that it is to trim.
+    """D18: TRIM with the characters that it is to trim.
 
     Stock fakesnow forgets them, and trims spaces. Snowflake trims what it is told.
     So do we.
@@ -34,11 +32,10 @@ def trim_characters(expression: Expr) -> Expr:
     return expression
 
 
-@deviation("D19")
 def timestamp_structs(
     timestamps: pa.Array | pa.ChunkedArray,
 ) -> pa.StructArray:
-    """A timestamp that is null stays null on its way to the client.
+    """D19: A timestamp that is null stays null on its way to the client.
 
     Stock fakesnow makes 1970-01-01 of it. Snowflake does not, nor do we. The structs
     have the whole seconds since 1970 and the rest of a second in nanoseconds; those
@@ -72,9 +69,8 @@ def timestamp_structs(
     )
 
 
-@deviation("D27")
 def count_from_utc(expression: Expr) -> Expr:
-    """TO_TIMESTAMP_NTZ of a number counts from 1970 in UTC.
+    """D27: TO_TIMESTAMP_NTZ of a number counts from 1970 in UTC.
 
     Stock fakesnow counts in the zone of the session. Snowflake does not, nor do we.
     """
@@ -85,9 +81,8 @@ def count_from_utc(expression: Expr) -> Expr:
     return exp.func("make_timestamp", exp.Mul(this=expression.this, expression=micros))
 
 
-@deviation("D21")
 def no_variables() -> Variables:
-    """A session has no variables, and SET of one is refused.
+    """D21: A session has no variables, and SET of one is refused.
 
     Stock fakesnow looks for variables in texts too, and refuses a text such as 'for
     $ale'. Snowflake leaves texts alone. Here nothing is looked up.

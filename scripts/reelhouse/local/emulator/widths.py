@@ -8,7 +8,8 @@ from snowflake.connector import errors
 from sqlglot import Expr, exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from reelhouse.local.emulator.deviations import deviation, name_of, quoted
+from reelhouse.engines.duckdb.connection import identifier
+from reelhouse.local.emulator.deviations import name_of
 
 if TYPE_CHECKING:
     from reelhouse.local.emulator.session import Session
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
 _TEXTS = {exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.TEXT, exp.DType.NVARCHAR}
 
 
-@deviation("D26")
 def check_widths(session: Session, expression: Expr) -> None:
-    """A text that is longer than its column is refused, behind INSERT and the like.
+    """D26: A text that is longer than its column is refused after INSERT and others.
 
     Stock fakesnow takes any. Snowflake refuses what is longer than the column was
     declared, and a column that CREATE TABLE AS makes of literals is as long as the
@@ -30,8 +30,8 @@ def check_widths(session: Session, expression: Expr) -> None:
     name = name_of(table, session.database, session.schema)
     for column, width in session.account.widths.get(name, {}).items():
         found = session.duck.execute(
-            f"select {quoted(column)} from {name.sql} "
-            f"where length({quoted(column)}) > {width} limit 1"
+            f"select {identifier(column)} from {name.sql} "
+            f"where length({identifier(column)}) > {width} limit 1"
         ).fetchone()
         if found:
             raise errors.ProgrammingError(
