@@ -28,7 +28,6 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from reelhouse.engines.publication import Publication
     from reelhouse.ingest.load import LoadReport
     from reelhouse.run import RunReport
     from reelhouse.transform.build import BuildReport
@@ -196,9 +195,19 @@ def status(target: str | None) -> None:
 
     It looks at what is loaded and at the tree, and not at the source.
     """
-    from reelhouse.transform.state import state_of
+    from reelhouse.transform.state import NEW_LOAD, PASSED_ON, state_of
 
-    _show_state(state_of(read_settings(None, target)))
+    state = state_of(read_settings(None, target))
+    _why(state, "are")
+    if state.stale:
+        # Reasons first, then what they reach, models before tests.
+        last = {PASSED_ON: 2, NEW_LOAD: 1}
+        rows = [
+            (state.tree.nodes[each].name, state.tree.nodes[each].kind, reason)
+            for each, reason in state.stale.items()
+        ]
+        rows.sort(key=lambda row: (last.get(row[2], 0), row[1] == "test", row[0]))
+        show.table(("node", "kind", "reason"), rows)
 
 
 @click.command()
@@ -211,7 +220,10 @@ def publish(target: str | None) -> None:
     settings = read_settings(None, target)
     published = publish_there(settings)
     with show.telling():
-        _show_publication(published, settings)
+        show.out.print(
+            f"{show.count(published.tables, 'table')} published "
+            f"({published.rows:,} rows): {_place(settings)}"
+        )
 
 
 def _show_load(report: LoadReport, is_trial: bool = False) -> None:
@@ -426,22 +438,6 @@ def _best(settings: Settings) -> None:
     show.out.print(grid)
 
 
-def _show_state(state: State) -> None:
-    """What is out of date, node by node, and why."""
-    from reelhouse.transform.state import NEW_LOAD, PASSED_ON
-
-    _why(state, "are")
-    if state.stale:
-        # Reasons first, then what they reach, models before tests.
-        last = {PASSED_ON: 2, NEW_LOAD: 1}
-        rows = [
-            (state.tree.nodes[each].name, state.tree.nodes[each].kind, reason)
-            for each, reason in state.stale.items()
-        ]
-        rows.sort(key=lambda row: (last.get(row[2], 0), row[1] == "test", row[0]))
-        show.table(("node", "kind", "reason"), rows)
-
-
 def _why(state: State, verb: str) -> None:
     """How much is out of date, or was, and the reasons of most nodes."""
     if not state.stale:
@@ -455,13 +451,6 @@ def _why(state: State, verb: str) -> None:
     show.out.print(
         f"[bold]{len(state.stale):,} of {show.count(state.total, 'node')}[/] {verb} "
         f"out of date: {show.safe(told)}."
-    )
-
-
-def _show_publication(publication: Publication, settings: Settings) -> None:
-    show.out.print(
-        f"{show.count(publication.tables, 'table')} published "
-        f"({publication.rows:,} rows): {_place(settings)}"
     )
 
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reelhouse.cli import show
 from reelhouse.cli.command import command
 from reelhouse.settings import read_settings
-
-if TYPE_CHECKING:
-    from reelhouse.movielens.download import DownloadReport
-    from reelhouse.movielens.generate import GenerateReport
 
 
 @click.command()
@@ -45,7 +40,17 @@ def generate(ratings: int, seed: int, out: Path, dirty: bool, later: bool) -> No
         report = generate_files(
             out, ratings, seed, dirty=dirty, later=later, progress=progress
         )
-    _show_generated(report)
+    grid = show.grid(("file", "records"))
+    for name, records in report.records.items():
+        grid.add_row(name, f"{records:,}")
+    show.out.print(grid)
+    if report.manifest:
+        show.out.print(
+            f"{show.count(report.planted, 'fault')} planted: "
+            f"{show.place(report.manifest)}",
+            soft_wrap=True,
+        )
+    show.out.print(f"\nreelhouse run --source {show.argument(report.out)}")
 
 
 @click.command()
@@ -71,14 +76,29 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     from reelhouse.movielens.download import download as fetch
 
     def agree(terms: str) -> bool:
-        _show_terms(terms)
+        # Where a person sees them and a pipe does not.
+        show.err.print(show.safe(terms, may_break=True), soft_wrap=True)
         if accept_licence or not (sys.stdin and sys.stdin.isatty()):
             return accept_licence
         return click.confirm("Do you accept these terms?", err=True)
 
     with show.steps() as progress:
         report = fetch(release, out, agree, progress=progress)
-    _show_downloaded(report)
+    grid = show.grid(("file", "bytes"))
+    for name, size in report.files.items():
+        grid.add_row(name, f"{size:,}")
+    show.out.print(grid)
+    if not report.is_new:
+        show.out.print("Nothing was fetched: all of it is there from before.")
+    elif report.is_fixed:
+        show.out.print("Verified: the SHA-256 of the archive is the published one.")
+    else:
+        show.out.print(
+            f"Verified: length and CRC-32 of each file. {report.name} changes, so no "
+            f"checksum is published for it; this one's SHA-256 is {report.sha256}.",
+            soft_wrap=True,
+        )
+    show.out.print(f"\nreelhouse run --source {show.argument(report.out)}")
 
 
 @click.command()
@@ -96,51 +116,8 @@ def upload(folder: Path, url: str) -> None:
     listing = list_folder(folder)
     with show.steps() as progress:
         count = upload_folder(real_bucket(settings), folder, listing, url, progress)
-    _show_uploaded(count, len(listing.ignored), listing.hints, url)
-
-
-def _show_uploaded(count: int, ignored: int, hints: list[str], url: str) -> None:
     show.out.print(f"{show.count(count, 'file')} uploaded to {show.safe(url)}.")
-    if ignored:
-        show.note(f"Other files in the folder, ignored: {ignored:,}.")
-    for hint in hints:
+    if listing.ignored:
+        show.note(f"Other files in the folder, ignored: {len(listing.ignored):,}.")
+    for hint in listing.hints:
         show.note(hint)
-
-
-def _show_generated(report: GenerateReport) -> None:
-    """The files of a generated data set, and the list of its planted faults."""
-    grid = show.grid(("file", "records"))
-    for name, records in report.records.items():
-        grid.add_row(name, f"{records:,}")
-    show.out.print(grid)
-    if report.manifest:
-        show.out.print(
-            f"{show.count(report.planted, 'fault')} planted: "
-            f"{show.place(report.manifest)}",
-            soft_wrap=True,
-        )
-    show.out.print(f"\nreelhouse run --source {show.argument(report.out)}")
-
-
-def _show_terms(text: str) -> None:
-    """The terms of a data set, where a person sees them and a pipe does not."""
-    show.err.print(show.safe(text, may_break=True), soft_wrap=True)
-
-
-def _show_downloaded(report: DownloadReport) -> None:
-    """The files of a release, and how far they are known to be the published ones."""
-    grid = show.grid(("file", "bytes"))
-    for name, size in report.files.items():
-        grid.add_row(name, f"{size:,}")
-    show.out.print(grid)
-    if not report.is_new:
-        show.out.print("Nothing was fetched: all of it is there from before.")
-    elif report.is_fixed:
-        show.out.print("Verified: the SHA-256 of the archive is the published one.")
-    else:
-        show.out.print(
-            f"Verified: length and CRC-32 of each file. {report.name} changes, so no "
-            f"checksum is published for it; this one's SHA-256 is {report.sha256}.",
-            soft_wrap=True,
-        )
-    show.out.print(f"\nreelhouse run --source {show.argument(report.out)}")

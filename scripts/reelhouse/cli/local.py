@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 
 import click
@@ -76,7 +75,9 @@ def _serve(
     Where a port is given, the command is ended when nothing listens there any more.
     """
     if not command:
-        _show_serving(variables, what)
+        for name, value in variables.items():
+            show.out.print(f"export {name}='{value}'", soft_wrap=True)
+        show.err.print(f"Serving {what}.")
         # As Ctrl-C does, so that the server has ended when this process has.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         while True:
@@ -114,9 +115,3 @@ def _wait_for(process: subprocess.Popen[bytes], port: int | None) -> int:
                     "The server that this command needs has ended by itself: run it "
                     "again, with less data or with more memory."
                 ) from None
-
-
-def _show_serving(variables: Mapping[str, str], what: str) -> None:
-    for name, value in variables.items():
-        show.out.print(f"export {name}='{value}'", soft_wrap=True)
-    show.err.print(f"Serving {what}.")

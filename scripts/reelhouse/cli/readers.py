@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -12,10 +12,6 @@ from reelhouse.cli import show
 from reelhouse.cli.command import command, target_option
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import powerbi_schemas, read_settings
-
-if TYPE_CHECKING:
-    from reelhouse.powerbi import Project
-    from reelhouse.serving.export import Export
 
 
 @click.command()
@@ -87,7 +83,8 @@ def dashboard(port: int | None, preview: bool, target: str | None) -> None:
     settings = read_settings(None, target)
     serving_of((Preview if preview else Published)(settings)).version()
     port = free_port(port)
-    _show_dashboard(f"http://{HOST}:{port}")
+    address = f"http://{HOST}:{port}"
+    show.out.print(f"The dashboards: [bold]{address}[/]  [dim](Ctrl-C ends them)[/]")
     start(settings, port, preview)
 
 
@@ -151,7 +148,13 @@ def export(folder: Path, form: Any, as_is: bool, target: str | None) -> None:
     settings = read_settings(None, target)
     with show.steps() as progress:
         made = export_tables(settings, folder, form, progress, as_is)
-    _show_exported(made)
+    show.out.print(
+        f"{show.count(len(made.tables), 'table')} exported ({made.rows:,} rows) of "
+        f"version {made.version}: {show.place(made.folder)}",
+        soft_wrap=True,
+    )
+    if made.replaces:
+        show.note(f"The export of version {made.replaces} that was there is replaced.")
 
 
 @click.command()
@@ -181,26 +184,7 @@ def powerbi(out: Path, schemas: Path | None, target: str | None) -> None:
     from reelhouse.powerbi import write_project
 
     settings = read_settings(None, target)
-    _show_powerbi(write_project(settings, out, schemas or powerbi_schemas()))
-
-
-def _show_dashboard(address: str) -> None:
-    show.out.print(f"The dashboards: [bold]{address}[/]  [dim](Ctrl-C ends them)[/]")
-
-
-def _show_exported(made: Export) -> None:
-    """What an export holds, and what it took the place of."""
-    show.out.print(
-        f"{show.count(len(made.tables), 'table')} exported ({made.rows:,} rows) of "
-        f"version {made.version}: {show.place(made.folder)}",
-        soft_wrap=True,
-    )
-    if made.replaces:
-        show.note(f"The export of version {made.replaces} that was there is replaced.")
-
-
-def _show_powerbi(project: Project) -> None:
-    """What a Power BI project holds, how far it was checked, and how to open it."""
+    project = write_project(settings, out, schemas or powerbi_schemas())
     parts = (
         show.count(project.tables, "table"),
         show.count(project.relations, "relationship"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,13 +71,22 @@ def export(
         with (
             written_whole(folder, CONTENTS) as files,
             TemporaryDirectory(dir=files.parent) as work,
-            _one_version(settings, Path(work)) as connection,
+            # One version, whatever is published meanwhile.
+            attach_published(
+                engine_of(settings).published_file(settings, Path(work))
+            ) as connection,
         ):
             version, published_at, tables = _write(
                 connection, files, form, progress, is_neutral=not as_is
             )
             made = Export(folder, version, published_at, tables, replaces)
-            _describe(made, files)
+            contents = {
+                "version": version,
+                "published_at": published_at,
+                "files": [asdict(table) for table in tables],
+            }
+            text = json.dumps(contents, indent=2) + "\n"
+            (files / CONTENTS).write_text(text, encoding="utf-8")
     except duckdb.IOException as error:
         reason = str(error).splitlines()[0].removeprefix("IO Error: ")
         raise ReelhouseError(
@@ -87,14 +94,6 @@ def export(
             f"folder."
         ) from error
     return made
-
-
-@contextmanager
-def _one_version(settings: Settings, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that sees one version only, whatever is published meanwhile."""
-    published = engine_of(settings).published_file(settings, work)
-    with attach_published(published) as connection:
-        yield connection
 
 
 def _write(
@@ -150,13 +149,3 @@ def _neutralised(column: str) -> str:
         f"case when regexp_matches({column}, {literal(FORMULA)}) "
         f"then chr(39) || {column} else {column} end as {column}"
     )
-
-
-def _describe(made: Export, files: Path) -> None:
-    contents = {
-        "version": made.version,
-        "published_at": made.published_at,
-        "files": [asdict(table) for table in made.tables],
-    }
-    text = json.dumps(contents, indent=2) + "\n"
-    (files / CONTENTS).write_text(text, encoding="utf-8")
