@@ -15,11 +15,8 @@ import click
 
 from reelhouse.cli import show
 from reelhouse.cli.command import (
-    accept_rejects_option,
-    accept_shrink_option,
     command,
-    on_error_option,
-    source_option,
+    load_options,
     target_option,
 )
 from reelhouse.cli.highlights import BEST, NEWEST, QUESTION
@@ -38,11 +35,7 @@ SHOWN_CAUSES = 4
 
 
 @click.command()
-@source_option
-@target_option
-@on_error_option
-@accept_shrink_option
-@accept_rejects_option
+@load_options
 @click.option(
     "--rebuild",
     is_flag=True,
@@ -68,15 +61,7 @@ SHOWN_CAUSES = 4
 )
 @command
 def run(
-    source: str | None,
-    target: str | None,
-    on_error: Any,
-    accept_shrink: bool,
-    accept_rejects: bool,
-    rebuild: bool,
-    everything: bool,
-    unit_tests: bool,
-    with_report: bool,
+    source: str | None, target: str | None, with_report: bool, **options: Any
 ) -> None:
     """Do it all: load, build, test and publish.
 
@@ -88,16 +73,7 @@ def run(
     settings = read_settings(source, target)
     try:
         with show.steps() as progress:
-            report = run_all(
-                settings,
-                on_error=on_error,
-                accept_shrink=accept_shrink,
-                accept_rejects=accept_rejects,
-                rebuild=rebuild,
-                everything=everything,
-                unit_tests=unit_tests,
-                progress=progress,
-            )
+            report = run_all(settings, **options, progress=progress)
     except BuildFailed as failed:
         _show_failures(failed.report, failed.failed)
         raise
@@ -128,20 +104,11 @@ def _write_report_if_possible(settings: Settings) -> None:
 
 
 @click.command()
-@source_option
-@target_option
-@on_error_option
-@accept_shrink_option
-@accept_rejects_option
+@load_options
 @click.option("--validate", is_flag=True, help="Load nothing; say what would happen.")
 @command
 def load(
-    source: str | None,
-    target: str | None,
-    on_error: Any,
-    accept_shrink: bool,
-    accept_rejects: bool,
-    validate: bool,
+    source: str | None, target: str | None, validate: bool, **options: Any
 ) -> None:
     """Load what is new in the source into the raw tables.
 
@@ -170,9 +137,7 @@ def load(
                     settings,
                     opened,
                     warehouse,
-                    on_error=on_error,
-                    accept_shrink=accept_shrink,
-                    accept_rejects=accept_rejects,
+                    **options,
                     validate=validate,
                     after=reports[-1] if reports else None,
                     progress=lambda name, done, total: progress(

@@ -111,32 +111,53 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
     return guarded
 
 
-source_option = click.option(
-    "--source",
-    metavar="DIR|s3://…",
-    help="Folder or S3 address of the files.  [default: $REELHOUSE_SOURCE, or the "
-    "sample in data/sample]",
-)
 target_option = click.option(
     "--target",
     metavar="NAME",
     help="dbt target: dev, ci, prod or another one of profiles.yml.  "
     "[default: $DBT_TARGET, or dev]",
 )
-on_error_option = click.option(
-    "--on-error",
-    type=click.Choice(["continue", "skip-file", "abort"]),
-    default="continue",
-    show_default=True,
-    help="Keep bad records aside, refuse their file, or stop the load.",
+LOAD_OPTIONS = (
+    click.option(
+        "--source",
+        metavar="DIR|s3://…",
+        help="Folder or S3 address of the files.  [default: $REELHOUSE_SOURCE, or the "
+        "sample in data/sample]",
+    ),
+    target_option,
+    click.option(
+        "--on-error",
+        type=click.Choice(["continue", "skip-file", "abort"]),
+        default="continue",
+        show_default=True,
+        help="Keep bad records aside, refuse their file, or stop the load.",
+    ),
+    click.option(
+        "--accept-shrink",
+        is_flag=True,
+        help="Let a file lose more of its rows than usual.",
+    ),
+    click.option(
+        "--accept-rejects",
+        is_flag=True,
+        help="Let a file have more bad records than usual.",
+    ),
 )
-accept_shrink_option = click.option(
-    "--accept-shrink",
-    is_flag=True,
-    help="Let a file lose more of its rows than usual.",
-)
-accept_rejects_option = click.option(
-    "--accept-rejects",
-    is_flag=True,
-    help="Let a file have more bad records than usual.",
-)
+
+
+def load_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every command that loads takes."""
+    for option in reversed(LOAD_OPTIONS):
+        function = option(function)
+    return function
+
+
+def out_option(text: str) -> Callable[..., Any]:
+    """The option that names the folder to write to."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        required=True,
+        metavar="DIR",
+        help=text,
+    )

@@ -8,20 +8,14 @@ from pathlib import Path
 import click
 
 from reelhouse.cli import show
-from reelhouse.cli.command import command
+from reelhouse.cli.command import command, out_option
 from reelhouse.settings import read_settings
 
 
 @click.command()
 @click.option("--ratings", type=int, required=True, help="Number of ratings.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Any number.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="New or empty folder to write the six files to.",
-)
+@out_option("New or empty folder to write the six files to.")
 @click.option("--dirty", is_flag=True, help="Add known errors and a list of them.")
 @click.option(
     "--later",
@@ -55,13 +49,7 @@ def generate(ratings: int, seed: int, out: Path, dirty: bool, later: bool) -> No
 
 @click.command()
 @click.argument("release")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="Folder to write the files to.",
-)
+@out_option("Folder to write the files to.")
 @click.option(
     "--accept-licence",
     is_flag=True,

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 
 from reelhouse.cli import show
-from reelhouse.cli.command import command, target_option
+from reelhouse.cli.command import command, out_option, target_option
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import powerbi_schemas, read_settings
 
@@ -158,13 +158,7 @@ def export(folder: Path, form: Any, as_is: bool, target: str | None) -> None:
 
 
 @click.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="Folder to write the project to.",
-)
+@out_option("Folder to write the project to.")
 @click.option(
     "--schemas",
     type=click.Path(path_type=Path),

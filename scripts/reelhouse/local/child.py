@@ -6,6 +6,7 @@ The child picks its port, prints it, and lives as long as its standard input.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import selectors
 import socket
@@ -113,7 +114,7 @@ def listens(port: int) -> bool:
 
 
 def run_server(
-    app: Any, handler: Any, tidy_up: Callable[[], object] = lambda: None
+    app: Any, handler: Any = None, tidy_up: Callable[[], object] = lambda: None
 ) -> None:
     """In the child: serve a WSGI application until the parent ends, however it does.
 
@@ -121,6 +122,8 @@ def run_server(
     """
     from werkzeug.serving import make_server
 
+    # A line for each request helps nobody.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_die_with_parent, args=[tidy_up], daemon=True).start()
     # A socket of our own, since the server would look up a name for the address of
     # one that it opens, which can take seconds where there is no network.

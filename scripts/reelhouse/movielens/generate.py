@@ -14,13 +14,12 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.movielens.generator.catalogue import make_catalogue
 from reelhouse.movielens.generator.csvbytes import line
 from reelhouse.movielens.generator.dirt import make_dirty
-from reelhouse.movielens.generator.genome import genome_lines
+from reelhouse.movielens.generator.genome import genome_lines, make_genome
 from reelhouse.movielens.generator.later import make_later
 from reelhouse.movielens.generator.people import make_people
 from reelhouse.movielens.generator.ratings import RatingMaker, rating_lines
 from reelhouse.movielens.generator.shape import MAX_RATINGS, MIN_RATINGS, shape_of
 from reelhouse.movielens.generator.tagging import Tagging
-from reelhouse.movielens.generator.vocabulary import make_genome, make_typed
 from reelhouse.movielens.generator.words import NO_GENRES, names
 from reelhouse.progress import Progress
 
@@ -102,7 +101,7 @@ def _write_all(
         progress("movies", shape.movies, shape.movies)
 
         maker = RatingMaker(catalogue, people, seed)
-        tagging = Tagging(shape, catalogue, people, maker, make_typed(), seed)
+        tagging = Tagging(shape, catalogue, people, maker, seed)
         progress("ratings", 0, shape.ratings)
         for block in maker.blocks():
             lines = rating_lines(block, catalogue, people)

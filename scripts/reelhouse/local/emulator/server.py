@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jwt
-from werkzeug.serving import WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
 from reelhouse.local.child import run_server
@@ -31,11 +30,6 @@ STATEMENT_SECONDS = 300.0
 BOUND_VALUES = 65_280
 # Snowflake's number for a login with a key that it does not know.
 INVALID_JWT = 390_144
-
-
-class _Handler(WSGIRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: a line for each request helps nobody."""
 
 
 class Service:
@@ -62,7 +56,10 @@ class Service:
         except Exception as error:  # noqa: BLE001
             # The connector tries again for minutes where it is told HTTP 500.
             traceback.print_exc()
-            answer = self.failure(error)
+            from reelhouse.local.emulator.session import as_sql_error
+
+            known = as_sql_error(error)
+            answer = _failure(str(known.raw_msg), known.errno, known.sqlstate)
         response = Response(json.dumps(answer), mimetype="application/json")
         return response(environ, start_response)
 
@@ -143,12 +140,6 @@ class Service:
         if not session:
             raise LookupError("This session has ended: log in again.")
         return token, session
-
-    def failure(self, error: Exception) -> dict[str, Any]:
-        from reelhouse.local.emulator.session import as_sql_error
-
-        known = as_sql_error(error)
-        return _failure(str(known.raw_msg), known.errno, known.sqlstate)
 
 
 def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,7 +238,7 @@ def main() -> None:
     s3 = S3Settings() if os.environ.get("AWS_ENDPOINT_URL") else None
     account = Account(scratch, s3, STATEMENT_SECONDS)
     service = Service(account, os.environ[PUBLIC_KEY])
-    run_server(service, _Handler, lambda: shutil.rmtree(scratch))
+    run_server(service, tidy_up=lambda: shutil.rmtree(scratch))
 
 
 if __name__ == "__main__":

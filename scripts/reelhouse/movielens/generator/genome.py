@@ -1,9 +1,10 @@
-"""The genome: how much each tag fits each scored movie."""
+"""The genome: its tags, and how much each fits each scored movie."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from reelhouse.movielens.generator.catalogue import Catalogue
 from reelhouse.movielens.generator.chance import NORMAL_ONE, Ints, draw, rounded
 from reelhouse.movielens.generator.shape import Shape
-from reelhouse.movielens.generator.vocabulary import Genome
+from reelhouse.movielens.generator.words import WORDS, mask
 
 # Relevances are multiples of a 4,000th, most of them a little off as doubles.
 STEPS = 4_000
@@ -27,6 +28,52 @@ _NOISE, _TAG, _MATCH, _STRANGE = 2_900, 1_000, 7_000, -1_000
 _TRAIT, _QUALITY = 4_200, 2_600
 _TRAITS = 64
 _BLOCK_ROWS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Genome:
+    """The genome's tags, in the order of their ids (1, 2, …), sorted by code point.
+
+    Attributes:
+        tags: the texts.
+        genre_masks: genres that a tag fits, as bits; 0 for tags of any genre.
+        loadings: 1 where a tag praises, -1 where it blames, else 0.
+    """
+
+    tags: list[str]
+    genre_masks: Ints
+    loadings: Ints
+
+
+def _best_known_first() -> list[tuple[str, int, int]]:
+    """(tag, genre mask, loading), the tags that a small genome has first."""
+    columns: list[list[tuple[str, int, int]]] = [
+        [(tag, mask([name]), 0) for tag in tags]
+        for name, tags in WORDS["genre_tags"].items()
+    ]
+    columns.append([(tag, 0, 0) for tag in WORDS["plain_tags"]])
+    columns.append([(tag, 0, 1) for tag in WORDS["praise_tags"]])
+    columns.append([(tag, 0, -1) for tag in WORDS["blame_tags"]])
+    result = [("007", 0, 0)]
+    for depth in range(max(map(len, columns))):
+        result.extend(column[depth] for column in columns if depth < len(column))
+    moods = [(mood, mask([genre])) for mood, genre in WORDS["moods"]]
+    for part in WORDS["parts"]:
+        result.extend((f"{mood} {part}", genres, 0) for mood, genres in moods)
+    known: dict[str, tuple[str, int, int]] = {}
+    for entry in result:
+        known.setdefault(entry[0], entry)
+    return list(known.values())
+
+
+def make_genome(size: int) -> Genome:
+    """The vocabulary of a genome of this size, at most 1,128."""
+    chosen = sorted(_best_known_first()[:size])
+    return Genome(
+        tags=[tag for tag, _, _ in chosen],
+        genre_masks=np.array([mask for _, mask, _ in chosen], dtype=np.int64),
+        loadings=np.array([loading for _, _, loading in chosen], dtype=np.int64),
+    )
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -12,37 +12,25 @@ from reelhouse.movielens.generator.csvbytes import line
 from reelhouse.movielens.generator.people import END, TAGS_SINCE, People, years_of
 from reelhouse.movielens.generator.ratings import Block, RatingMaker
 from reelhouse.movielens.generator.shape import Shape
-from reelhouse.movielens.generator.vocabulary import BLAME, NOTES, PLAIN, PRAISE, Typed
+from reelhouse.movielens.generator.words import GENRES, WORDS
+
+# Tags are in groups: one for each genre, and these.
+_OTHER_GROUPS = ("plain", "praise", "blame", "typed")
+PLAIN, PRAISE, BLAME, NOTES = (len(GENRES) + i for i in range(len(_OTHER_GROUPS)))
 
 _ONE_IN_TAGS = 95  # of a thousand users
 _BURST = 3
 _BLANKS = ("", " ", "\u00a0", "  ")
 
-# In how many of a thousand cases a tag is spelt in each way.
-_SPELLINGS = (
-    ("as it is", 780),
-    ("Capitalised", 110),
-    ("UPPER", 40),
-    ("trailing space", 35),
-    ("leading space", 15),
-    ("double space", 20),
+# In how many of a thousand cases a tag is spelt in which way.
+_SPELLINGS: tuple[tuple[int, Callable[[str], str]], ...] = (
+    (780, str),
+    (110, lambda tag: tag[:1].upper() + tag[1:]),
+    (40, str.upper),
+    (35, lambda tag: tag + " "),
+    (15, lambda tag: " " + tag),
+    (20, lambda tag: tag.replace(" ", "  ")),
 )
-
-
-def _spell(tag: str, spelling: int) -> str:
-    match spelling:
-        case 1:
-            return tag[:1].upper() + tag[1:]
-        case 2:
-            return tag.upper()
-        case 3:
-            return tag + " "
-        case 4:
-            return " " + tag
-        case 5:
-            return tag.replace(" ", "  ")
-        case _:
-            return tag
 
 
 class Tagging:
@@ -54,11 +42,15 @@ class Tagging:
         catalogue: Catalogue,
         people: People,
         maker: RatingMaker,
-        typed: Typed,
         seed: int,
     ) -> None:
         self._catalogue, self._people, self._maker = catalogue, people, maker
-        self._typed, self._seed = typed, seed
+        self._seed = seed
+        groups = [WORDS["genre_tags"][name] for name in GENRES]
+        groups += [WORDS[f"{kind}_tags"] for kind in _OTHER_GROUPS]
+        # What users type, a group after another.
+        self._tags: list[str] = [tag for group in groups for tag in group]
+        self._sizes = np.array([len(group) for group in groups])
         since = np.flatnonzero(people.starts >= TAGS_SINCE)
         order = since[shuffled(seed, "taggers", len(since))]
         many = max(4, len(people.starts) * _ONE_IN_TAGS // 1_000)
@@ -124,7 +116,7 @@ class Tagging:
 
     def _texts(self, positions: Ints, index: Ints) -> tuple[Ints, Ints]:
         """A tag of the vocabulary and a spelling for each application."""
-        typed, masks = self._typed, self._catalogue.genre_masks[positions]
+        masks = self._catalogue.genre_masks[positions]
         drawn = draw(self._seed, "tag group", index)
         # A genre of the movie: the first of its own at or after a random one.
         genre = drawn.more(32).below(PLAIN)
@@ -138,14 +130,15 @@ class Tagging:
         group = np.where(kind < 600, found, PLAIN)
         group = np.where(kind >= 780, np.where(good, PRAISE, BLAME), group)
         group = np.where(kind >= 960, NOTES, group)
-        sizes = typed.sizes[group]
+        sizes = self._sizes[group]
         drawn = draw(self._seed, "tag choice", index)
         # The smaller of two draws: the best-known tags are used most.
         choice = np.minimum(drawn.below(sizes), drawn.more(32).below(sizes))
         drawn = draw(self._seed, "spelling", index)
-        shares = np.cumsum([share for _, share in _SPELLINGS])
+        shares = np.cumsum([share for share, _ in _SPELLINGS])
         spelling = np.searchsorted(shares, drawn.below(1_000), side="right")
-        return typed.firsts[group] + choice, spelling
+        firsts = np.cumsum(self._sizes) - self._sizes
+        return firsts[group] + choice, spelling
 
     def lines(self) -> Iterator[bytes]:
         """The records of tags.csv, by user, movie and time."""
@@ -178,7 +171,8 @@ class Tagging:
                 text = _BLANKS[blanks % len(_BLANKS)]
                 blanks += 1
             else:
-                text = _spell(self._typed.tags[int(tags[row])], int(spellings[row]))
+                _, spell = _SPELLINGS[int(spellings[row])]
+                text = spell(self._tags[int(tags[row])])
             if text in seen:
                 continue
             seen.add(text)
