@@ -897,8 +897,10 @@ def test_every_deviation_is_listed_and_tested() -> None:
     described: dict[str, tuple[str, str]] = {}
     for path in (PROJECT / "scripts/reelhouse/local/emulator").glob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            text = isinstance(node, ast.FunctionDef) and ast.get_docstring(node)
-            if found := re.match(r"(D\d+[bc]?): (.*)", text or "", re.DOTALL):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            text = ast.get_docstring(node) or ""
+            if found := re.match(r"(D\d+[bc]?): (.*)", text, re.DOTALL):
                 assert found[1] not in described
                 described[found[1]] = node.name, " ".join(found[2].split())
     listed = re.findall(
