@@ -27,6 +27,7 @@ class EmulatorSettings:
     port: int
     private_key: str = field(repr=False)
     host: str = "127.0.0.1"
+    database: str = "MOVIELENS"
 
     @property
     def login(self) -> dict[str, str]:
@@ -35,7 +36,7 @@ class EmulatorSettings:
         names = ("account", "user", "role", "warehouse")
         return {
             **dict.fromkeys(names, "emulator"),
-            "database": "MOVIELENS",
+            "database": self.database,
             "host": self.host,
             "port": str(self.port),
             "protocol": "http",
