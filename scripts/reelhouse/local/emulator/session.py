@@ -83,6 +83,12 @@ class Account(FakeSnow):
         remember_statement(session, f"login as {role}")
         return session
 
+    @contextmanager
+    def ledger(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for what is outside of any transaction, one user at a time."""
+        with self.lock, self.duck_conn.cursor() as connection:
+            yield connection
+
 
 def _patch_fakesnow() -> None:
     """Put our functions where fakesnow has no other way in."""
@@ -149,12 +155,6 @@ class Session(FakeSnowflakeConnection):
                 self.duck.execute(f"drop {kind} if exists {name.sql}")
             self.account.temporary.discard(name)
         super().close(retry)
-
-    @contextmanager
-    def ledger(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for what is outside of any transaction, one user at a time."""
-        with self.account.lock, self.account.duck_conn.cursor() as connection:
-            yield connection
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -454,7 +454,7 @@ def remember_statement(session: Session, text: str) -> None:
     """
     if "emulator.statements" in text:
         return
-    with session.ledger() as ledger:
+    with session.account.ledger() as ledger:
         ledger.execute(
             "insert into _fs_global.emulator.statements values (?, ?, ?)",
             [session.number, session.role, text],
@@ -475,7 +475,7 @@ def fail_as_told(account: Account, text: str) -> None:
         account.has_faults = True
     if "emulator.faults" in text or not account.has_faults:
         return
-    with account.lock, account.duck_conn.cursor() as ledger:
+    with account.ledger() as ledger:
         told = ledger.execute(
             "select rowid, number, state, message, times "
             "from _fs_global.emulator.faults "

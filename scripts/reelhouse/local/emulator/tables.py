@@ -147,7 +147,7 @@ def note_made(session: Session, name: Name, is_transient: bool, text: str) -> No
     Stock fakesnow shows what DuckDB makes of it. Snowflake shows the statement, with
     its comments, and not that the view has another name since. So do we.
     """
-    with session.ledger() as ledger:
+    with session.account.ledger() as ledger:
         ledger.execute(
             "delete from _fs_global._fs_information_schema._emulator_kinds where "
             "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)",
@@ -161,7 +161,7 @@ def note_made(session: Session, name: Name, is_transient: bool, text: str) -> No
 
 
 def _is_transient(session: Session, name: Name) -> bool:
-    with session.ledger() as ledger:
+    with session.account.ledger() as ledger:
         known = ledger.execute(
             "select is_transient "
             "from _fs_global._fs_information_schema._emulator_kinds where "
@@ -398,7 +398,7 @@ def _swap(session: Session, left: Name, right: Name) -> None:
 
 
 def _copy_beside(session: Session, source: Name, target: Name) -> None:
-    with session.ledger() as ledger:
+    with session.account.ledger() as ledger:
         for table in _KEPT_BESIDE:
             where = f"_fs_global._fs_information_schema.{table}"
             key = "(ext_table_catalog, ext_table_schema, ext_table_name) = (?, ?, ?)"
@@ -413,7 +413,7 @@ def _copy_beside(session: Session, source: Name, target: Name) -> None:
 
 def _rename_beside(session: Session, renamed: Callable[[Name], Name]) -> None:
     """Give each table another name in what fakesnow keeps beside the catalog."""
-    with session.ledger() as ledger:
+    with session.account.ledger() as ledger:
         for table in _KEPT_BESIDE:
             where = f"_fs_global._fs_information_schema.{table}"
             rows = ledger.execute(f"select * from {where}").fetchall()

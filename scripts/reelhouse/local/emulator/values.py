@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
+from fakesnow.arrow import timestamp_to_sf_struct
 from fakesnow.transforms import to_timestamp as _to_timestamp
 from fakesnow.variables import Variables
 from sqlglot import Expr, exp
@@ -37,34 +38,16 @@ def timestamp_structs(
 ) -> pa.StructArray:
     """D19: A timestamp that is null stays null on its way to the client.
 
-    Stock fakesnow makes 1970-01-01 of it. Snowflake does not, nor do we. The structs
-    have the whole seconds since 1970 and the rest of a second in nanoseconds; those
-    of a time zone say that it is UTC.
+    Stock fakesnow makes 1970-01-01 of it, and refuses a zone other than UTC. Snowflake
+    does neither, nor do we.
     """
     if isinstance(timestamps, pa.ChunkedArray):
         timestamps = timestamps.combine_chunks()
     zone = timestamps.type.tz and "UTC"
-    timestamps = timestamps.cast(pa.timestamp(timestamps.type.unit, zone))
-    micros = timestamps.cast(pa.timestamp("us", zone)).cast(pa.int64())
-    seconds = (
-        pc.floor_temporal(timestamps, unit="second")
-        .cast(pa.timestamp("s", zone))
-        .cast(pa.int64())
-    )
-    rest = pc.subtract(micros, pc.multiply(seconds, 1_000_000))
-    fields = {
-        "epoch": seconds,
-        "fraction": pc.multiply(rest, 1_000).cast(pa.int32()),
-    }
-    if zone:
-        # Minutes, with a day added to them.
-        fields["timezone"] = pa.repeat(pa.scalar(1_440, pa.int32()), len(timestamps))
+    structs = timestamp_to_sf_struct(timestamps.cast(pa.timestamp("us", zone)))
     return pa.StructArray.from_arrays(
-        [pc.fill_null(values, 0) for values in fields.values()],
-        fields=[
-            pa.field(name, values.type, nullable=False)
-            for name, values in fields.items()
-        ],
+        [pc.fill_null(values, 0) for values in structs.flatten()],
+        fields=[*structs.type],
         mask=pc.is_null(timestamps),
     )
 
