@@ -10,7 +10,6 @@ import numpy as np
 
 from reelhouse.movielens.generator.catalogue import (
     FIRST_RATED_YEAR,
-    LAST_YEAR,
     Catalogue,
 )
 from reelhouse.movielens.generator.chance import Ints, draw, pick_table, shuffled
@@ -58,26 +57,15 @@ def taste_masks() -> Ints:
 
 
 def years_of(moments: Ints) -> Ints:
-    """The UTC calendar year of each moment between START and END."""
-    first = START // DAY
-    days = np.arange(first, END // DAY + 2) * DAY
-    new_years = [
-        timegm((year, 1, 1, 0, 0, 0))
-        for year in range(FIRST_RATED_YEAR + 1, LAST_YEAR + 1)
-    ]
-    table = FIRST_RATED_YEAR + np.searchsorted(np.array(new_years), days, side="right")
-    years: Ints = table[moments // DAY - first]
-    return years
+    """The UTC calendar year of each moment."""
+    years = (moments // DAY).astype("datetime64[D]").astype("datetime64[Y]")
+    return 1970 + years.astype(np.int64)
 
 
 def _months() -> list[tuple[int, int]]:
-    firsts = [
-        timegm((year, month, 1, 0, 0, 0))
-        for year in range(FIRST_RATED_YEAR, LAST_YEAR + 1)
-        for month in range(1, 13)
-    ]
-    bounds = [START, *(first for first in firsts if START < first < END), END]
-    return list(itertools.pairwise(bounds))
+    firsts = np.arange("1996-02", "2018-10", dtype="datetime64[M]")
+    seconds = firsts.astype("datetime64[s]").astype(np.int64).tolist()
+    return list(itertools.pairwise([START, *seconds, END]))
 
 
 def _quiet_months(shape: Shape, seed: int) -> tuple[tuple[int, int], ...]:

@@ -7,13 +7,13 @@ of the slot in the whole data set, so the size of a block changes no byte.
 
 from __future__ import annotations
 
+import itertools
 from calendar import timegm
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reelhouse.movielens.generator.catalogue import Catalogue
 from reelhouse.movielens.generator.chance import (
@@ -39,7 +39,6 @@ BLOCK = 1 << 18
 _NOISE = 810
 _TOTAL = 970
 _LIKED_GENRE = (130, -70)
-_LATENT_RANGE = 8_192
 
 _CANDIDATES = 4
 _SLOT_BITS = 24
@@ -58,21 +57,16 @@ class Block:
 
     users: Ints
     positions: Ints
-    halves: NDArray[np.uint8]
+    halves: Ints
     moments: Ints
 
 
-def _stars(shares: list[int]) -> NDArray[np.uint8]:
-    """Half stars for each latent value, from -_LATENT_RANGE to _LATENT_RANGE - 1."""
+def _stars(latent: Ints, shares: list[int]) -> Ints:
+    """Half stars for latent values."""
     quantile = NormalDist(0, _TOTAL).inv_cdf
-    table = np.zeros(2 * _LATENT_RANGE, dtype=np.uint8)
-    passed = 0
-    for halves, share in enumerate(shares, start=1):
-        if share:
-            bound = rounded(quantile(passed / 10_000)) if passed else -_LATENT_RANGE
-            table[bound + _LATENT_RANGE :] = halves
-            passed += share
-    return table
+    passed = itertools.accumulate(shares[:-1])
+    bounds = [rounded(quantile(each / 10_000)) if each else -np.inf for each in passed]
+    return 1 + np.searchsorted(bounds, latent, side="right")
 
 
 class RatingMaker:
@@ -81,8 +75,6 @@ class RatingMaker:
     def __init__(self, catalogue: Catalogue, people: People, seed: int) -> None:
         self._catalogue, self._people, self._seed = catalogue, people, seed
         self._firsts = np.cumsum(people.counts) - people.counts
-        self._half_stars = _stars(FIGURES["half_stars"])
-        self._whole_stars = _stars(FIGURES["whole_stars"])
         bits = max(18, len(catalogue.titles).bit_length() + 7)
         self.any_movie = pick_table(catalogue.weights, bits)
         masks = taste_masks()
@@ -262,12 +254,10 @@ class RatingMaker:
         latent += self._catalogue.effects[positions] + people.kindness[users]
         liked = self._liked[people.tastes[users], positions]
         latent += np.where(liked, *_LIKED_GENRE)
-        np.clip(latent, -_LATENT_RANGE, _LATENT_RANGE - 1, out=latent)
-        latent += _LATENT_RANGE
         halves = np.where(
             moments >= HALF_STARS_SINCE,
-            self._half_stars[latent],
-            self._whole_stars[latent],
+            _stars(latent, FIGURES["half_stars"]),
+            _stars(latent, FIGURES["whole_stars"]),
         )
         return Block(users, positions, halves, moments)
 
