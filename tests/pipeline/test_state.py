@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from tests.delivery import csv
+from tests.delivery import csv, unbuilt
 from tests.project import PROJECT
 from tests.story import (
     EDITS,
@@ -34,7 +34,7 @@ from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.serving.compare import compare
 from reelhouse.settings import environment
-from reelhouse.transform.state import environment_hash
+from reelhouse.transform.state import environment_hash, read_tree
 
 __all__ = ["begun", "first", "small"]
 
@@ -168,6 +168,13 @@ def test_whatever_happens_ends_as_in_a_fresh_warehouse(
         story.run()
         story.assert_fresh()
         story.assert_replayed()
+
+
+def test_what_is_said_of_a_test_is_no_rule() -> None:
+    """dbt forgets it where a file of a model that the test reads has changed."""
+    nodes = read_tree(unbuilt()).nodes.values()
+    assert {node.docs for node in nodes if node.kind == "test"} == {""}
+    assert all(node.docs for node in nodes if node.kind != "test")
 
 
 def test_the_environment_is_a_hash_of_what_the_ledger_does_not_see() -> None:
