@@ -149,7 +149,7 @@ class Listing:
             for name, keys in self.by_entity.items()
         }
         required = [days[name] for name, e in entities().items() if e.is_required]
-        complete = max(min(each, default="") for each in required)
+        complete = max((min(each, default="") for each in required), default="")
         return sorted(day for day in set().union(*days.values()) if day >= complete)
 
     def as_of(self, delivery: str) -> dict[str, dict[str, str]]:
