@@ -9,9 +9,15 @@ from __future__ import annotations
 import json
 import re
 from itertools import groupby
-from typing import Any
 
-from reelhouse.powerbi.relations import Relation, Table, relations_of, tables_of
+from reelhouse.powerbi.relations import (
+    Node,
+    Relation,
+    marts_of,
+    relations_of,
+    subject_of,
+    tests_of,
+)
 from reelhouse.settings import project
 
 MANIFEST = project() / "target/manifest.json"
@@ -33,35 +39,60 @@ label leaves out. A box without columns is a table of another diagram, or a seed
 """
 
 
-def page_of(manifest: dict[str, Any]) -> str:
+def page_of(manifest: Node) -> str:
     """The whole page, in Markdown with a Mermaid diagram for each subject."""
     sections = [INTRODUCTION]
-    for subject, group in groupby(tables_of(manifest), lambda table: table.subject):
-        lines = ["erDiagram"]
+    for subject, group in groupby(marts_of(manifest).values(), subject_of):
+        boxes = ["erDiagram"]
         edges = []
-        for table in group:
-            relations = relations_of(manifest, table)
-            lines += _box(table, {relation.column for relation in relations})
-            edges += [_line(table, relation) for relation in relations]
+        for mart in group:
+            keys, never_null = _keys(manifest, mart)
+            relations = relations_of(manifest, mart)
+            boxes += _box(mart, keys, {relation.column for relation in relations})
+            edges += [_line(relation, keys, never_null) for relation in relations]
         title = "Core: the star" if subject == "core" else subject.capitalize()
-        diagram = "\n".join([*lines, *edges])
+        diagram = "\n".join([*boxes, *edges])
         sections.append(f"## {title}\n\n```mermaid\n{diagram}\n```\n")
     return "\n".join(sections)
 
 
-def _box(table: Table, references: set[str]) -> list[str]:
-    lines = [f"    {table.name} {{"]
-    for name, data_type in table.columns.items():
+def _keys(manifest: Node, mart: Node) -> tuple[list[list[str]], set[str]]:
+    """The unique keys of a table, the primary one first, and what is never null."""
+    columns = list(mart["columns"])
+    keys = []
+    never_null = {
+        name
+        for name, column in mart["columns"].items()
+        if any(each["type"] == "not_null" for each in column["constraints"])
+    }
+    for test in tests_of(manifest, mart):
+        match test["test_metadata"]["name"]:
+            case "unique_combination":
+                keys.append(list(test["test_metadata"]["kwargs"]["columns"]))
+                never_null.update(keys[-1])
+            case "unique":
+                keys.append([test["column_name"]])
+            case "not_null":
+                never_null.add(test["column_name"])
+    # The widest is the natural one, the others stand for it.
+    keys.sort(key=lambda key: (-len(key), [*map(columns.index, key)]))
+    return keys, never_null
+
+
+def _box(mart: Node, keys: list[list[str]], references: set[str]) -> list[str]:
+    lines = [f"    {mart['alias']} {{"]
+    for name, column in mart["columns"].items():
         marks = [
             mark
             for mark, is_there in (
-                ("PK", name in table.keys[0]),
-                ("UK", [name] in table.keys[1:]),
+                ("PK", name in keys[0]),
+                ("UK", [name] in keys[1:]),
                 ("FK", name in references),
             )
             if is_there
         ]
         # Older versions of Mermaid take no comma in a type.
+        data_type = column["data_type"]
         word = re.split(r"\W", data_type)[0]
         comment = "" if word == data_type else f'"{data_type}"'
         parts = [word, name, ", ".join(marks), comment]
@@ -69,10 +100,10 @@ def _box(table: Table, references: set[str]) -> list[str]:
     return [*lines, "    }"]
 
 
-def _line(table: Table, relation: Relation) -> str:
-    always = relation.column in table.never_null and relation.condition is None
+def _line(relation: Relation, keys: list[list[str]], never_null: set[str]) -> str:
+    always = relation.column in never_null and relation.condition is None
     parent_end = "||" if always else "|o"
-    child_end = "o|" if [relation.column] in table.keys else "o{"
+    child_end = "o|" if [relation.column] in keys else "o{"
     label = relation.column
     if relation.condition:
         label = f'"{relation.column} where {relation.condition}"'

@@ -10,9 +10,9 @@ import textwrap
 from dataclasses import replace
 from datetime import date
 
-from reelhouse.dashboard.app import FRAME
+from reelhouse.dashboard.app import GENRE_NAMES
 from reelhouse.dashboard.filters import Filters
-from reelhouse.dashboard.page import At, Page, pages, questions
+from reelhouse.dashboard.page import BOUNDS, At, Page, pages, questions
 from reelhouse.dashboard.search import NAMES, USER
 from reelhouse.dashboard.start import HOST, USUAL_PORT
 from reelhouse.settings import project
@@ -37,7 +37,7 @@ exposures:
 def asked(page: Page) -> list[str]:
     """All SQL that a page may ask, without filters and with all of them."""
     found = [
-        *FRAME.values(),
+        *(GENRE_NAMES, BOUNDS),
         NAMES,
         USER.format(1),
         *([page.subject] if page.subject else []),

@@ -45,8 +45,8 @@ def test_what_makes_no_sense_in_an_address_filters_nothing(
 
 def test_filters_are_told_in_words() -> None:
     assert ALL.described() == (
-        "Drama or it's \\ a genre, released 1990 to 2001, movies with at least 20 "
-        "ratings, rated from 2001-01-01 to 2001-12-31"
+        "Drama or it's \\ a genre, released from 1990 up to 2001, movies with at least "
+        "20 ratings, rated from 2001-01-01 to 2001-12-31"
     )
     assert Filters(first_year=1990).described() == "released from 1990"
     assert Filters(last_year=1990).described() == "released up to 1990"

@@ -70,9 +70,7 @@ def test_a_page_has_what_readers_want_of_one(name: str) -> None:
 def test_what_a_page_asks_is_answered_within_limits(
     name: str, sample: Settings
 ) -> None:
-    answers = Serving(Published(sample)).read(
-        {sql: sql for sql in asked(pages()[name])}
-    )
+    answers = Serving(Published(sample)).read(asked(pages()[name]))
     assert max(len(frame) for frame in answers.frames.values()) <= 3_000
     # Nothing is told by a name that a chart would not know.
     for sql, frame in answers.frames.items():
@@ -147,6 +145,11 @@ def test_a_verdict_is_green_or_red() -> None:
     for is_well, kind in ((True, "rh-well"), (False, "rh-ill")):
         frame = pd.DataFrame({"is_well": [is_well], "verdict": ["So it is"]})
         assert kind in said(Verdict("{verdict}.", "", counted=""), frame)
+        nothing = said(
+            Verdict("{verdict}: {at}.", "", counted=""), frame.assign(at=None)
+        )
+        assert kind in nothing
+        assert ">So it is.<" in nothing
 
 
 def test_data_are_text_wherever_they_stand() -> None:
@@ -166,7 +169,7 @@ def answer(sample: Settings, name: str, title: str, at: At) -> pd.DataFrame:
         for each in flat(pages()[name].at(at))
         if isinstance(each, Shown) and each.title == title
     )
-    return Serving(Published(sample)).read({"it": tidy(block.sql)})["it"]
+    return Serving(Published(sample)).ask(tidy(block.sql))
 
 
 def test_the_movies_that_made_a_change_add_up_to_it(sample: Settings) -> None:
@@ -184,7 +187,7 @@ def test_the_movies_that_made_a_change_add_up_to_it(sample: Settings) -> None:
 
 def test_what_to_watch_next_is_unseen_and_has_its_reason(sample: Settings) -> None:
     serving = Serving(Published(sample))
-    (user,) = serving.read({"it": str(pages()["user"].subject)})["it"]["subject"]
+    (user,) = serving.ask(str(pages()["user"].subject))["subject"]
     at = At(of=str(user))
     next_ones = answer(sample, "user", "What to watch next", at)
     rated = answer(sample, "user", "What the user has rated", at)
@@ -192,12 +195,11 @@ def test_what_to_watch_next_is_unseen_and_has_its_reason(sample: Settings) -> No
     assert set(next_ones["movie_id"]).isdisjoint(rated["movie_id"])
     liked = set(rated[rated["rating"] >= 4]["title"])
     assert set(next_ones["because"]) <= liked
-    assert next_ones["score"].is_monotonic_decreasing
+    assert next_ones["_score"].is_monotonic_decreasing
     # How alike it is to what was liked, against how alike it is to anything.
     best = next_ones.iloc[0]
-    alike = serving.read(
-        {
-            "it": f"""
+    alike = serving.ask(
+        f"""
             select sum(neighbours.similarity) as all_of_it,
                 sum(case when ratings.rating >= 4 then neighbours.similarity end)
                     as liked
@@ -206,9 +208,8 @@ def test_what_to_watch_next_is_unseen_and_has_its_reason(sample: Settings) -> No
                 on neighbours.movie_id = ratings.movie_id
                 and ratings.user_id = {user}
             where neighbours.neighbour_movie_id = {best["movie_id"]}"""
-        }
-    )["it"].iloc[0]
-    assert best["score"] == pytest.approx(alike["liked"] / alike["all_of_it"] ** 0.5)
+    ).iloc[0]
+    assert best["_score"] == pytest.approx(alike["liked"] / alike["all_of_it"] ** 0.5)
 
 
 def test_a_period_is_that_of_the_reader_or_the_last_five_years() -> None:

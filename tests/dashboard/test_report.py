@@ -132,7 +132,7 @@ def test_a_run_ends_with_a_report_or_says_why_not(
 def test_texts_of_the_data_end_no_script(sample: Settings, changed: Copy) -> None:
     path = changed(
         f"update mart_movie_performance set title = '{HOSTILE}'",
-        f"update mart_user_tags set tag_normalised = '{HOSTILE}'",
+        f"update fct_tags set tag_normalised = '{HOSTILE}'",
         f"insert into health_rejects values ('a.csv', '{HOSTILE}', 1)",
         f"update health_reconciliation set reason = '{HOSTILE}'",
     )
@@ -208,7 +208,7 @@ def test_texts_and_marks_stand_out_from_their_ground(palette: Palette) -> None:
     for ground in (palette.ground, palette.raised):
         assert _contrast(palette.ink, ground) > 7
         assert _contrast(palette.quiet, ground) > 4.5
-    for mark in (*palette.marks, palette.primary):
+    for mark in palette.marks:
         assert _contrast(mark, palette.ground) > 3
 
 

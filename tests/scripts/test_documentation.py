@@ -90,6 +90,10 @@ def check(model: str, name: str, column: str | None, **more: Any) -> dict[str, A
     }
 
 
+def manifest_with(nodes: dict[str, Any]) -> dict[str, Any]:
+    return {"nodes": {name: each | {"unique_id": name} for name, each in nodes.items()}}
+
+
 def test_marks_and_ends_of_lines_follow_the_tests() -> None:
     models = [
         node("mart_b", "beta", a_id="bigint!", b_id="bigint", part="decimal(6,5)"),
@@ -112,7 +116,7 @@ def test_marks_and_ends_of_lines_follow_the_tests() -> None:
     ]
     nodes = {f"model.reelhouse.{each['name']}": each for each in models}
     nodes |= {f"test.{number}": test for number, test in enumerate(tests)}
-    text = page_of({"nodes": nodes})
+    text = page_of(manifest_with(nodes))
     assert text[text.index("## ") :] == (
         "## Core: the star\n\n"
         "```mermaid\n"
@@ -161,7 +165,7 @@ def test_a_version_is_a_table_of_its_own() -> None:
         "test.3": check("dim_a.v2", "unique", "a_id"),
         "test.4": check("mart_b", "unique", "a_id"),
     }
-    text = page_of({"nodes": nodes})
+    text = page_of(manifest_with(nodes))
     assert re.findall(r"^ +(\w+) \{", text, re.M) == ["dim_a", "dim_a_v2", "mart_b"]
     assert "    dim_a_v2 |o--o| mart_b : a_id\n" in text
 

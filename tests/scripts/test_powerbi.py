@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,49 @@ from tests.project import PROJECT
 from reelhouse.cli import main
 from reelhouse.dashboard.page import pages as dashboards
 from reelhouse.errors import ReelhouseError
-from reelhouse.powerbi import CONTENTS, project_files, published_columns, write_project
-from reelhouse.powerbi.check import check_fields, check_schemas, fields_of, names_in
-from reelhouse.powerbi.documents import SCHEMAS
+from reelhouse.powerbi import (
+    CONTENTS,
+    project_files,
+    published_columns,
+    report,
+    write_project,
+)
 from reelhouse.powerbi.model import MEASURES, TYPES, Model, dax, model_of
 from reelhouse.powerbi.report import report_pages
+from reelhouse.powerbi.schemas import SCHEMAS, check_schemas
 from reelhouse.serving.metrics import metrics
 from reelhouse.settings import Settings, powerbi_schemas
 from reelhouse.transform.build import manifest_of
 
-TABLES = "Reelhouse.SemanticModel/definition/tables"
+DEFINITION = "Reelhouse.SemanticModel/definition"
+TABLES = f"{DEFINITION}/tables"
 PAGES = "Reelhouse.Report/definition/pages"
 VISUALS = f"{PAGES}/overview/visuals"
 Files = dict[str, str]
+COLUMN = re.compile(r"^\tcolumn (\w+)$", re.MULTILINE)
+MEASURE = re.compile(r"^\tmeasure '([^']+)' = ", re.MULTILINE)
+
+
+def names_in(files: Files, names: re.Pattern[str]) -> dict[str, list[str]]:
+    """What the files of tables define, by table."""
+    return {
+        Path(path).stem: names.findall(text)
+        for path, text in files.items()
+        if path.startswith(f"{TABLES}/")
+    }
+
+
+def fields_of(part: Any) -> Iterator[tuple[str, str, str]]:
+    """Kind, table and name of every field in a visual, wherever it stands."""
+    if isinstance(part, list):
+        for each in part:
+            yield from fields_of(each)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key in {"Column", "Measure"}:
+                table = value["Expression"]["SourceRef"]["Entity"]
+                yield key, table, value["Property"]
+            yield from fields_of(value)
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +100,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_every_published_table_is_there_with_its_columns(
     sample: Settings, files: Files
 ) -> None:
-    names = names_in(files)
+    columns = names_in(files, COLUMN)
+    del columns[MEASURES]
     _, rows = query(
         sample.published, "select name from published_tables where kind = 'table'"
     )
-    assert {name for (name,) in rows} == set(names.columns) - {MEASURES}
+    assert {name for (name,) in rows} == set(columns)
+    listed = re.findall(r"^ref table (\w+)$", files[f"{DEFINITION}/model.tmdl"], re.M)
+    assert sorted(listed) == sorted([*columns, MEASURES])
     published = published_columns(sample)
-    for table in set(names.columns) - {MEASURES}:
-        assert names.columns[table] == {
-            column for name, column in published if name == table
-        }
+    for table, there in columns.items():
+        assert set(there) == {column for name, column in published if name == table}
 
 
 def test_columns_have_the_kind_and_words_of_the_tree(
@@ -100,19 +132,18 @@ def test_columns_have_the_kind_and_words_of_the_tree(
 def test_relationships_are_the_tested_relations_of_published_tables(
     manifest: dict[str, Any], model: Model
 ) -> None:
-    tables = {table.name for table in model.tables}
     tested = set()
     for node in manifest["nodes"].values():
         about = node.get("test_metadata") or {}
         if about.get("name") == "relationships":
             child = node["attached_node"].rpartition(".")[2]
             parent = about["kwargs"]["to"].removeprefix("ref('").removesuffix("')")
-            if {child, parent} <= tables:
+            if {child, parent} <= set(model.tables):
                 tested.add(
                     (child, node["column_name"], parent, about["kwargs"]["field"])
                 )
     made = [
-        (each.child, each.child_column, each.parent, each.parent_column)
+        (each.child, each.column, each.parent, each.field)
         for each in model.relationships
     ]
     assert len(made) > 20
@@ -143,10 +174,10 @@ def filtered(model: Model, table: str) -> list[str]:
 def test_a_filter_finds_one_way_at_most(model: Model) -> None:
     """Power BI refuses a model in which it finds two ways between two tables."""
     for table in model.tables:
-        ways = Counter(filtered(model, table.name))
+        ways = Counter(filtered(model, table))
         assert not [name for name, count in ways.items() if count > 1]
     inactive = [each for each in model.relationships if not each.is_active]
-    assert {(each.child, each.child_column) for each in inactive} == {
+    assert {(each.child, each.column) for each in inactive} == {
         ("mart_movie_neighbours", "neighbour_movie_id"),
         # By its genre it is filtered already.
         ("mart_top_movies_by_genre", "movie_id"),
@@ -165,29 +196,47 @@ def test_a_genre_filters_ratings_over_the_bridge(model: Model, files: Files) -> 
     assert "fromColumn: bridge_movies_genres.movie_id\n" in both
 
 
-def test_a_slicer_acts_on_every_visual_of_its_page(model: Model) -> None:
+def test_a_slicer_acts_on_every_visual_of_its_page(model: Model, files: Files) -> None:
     measures = {each.label: each.table for each in metrics().values()}
-    pages = report_pages()
-    assert set(pages) <= set(dashboards())
-    for page in pages.values():
-        for table, _ in page.slicers:
+    assert set(report_pages()) <= set(dashboards())
+    for page, about in report_pages().items():
+        for slicer in about.get("slicers", []):
+            table, _, _ = slicer.partition(".")
             acts_on = {table, *filtered(model, table)}
-            for name, visual in page.visuals.items():
+            for name in about["visuals"]:
+                visual = json.loads(files[f"{PAGES}/{page}/visuals/{name}/visual.json"])
                 held = {
                     where if kind == "Column" else measures[field]
                     for kind, where, field in fields_of(visual)
                 }
                 # A visual shows what its measure counts; its columns only part it.
                 counted = held & set(measures.values()) or held
-                assert counted <= acts_on, (page.title, table, name)
+                assert counted <= acts_on, (page, table, name)
 
 
 def test_measures_are_the_metrics(files: Files) -> None:
-    names = names_in(files)
-    assert list(names.measures[MEASURES]) == [
-        metric.label for metric in metrics().values()
+    names = names_in(files, MEASURE)
+    assert names.pop(MEASURES) == [metric.label for metric in metrics().values()]
+    assert not any(names.values())
+
+
+def test_what_a_visual_or_a_relationship_names_is_there(files: Files) -> None:
+    columns, measures = names_in(files, COLUMN), names_in(files, MEASURE)
+    named = [
+        field
+        for path, text in files.items()
+        if path.endswith("/visual.json")
+        for field in fields_of(json.loads(text))
     ]
-    assert not [table for table in names.measures if names.measures[table]][1:]
+    assert len(named) > 60
+    ends = re.findall(
+        r"^\t(?:from|to)Column: (\w+)\.(\w+)$",
+        files[f"{DEFINITION}/relationships.tmdl"],
+        re.M,
+    )
+    assert len(ends) > 40
+    for kind, table, name in [*named, *(("Column", *end) for end in ends)]:
+        assert name in (columns if kind == "Column" else measures)[table]
 
 
 def test_averages_are_sums_over_counts() -> None:
@@ -300,76 +349,29 @@ def test_the_theme_is_where_the_report_looks_for_it(files: Files) -> None:
 # --- what is refused
 
 
-PLANTED = {
-    "a measure of a visual": (
-        f"{VISUALS}/card_ratings/visual.json",
-        '"Property": "Ratings"',
-        '"Property": "Rating"',
-        r"Measure Metrics\[Rating\]",
-    ),
-    "a column of a visual": (
-        f"{VISUALS}/ratings_by_month/visual.json",
-        '"Property": "month_start"',
-        '"Property": "month_end"',
-        r"Column dim_dates\[month_end\]",
-    ),
-    "a column of a sort": (
-        f"{VISUALS}/movies_by_ratings/visual.json",
-        '"sort": [',
-        '"sort": [{"field": {"Column": {"Expression": {"SourceRef": '
-        '{"Entity": "dim_movies"}}, "Property": "name"}}},',
-        r"Column dim_movies\[name\]",
-    ),
-    "a column of a measure": (
-        f"{TABLES}/Metrics.tmdl",
-        "SUM('fct_ratings'[rating])",
-        "SUM('fct_ratings'[stars])",
-        r"fct_ratings\[stars\] in measure Average rating",
-    ),
-    "a table of a measure": (
-        f"{TABLES}/Metrics.tmdl",
-        "SUMX('mart_genre_ratings',",
-        "SUMX('mart_genres',",
-        "mart_genres in measure Weighted average rating",
-    ),
-    "a measure of a measure": (
-        f"{TABLES}/Metrics.tmdl",
-        "= SUM('mart_release_trends'[movies_released])",
-        "= DIVIDE([Tags], [Users])",
-        r"\[Users\] in measure Movies released",
-    ),
-    "a column of a relationship": (
-        "Reelhouse.SemanticModel/definition/relationships.tmdl",
-        "toColumn: dim_dates.date_day",
-        "toColumn: dim_dates.day",
-        r"dim_dates\[day\]",
-    ),
-    "a table that is not listed": (
-        "Reelhouse.SemanticModel/definition/model.tmdl",
-        "ref table dim_users\n",
-        "",
-        "refers to other tables",
-    ),
-    "a measure with the name of a column": (
-        f"{TABLES}/Metrics.tmdl",
-        "measure 'Tags'",
-        "measure 'Nothing'",
-        "two things named nothing in Metrics",
-    ),
-}
-
-
-def test_the_fields_are_there(files: Files) -> None:
-    check_fields(files)
-
-
-@pytest.mark.parametrize(("path", "old", "new", "words"), PLANTED.values(), ids=PLANTED)
-def test_a_name_that_is_not_there_is_found(
-    files: Files, path: str, old: str, new: str, words: str
+@pytest.mark.parametrize("name", ["dim_movies.name", "dim_films.title", "stars"])
+def test_a_visual_of_what_is_not_published_is_named(
+    model: Model, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert old in files[path]
-    with pytest.raises(ReelhouseError, match=words):
-        check_fields(files | {path: files[path].replace(old, new)})
+    for field in ("dim_movies.title", "average_rating"):
+        pages = tmp_path / "report.yml"
+        pages.write_text(report.PAGES.read_text("utf-8").replace(field, name))
+        monkeypatch.setattr(report, "PAGES", pages)
+        with pytest.raises(ReelhouseError, match=f"shows {name}, which is not publ"):
+            project_files(model)
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"columns": ("stars",)}, {"table": "fct_stars"}], ids=str
+)
+def test_a_metric_of_what_is_not_published_is_named(
+    manifest: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    metric = metrics()["average_rating"]
+    wrong = replace(metric, denominator=replace(metric.numerator, **changed))
+    with pytest.raises(ReelhouseError, match=r"The metric average_rating is of .*star"):
+        model_of(manifest, [wrong])
 
 
 def test_a_type_without_a_word_is_named(manifest: dict[str, Any]) -> None:

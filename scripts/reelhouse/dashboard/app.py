@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
@@ -16,19 +17,18 @@ import streamlit as st
 
 from reelhouse.dashboard import markup, search
 from reelhouse.dashboard.charts import themed
-from reelhouse.dashboard.columns import called, is_truth, named, written
+from reelhouse.dashboard.columns import called, dated, named, written
 from reelhouse.dashboard.filters import MOST_RATINGS, Filters
 from reelhouse.dashboard.page import (
+    BOUNDS,
     SUBJECTS,
     At,
-    Figures,
     Frame,
     Page,
-    Says,
-    Section,
     Shown,
     Single,
     Stale,
+    flat,
     newest_change,
     pages,
     questions,
@@ -40,7 +40,6 @@ from reelhouse.dashboard.published import (
     Published,
     Reading,
     Serving,
-    Watch,
     serving_of,
 )
 from reelhouse.dashboard.theme import DARK, ICON, LIGHT, STYLE
@@ -54,18 +53,7 @@ PERIODS = {"in the last year": 365, "in the last five years": 5 * 365 + 1}
 SEARCHED, GOING = "search", "going"
 # The place of the first page about one movie, genre, tag or user.
 SUBJECTS_FROM = 100
-FRAME = {
-    "genres": "select genre from serving.dim_genres order by genre",
-    "bounds": """
-        select
-            min(release_year) as first_year,
-            max(release_year) as last_year,
-            (select min(rated_date) from serving.fct_ratings) as first_day,
-            (select max(rated_date) from serving.fct_ratings) as last_day
-        from serving.dim_movies
-        where not is_deleted and not is_inferred
-    """,
-}
+GENRE_NAMES = "select genre from serving.dim_genres order by genre"
 UNHEARD = {
     "genres": "genres",
     "released": "release years",
@@ -84,9 +72,8 @@ class App:
         self.pages = pages()
         self.shown: dict[str, Any] = {}
 
-    def read(self, asked: dict[str, str] | Sequence[str]) -> Reading:
-        named = asked if isinstance(asked, dict) else {sql: sql for sql in asked}
-        reading = self.serving.read(named)
+    def read(self, asked: Collection[str]) -> Reading:
+        reading = self.serving.read(asked)
         if self.version not in (None, reading.version):
             st.rerun()
         self.version = reading.version
@@ -121,15 +108,12 @@ class App:
             st.page_link(self.shown[name], label=label, **_given(address))
 
     def page(self, page: Page) -> None:
-        reading = self.read(FRAME)
-        bounds = reading["bounds"].iloc[0]
-        at = self._address(page, reading["genres"]["genre"].tolist())
-        if not pd.isna(bounds["last_day"]):
-            days = bounds["first_day"].date(), bounds["last_day"].date()
-            at = replace(at, first_day=days[0], last_day=days[1])
+        reading = self.read([GENRE_NAMES, BOUNDS])
+        bounds, genres = reading[BOUNDS].iloc[0], reading[GENRE_NAMES]["genre"].tolist()
+        at = self._address(page, genres).within(bounds)
         with st.sidebar:
             menu = st.container()
-            at = self._filters(page, at, reading)
+            at = self._filters(page, at, genres, bounds)
         with menu:
             self._menu(page, at)
         self._to_address(page, at)
@@ -145,8 +129,7 @@ class App:
         with st.sidebar:
             st.html(
                 f'<p class="rh-foot">Published {reading.published_at:%Y-%m-%d %H:%M} '
-                "UTC<br>"
-                f"Load {reading.load_id} · publication "
+                f"UTC<br>Load {reading.load_id} · publication "
                 f"{escape(reading.version[:8])}</p>"
             )
 
@@ -154,49 +137,41 @@ class App:
         shown, unheard = page.at(at), page.unheard(at)
         reading = self.read(questions(shown))
         for block in shown:
-            if isinstance(block, list):
-                columns = st.columns(len(block), gap="large")
-                for column, each in zip(columns, block, strict=True):
-                    with column:
-                        self._block(each, reading, unheard)
-            else:
-                self._block(block, reading, unheard)
+            beside = [*flat([block])]
+            places = st.columns(len(beside), gap="large")
+            for place, each in zip(places, beside, strict=True):
+                with place:
+                    self._block(each, reading, unheard)
 
     def _block(
         self, block: Single, reading: Reading, unheard: dict[str, list[str]]
     ) -> None:
-        if isinstance(block, Stale):
-            self._stale(block)
-            return
         sql = tidy(block.sql)
         kinds = unheard.get(sql, [])
         names = [words for kind, words in UNHEARD.items() if kind in kinds]
         note = f"Not filtered by {' or '.join(names)}." if names else ""
-        match block:
-            case Section():
-                st.html(markup.section(block, reading[sql] if sql else None))
-            case Says():
-                if said := markup.says(block, reading[sql], with_links=True):
-                    st.html(said + markup.unheard(note))
-            case Figures():
-                st.html(markup.figures(block, reading[sql]) + markup.unheard(note))
-            case Shown():
-                st.html(markup.titled(block.title, block.says, note))
-                self._shown(block, sql, block.picked(reading[sql]))
+        frame = reading[sql] if sql else pd.DataFrame()
+        if made := markup.block(block, frame, note, with_links=True):
+            st.html(made)
+        if isinstance(block, Stale):
+            self._stale(block)
+        elif isinstance(block, Shown):
+            self._shown(block, sql, block.picked(frame))
 
     def _shown(self, block: Shown, sql: str, rows: Frame) -> None:
         if rows.empty:
             say_empty(block.empty)
             return
         if block.draw:
-            chart = themed(block.draw(rows), DARK if is_dark() else LIGHT)
+            chart = themed(
+                block.draw(rows), DARK if st.context.theme.type == "dark" else LIGHT
+            )
             st.altair_chart(chart, theme=None, width="stretch")
         else:
             self._table(block, rows)
         self._how(block, sql, rows)
 
     def _stale(self, block: Stale) -> None:
-        st.html(markup.titled(block.title, block.says))
         stale = self.place.stale()
         if stale is None:
             say_empty("It cannot be told from here: `reelhouse status` tells it.")
@@ -204,12 +179,13 @@ class App:
             say_empty("Nothing: all is as the loaded files and the tree make it.")
         else:
             rows = pd.DataFrame(stale.items(), columns=["node", "reason"])
-            self._table(Shown(block.title, ""), rows)
+            self._table(block, rows)
 
     def _table(self, block: Shown, rows: Frame) -> None:
         names = named(rows)
+        texts = dated(rows[names], "%Y-%m-%d %H:%M")
         picked: Any = st.dataframe(
-            rows[names],
+            texts.fillna(dict.fromkeys(texts.select_dtypes("object"), "")),
             hide_index=True,
             width="stretch",
             height=min(420, 36 * (len(rows) + 1)),
@@ -225,13 +201,15 @@ class App:
     def _how(self, block: Shown, sql: str, rows: Frame) -> None:
         """The query, the definitions, and what is shown as CSV."""
         names = named(rows)
+        plain = dated(rows[names], "%Y-%m-%d %H:%M:%S").astype(object)
+        plain = plain.where(plain.notna(), None)
         with st.expander("Query, definitions, CSV"):
             st.code(sql, language="sql")
             for metric in markup.definitions(rows):
                 st.text(f"{metric.label}: {metric.description}")
             st.download_button(
                 "Download as CSV",
-                to_csv([called(name) for name in names], _plain(rows[names])),
+                to_csv([called(name) for name in names], plain.to_numpy().tolist()),
                 file_name=f"reelhouse-{block.key}.csv",
                 mime="text/csv",
                 key=f"csv-{block.key}",
@@ -301,17 +279,16 @@ class App:
         for name in (GENRES, YEARS, RATINGS, PERIOD, DAYS):
             st.session_state.pop(name, None)
 
-    def _filters(self, page: Page, at: At, reading: Reading) -> At:
+    def _filters(self, page: Page, at: At, names: list[str], bounds: Any) -> At:
         """The filters that the page offers; the others stay as they are."""
         state, now, offered = st.session_state, at.filters, page.filters
         if "genres" in offered:
-            names = reading["genres"]["genre"].tolist()
             picked = state.get(GENRES, now.genres)
             state[GENRES] = [genre for genre in picked if genre in names]
             st.multiselect("Genres", names, key=GENRES, placeholder="All")
             now = replace(now, genres=tuple(state[GENRES]))
         if "released" in offered:
-            now = self._years(now, reading["bounds"].iloc[0])
+            now = self._years(now, bounds)
         if "ratings" in offered:
             # A field takes what it held on another page only where it is told to.
             state[RATINGS] = state.get(RATINGS, now.min_ratings)
@@ -322,11 +299,10 @@ class App:
             first_day, last_day = _days(at)
             now = replace(now, first_day=first_day, last_day=last_day)
         if offered:
-            is_set = bool(now.only(offered).set)
             st.button(
                 "Clear filters",
                 on_click=self._clear,
-                disabled=not is_set,
+                disabled=not now.only(offered).set,
                 width="stretch",
             )
         return replace(at, filters=now)
@@ -338,12 +314,11 @@ class App:
         if first == last:
             return now
         usual = (now.first_year or first, now.last_year or last)
-        low, high = st.session_state.get(YEARS) or usual
         # What is published may have changed under a reader's filters.
-        st.session_state[YEARS] = (
-            min(max(low, first), last),
-            max(min(high, last), first),
+        low, high = (
+            min(max(year, first), last) for year in st.session_state.get(YEARS) or usual
         )
+        st.session_state[YEARS] = low, high
         st.slider("Released", first, last, key=YEARS)
         low, high = st.session_state[YEARS]
         return replace(
@@ -359,20 +334,12 @@ class App:
     def _watch(self) -> None:
         """Show a new version by itself, and a page as soon as its file is saved."""
         version, changed = self.version, newest_change()
-        watch = Watch(self.place)
 
-        @st.fragment(run_every=self.place.watch_seconds)
+        @st.fragment(run_every=self.place.pace.watch)
         def look() -> None:
-            if newest_change() != changed:
-                st.rerun()
-            if not watch.is_due():
-                return
-            try:
-                newest = self.serving.version()
-            except ReelhouseError:
-                return
-            if newest != version:
-                st.rerun()
+            with suppress(ReelhouseError):
+                if newest_change() != changed or self.serving.version() != version:
+                    st.rerun()
 
         look()
 
@@ -419,10 +386,6 @@ def say_empty(why: str) -> None:
     st.html(markup.empty(why))
 
 
-def is_dark() -> bool:
-    return bool(st.context.theme.type == "dark")
-
-
 def _as_text(label: str) -> str:
     """A text that Streamlit's Markdown shows as it is."""
     return "".join(f"\\{each}" if each in MARKS else each for each in label)
@@ -433,31 +396,13 @@ MARKS = "\\`*_{}[]()<>#+-.!|~$:^=&"
 
 def _column(rows: Frame, name: str) -> Any:
     title, form = called(name), written(name, rows)
-    if pd.api.types.is_datetime64_any_dtype(rows[name]):
-        shape = "YYYY-MM-DD HH:mm"
-        return st.column_config.DatetimeColumn(title, format=shape, timezone="UTC")
-    if is_truth(rows, name):
+    if pd.api.types.is_bool_dtype(rows[name]):
         return st.column_config.CheckboxColumn(title)
     if not form:
         return st.column_config.TextColumn(title)
     # Thousands are separated as the reader's browser does.
     number = "localized" if form == "," else "percent" if "%" in form else f"%{form}"
     return st.column_config.NumberColumn(title, format=number)
-
-
-def _plain(frame: Frame) -> list[list[object]]:
-    """Rows as Python's own values: moments of UTC as text, None where there is none."""
-    return [
-        [
-            None
-            if pd.isna(value)
-            else value.strftime("%Y-%m-%d %H:%M:%S")
-            if isinstance(value, pd.Timestamp)
-            else value
-            for value in row
-        ]
-        for row in frame.itertuples(index=False)
-    ]
 
 
 def show(place: Place) -> None:

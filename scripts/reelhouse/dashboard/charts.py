@@ -15,7 +15,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from reelhouse.dashboard.columns import called, named, written
+from reelhouse.dashboard.columns import called, dated, named, written
 from reelhouse.dashboard.theme import Palette, chart_config
 
 Chart = alt.Chart | alt.LayerChart
@@ -25,6 +25,7 @@ ROW_HEIGHT = 21
 HEIGHT = 250
 # The column with the address that a mark leads to.
 HREF = "href"
+MOST_BARS = 20
 # Rows that are sent to a browser for one chart.
 MOST_ROWS = 4_000
 STARS = "average (stars)"
@@ -38,7 +39,7 @@ def themed(chart: Chart, palette: Palette, **font: str) -> Chart:
 
 
 def bars(label: str, *values: str, **legend: str) -> Draw:
-    """A value for each label, in the order of the frame; or several, as dots on a line.
+    """A value for each label, those of the first rows; or several, as dots on a line.
 
     Bars from zero for counts and differences; dots for anything else, with the number
     of ratings at the right where the frame has it. Labels may repeat: two movies of
@@ -46,7 +47,7 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
     """
 
     def draw(frame: pd.DataFrame) -> Chart:
-        data = _rows(frame)
+        data = _rows(frame.head(MOST_BARS))
         data["row"] = range(len(data))
         names = data[label].fillna("without a title").astype(str).tolist()
         value = values[0] if values else next(iter(legend))
@@ -63,23 +64,23 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
         high = _high(len(data))
         if as_bars:
             x = _across(value, data, zero=True)
-            return _sized(_mark(base, data, "bar", height={"band": 0.62}, x=x), high)
-        dot = {"size": 85, "filled": True, "opacity": 1}
+            return _sized(base.mark_bar(height={"band": 0.62}).encode(x=x), high)
         if legend:
             folded = _folded(data, legend)
             x = alt.X("value:Q", axis=_axis(STARS, ".2f", folded["value"]))
             x = x.scale(zero=False, nice=True, padding=10)
-            base = alt.Chart(folded).encode(y=alt.Y("row:O", axis=axis), x=x)
+            y = alt.Y("row:O", axis=axis)
             ends = {"x": "min(value):Q", "x2": "max(value):Q"}
-            line = base.mark_rule(strokeWidth=2, style="faint").encode(**ends)
+            line = alt.Chart(folded).mark_rule(strokeWidth=2, style="faint")
             tips = [
                 alt.Tooltip("told:N", title="which"),
                 alt.Tooltip("value:Q", title=STARS, format=".3f"),
                 *_tips(data.drop(columns=list(legend))),
             ]
-            drawn = _mark(base, data, "point", **dot, tooltip=tips)
-            drawn = drawn.encode(**_kinds(legend, "color", "shape"))
-            return _sized(alt.layer(line, drawn), high + 32)
+            kinds = _kinds(legend, "color", "shape")
+            dot = _base(folded).mark_point(size=85)
+            drawn = dot.encode(y=y, x=x, tooltip=tips, **kinds)
+            return _sized(alt.layer(line.encode(y=y, **ends), drawn), high + 32)
         low, top = float(data[value].min()), float(data[value].max())
         span = max(top - low, 0.05)
         is_told = "rating_count" in data
@@ -89,7 +90,7 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
         if is_told:
             x.axis.title = f"{called(value)}; at the right, how many ratings"
             x.axis.titleAnchor = "end"
-        drawn = _mark(base, data, "point", **dot, x=x)
+        drawn = base.mark_point(size=85).encode(x=x)
         if is_told:
             numbers = base.mark_text(align="right", style="note").encode(
                 x=alt.value({"expr": "width"}),
@@ -106,10 +107,8 @@ def lines(*values: str) -> Draw:
 
     def draw(frame: pd.DataFrame) -> Chart:
         data = _rows(frame)
-        data["in_words"] = data["month"].dt.strftime("%B %Y")
-        axis = alt.Axis(
-            title=None, grid=False, labelOverlap="greedy", labelSeparation=14
-        )
+        data["in_words"] = pd.to_datetime(data["month"]).dt.strftime("%B %Y")
+        axis = alt.Axis(title=None, grid=False, labelOverlap="greedy")
         x = alt.X("month:T", scale=alt.Scale(type="utc"), axis=axis)
         words = alt.Tooltip("in_words:N", title="month")
         tips = [words, *_tips(data.drop(columns="month"))]
@@ -121,7 +120,7 @@ def lines(*values: str) -> Draw:
                 drawn = base.mark_area(line={"strokeWidth": 1.5}, opacity=0.35)
             else:
                 # One alone between two empty ones is no line, but a dot.
-                drawn = base.mark_line(point={"size": 14, "filled": True})
+                drawn = base.mark_line(point={"size": 14})
             return _sized(drawn, HEIGHT - 30)
         legend = {name: called(name) for name in values}
         folded = _folded(data, legend)
@@ -147,20 +146,18 @@ def columns(x: str, value: str) -> Draw:
             ends = [min(int(data[x].min()), int(data[x].max()) - 9), int(data[x].max())]
             across = {"x": _across(x, data).bin("binned"), "x2": "to:Q"}
             across["x"] = across["x"].scale(domain=[ends[0], ends[1] + 1])
-            return _sized(_mark(_base(data), data, "bar", y=y, **across), HEIGHT)
+            return _sized(_base(data).mark_bar().encode(y=y, **across), HEIGHT)
         data["step"] = [f"{each:g}" for each in data[x]]
         axis = alt.Axis(title=called(x), labelAngle=0, ticks=False)
         step = alt.X("step:O", sort=data["step"].tolist(), axis=axis)
-        drawn = _mark(_base(data), data, "bar", width={"band": 0.78}, x=step, y=y)
-        return _sized(drawn, HEIGHT)
+        bar = _base(data).mark_bar(width={"band": 0.78})
+        return _sized(bar.encode(x=step, y=y), HEIGHT)
 
     return draw
 
 
-def dots(
-    x: str, y: str, size: str = "", *, is_log: bool = False, mean: str = ""
-) -> Draw:
-    """One dot for each row; the larger, the more of `size`; `mean` is a line's column.
+def dots(x: str, y: str, size: str = "", *, is_log: bool = False) -> Draw:
+    """One dot for each row; the larger, the more of `size`.
 
     A count along a logarithm doubles with each step.
     """
@@ -178,24 +175,11 @@ def dots(
             )
             scale = alt.Scale(type="log", base=2, nice=False, padding=10)
             across = alt.X(f"{x}:Q", axis=axis, scale=scale)
-        up = _across(y, data, alt.Y)
-        drawn = _mark(
-            _base(data),
-            data,
-            "point",
-            filled=True,
-            opacity=0.6,
-            size=38,
-            x=across,
-            y=up,
-        )
+        dot = _base(data).mark_point(opacity=0.6, size=38)
+        drawn = dot.encode(x=across, y=_across(y, data, alt.Y))
         if size:
             scale = alt.Scale(type="sqrt", range=[14, 320])
             drawn = drawn.encode(size=alt.Size(f"{size}:Q", scale=scale, legend=None))
-        if mean and data[mean].notna().any():
-            line = alt.Chart(pd.DataFrame({"mean": [float(data[mean].iloc[0])]}))
-            rule = line.mark_rule(strokeDash=[4, 4], size=1.5).encode(y="mean:Q")
-            drawn = alt.layer(drawn, rule)
         return _sized(drawn, 340 if is_log else HEIGHT)
 
     return draw
@@ -220,15 +204,16 @@ def heat(x: str, y: str, value: str, step: int = 1) -> Draw:
             gradientLength=160,
             tickCount=4,
         )
-        drawn = _mark(
-            _base(data),
-            data,
-            "rect",
-            x=alt.X(f"{x}:O", axis=axis),
-            y=alt.Y(f"{y}:O", axis=alt.Axis(title=None)),
-            color=alt.Color(
-                f"{value}:Q", scale=alt.Scale(zero="%" in form), legend=legend
-            ),
+        drawn = (
+            _base(data)
+            .mark_rect()
+            .encode(
+                x=alt.X(f"{x}:O", axis=axis),
+                y=alt.Y(f"{y}:O", axis=alt.Axis(title=None)),
+                color=alt.Color(
+                    f"{value}:Q", scale=alt.Scale(zero="%" in form), legend=legend
+                ),
+            )
         )
         return _sized(drawn, _high(data[y].nunique()) + 48)
 
@@ -237,33 +222,22 @@ def heat(x: str, y: str, value: str, step: int = 1) -> Draw:
 
 def spanned(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows from the first with a rating to the last, gaps included."""
-    there = frame[frame["rating_count"].fillna(0) > 0]
-    return there if there.empty else frame.loc[there.index[0] : there.index[-1]]
+    there = frame.index[frame["rating_count"].fillna(0) > 0]
+    return frame.loc[there[0] : there[-1]] if len(there) else frame.head(0)
 
 
 def _rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are sent to a browser, with days as texts but for months."""
-    names = [name for name in frame if name in {HREF, "mean", *named(frame)}]
-    data = frame[names].head(MOST_ROWS).reset_index(drop=True)
-    for name in data.columns.difference(["month"]):
-        if pd.api.types.is_datetime64_any_dtype(data[name]):
-            data[name] = data[name].dt.strftime("%Y-%m-%d")
-    return data
+    """The rows that are sent to a browser."""
+    names = [name for name in frame if name in {HREF, *named(frame)}]
+    return dated(frame[names].head(MOST_ROWS).reset_index(drop=True), "%Y-%m-%d")
 
 
 def _base(data: pd.DataFrame) -> Any:
-    """A chart of some rows, whose marks tell a pointer of all named columns."""
-    return alt.Chart(data).encode(tooltip=_tips(data))
-
-
-def _mark(base: Any, data: pd.DataFrame, kind: str, **given: Any) -> Any:
-    """Marks that lead to their address, where there is one."""
-    channels = {"x", "x2", "y", "color", "tooltip"}
-    encoded = {name: given.pop(name) for name in list(given) if name in channels}
-    if HREF in data:
-        given["cursor"] = "pointer"
-        encoded["href"] = alt.Href(f"{HREF}:N")
-    return getattr(base, f"mark_{kind}")(**given).encode(**encoded)
+    """A chart of some rows, whose marks tell a pointer of all named columns, and lead
+    to their address, where there is one.
+    """
+    links = {"href": f"{HREF}:N"} if HREF in data else {}
+    return alt.Chart(data).encode(tooltip=_tips(data), **links)
 
 
 def _folded(data: pd.DataFrame, legend: dict[str, str]) -> pd.DataFrame:

@@ -97,12 +97,9 @@ class Filters:
         parts = []
         if self.genres:
             parts.append(" or ".join(self.genres))
-        if self.first_year is not None and self.last_year is not None:
-            parts.append(f"released {self.first_year} to {self.last_year}")
-        elif self.first_year is not None:
-            parts.append(f"released from {self.first_year}")
-        elif self.last_year is not None:
-            parts.append(f"released up to {self.last_year}")
+        years = (("from", self.first_year), ("up to", self.last_year))
+        if known := [f"{word} {year}" for word, year in years if year is not None]:
+            parts.append(f"released {' '.join(known)}")
         if self.min_ratings:
             parts.append(f"movies with at least {self.min_ratings:,} ratings")
         if self.first_day and self.last_day:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from reelhouse.dashboard.columns import called, named, written
+from reelhouse.dashboard.columns import called, dated, named, written
 from reelhouse.dashboard.page import (
     SUBJECTS,
     Facts,
@@ -18,6 +18,7 @@ from reelhouse.dashboard.page import (
     Frame,
     Says,
     Section,
+    Single,
     Verdict,
     address,
     slug,
@@ -77,13 +78,24 @@ def head(title: str, says: str) -> str:
     return f'<div class="rh-head"><h1>{escape(title)}</h1><p>{escape(says)}</p></div>'
 
 
-def section(block: Section, frame: Frame | None) -> str:
-    title = escape(block.title)
-    if frame is not None:
-        if frame.empty:
-            return empty(block.empty)
-        title = words(block.title, dict(frame.astype(object).iloc[0]))
-    return f'<h2 class="rh-section">{title}</h2>{_note("rh-says", block.says)}'
+def block(each: Single, frame: Frame, note: str = "", with_links: bool = False) -> str:
+    """A block but for what is drawn; `note` says which filters do not act on it."""
+    unheard = _note("rh-unheard", note)
+    match each:
+        case Section():
+            title = escape(each.title)
+            if each.sql and frame.empty:
+                return empty(each.empty)
+            if each.sql:
+                title = words(each.title, dict(frame.astype(object).iloc[0]))
+            return f'<h2 class="rh-section">{title}</h2>{_note("rh-says", each.says)}'
+        case Says():
+            said = says(each, frame, with_links)
+            return said and said + unheard
+        case Figures():
+            return figures(each, frame) + unheard
+    title = f'<h3 class="rh-title" id="{slug(each.title)}">{escape(each.title)}</h3>'
+    return title + _note("rh-says", each.says) + unheard
 
 
 def says(block: Says, frame: Frame, with_links: bool = False) -> str:
@@ -102,7 +114,10 @@ def says(block: Says, frame: Frame, with_links: bool = False) -> str:
     try:
         said = words(block.words, values, with_links)
     except Missing:
-        return ""
+        if not isinstance(block, Verdict):
+            return ""
+        # It is said even where there is nothing that it could be of.
+        said = words("{verdict}.", values)
     if isinstance(block, Verdict):
         kind = "rh-well" if values["is_well"] else "rh-ill"
         return f'<p class="rh-verdict {kind}" role="status">{said}</p>'
@@ -137,20 +152,8 @@ def _or_dash(text: str, values: Mapping[str, Any], instead: str = "–") -> str:
         return instead
 
 
-def titled(title: str, text: str, unheard: str = "") -> str:
-    """The heading of a chart or table, and which filters do not act on it."""
-    return (
-        f'<h3 class="rh-title" id="{slug(title)}">{escape(title)}</h3>'
-        f"{_note('rh-says', text)}{_note('rh-unheard', unheard)}"
-    )
-
-
 def _note(kind: str, text: str) -> str:
     return f'<p class="{kind}">{escape(text)}</p>' if text else ""
-
-
-def unheard(text: str) -> str:
-    return _note("rh-unheard", text)
 
 
 def empty(why: str) -> str:
@@ -159,7 +162,7 @@ def empty(why: str) -> str:
 
 def table(frame: Frame, most: int) -> str:
     """The first rows as a table, and how many more there are."""
-    names = named(frame)
+    frame, names = dated(frame, "%Y-%m-%d %H:%M"), named(frame)
     kinds = {name: ' class="n"' if written(name, frame) else "" for name in names}
     heads = "".join(f"<th{kinds[name]}>{escape(called(name))}</th>" for name in names)
     rows = "".join(
@@ -173,12 +176,7 @@ def table(frame: Frame, most: int) -> str:
 
 def _cell(frame: Frame, name: str, row: int, kind: str) -> str:
     value, form = frame[name].iloc[row], written(name, frame)
-    if pd.isna(value):
-        text = ""
-    elif isinstance(value, pd.Timestamp):
-        text = f"{value:%Y-%m-%d %H:%M}"
-    else:
-        text = format(value, form) if form else str(value)
+    text = "" if pd.isna(value) else format(value, form)
     return f"<td{kind}>{escape(text)}</td>"
 
 

@@ -40,8 +40,8 @@ from reelhouse.serving.metrics import metrics
 # What a page is written in: `from reelhouse.dashboard.page import *`.
 __all__ = ["ENOUGH", "LISTED", "LISTED_MOVIES", "At", "Block", "Iterator", "Pick"]
 __all__ += ["Chart", "Facts", "Figures", "Says", "Section", "Stale", "Table", "Verdict"]
-__all__ += ["bars", "columns", "dots", "heat", "lines", "measured", "spanned"]
-__all__ += ["first", "last", "least", "most"]
+__all__ += ["bars", "columns", "dots", "heat", "lines", "spanned"]
+__all__ += ["by_year", "first", "last", "least", "measured", "most"]
 VIEWS = Path(__file__).with_name("views")
 # No more titles, tags or users than these are sent to a browser.
 LISTED_MOVIES = 2_000
@@ -51,6 +51,18 @@ ENOUGH = 30
 FIVE_YEARS = timedelta(days=5 * 365 + 1)
 # The pages about one of them, and the column that says which.
 SUBJECTS = {"movie": "movie_id", "genre": "genre", "tag": "tag", "user": "user_id"}
+
+# What there is, to be filtered and told of.
+BOUNDS = """
+    select
+        count(*) as movies,
+        min(release_year) as first_year,
+        max(release_year) as last_year,
+        (select count(*) from serving.fct_ratings) as ratings,
+        (select min(rated_date) from serving.fct_ratings) as first_day,
+        (select max(rated_date) from serving.fct_ratings) as last_day
+    from serving.dim_movies
+    where not is_deleted and not is_inferred"""
 
 Frame: TypeAlias = pd.DataFrame
 Pick = Callable[[Frame], Any]
@@ -149,7 +161,7 @@ class Shown:
     """
 
     title: str
-    sql: str
+    sql: str = ""
     draw: Draw | None = None
     says: str = ""
     _: KW_ONLY
@@ -178,15 +190,11 @@ class Table(Shown):
     """A table of an answer; it has no `draw`."""
 
 
-@dataclass(frozen=True)
-class Stale:
+class Stale(Shown):
     """What is out of date by the ledger, which is no part of what is published."""
 
-    title: str
-    says: str
 
-
-Single = Section | Says | Figures | Shown | Stale
+Single = Section | Says | Figures | Shown
 # A list stands side by side, where there is room.
 Block = Single | list[Shown]
 
@@ -199,6 +207,13 @@ class At:
     of: str = ""
     first_day: date = date(1995, 1, 1)
     last_day: date = date(2020, 1, 1)
+
+    def within(self, bounds: Any) -> At:
+        """The same of the days that an answer to BOUNDS tells."""
+        days = {name: bounds[name] for name in ("first_day", "last_day")}
+        if any(map(pd.isna, days.values())):
+            return self
+        return replace(self, **{name: day.date() for name, day in days.items()})
 
     @property
     def id(self) -> int:
@@ -305,12 +320,7 @@ def flat(blocks: Iterable[Block]) -> Iterator[Single]:
 
 def questions(blocks: Iterable[Block]) -> list[str]:
     """All SQL of some blocks, each once."""
-    asked = [
-        tidy(block.sql)
-        for block in flat(blocks)
-        if not isinstance(block, Stale) and block.sql
-    ]
-    return list(dict.fromkeys(asked))
+    return list(dict.fromkeys(tidy(each.sql) for each in flat(blocks) if each.sql))
 
 
 def tidy(sql: str) -> str:
@@ -353,6 +363,18 @@ def _page(path: Path, changed: int) -> Page:  # noqa: ARG001
         known.get("SUBJECT"),
         known["blocks"],
     )
+
+
+def by_year(where: str) -> str:
+    """A select of the number and average of some ratings, by year."""
+    return f"""
+        select extract(year from rated_date) as rating_year,
+            cast(sum(rating) as double) / count(*) as average_rating,
+            count(*) as rating_count
+        from serving.fct_ratings
+        where {where}
+        group by extract(year from rated_date)
+        order by rating_year"""
 
 
 def measured(*names: str, where: str = "true") -> str:

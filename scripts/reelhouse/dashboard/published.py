@@ -10,9 +10,17 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Any, Protocol
@@ -54,22 +62,26 @@ BUILT = {
 KEPT_ANSWERS = 500
 
 
-class Place(Hashable, Protocol):
-    """Where the published tables are.
+@dataclass(frozen=True)
+class Pace:
+    """How often it is looked for a new version, in seconds.
 
-    `look_seconds` is how long the version that was seen last is taken for the newest.
-    An open page looks for a new one after `watch_seconds`, and ever less often while
-    nobody touches it, down to every `longest_watch_seconds`.
+    For `look` the version that was seen last is taken for the newest; an open page
+    looks every `watch`.
     """
 
-    @property
-    def look_seconds(self) -> float: ...
+    look: float
+    watch: float
+
+
+HERE, IN_ACCOUNT = Pace(0, 3), Pace(30, 900)
+
+
+class Place(Hashable, Protocol):
+    """Where the published tables are, and how often they are looked at."""
 
     @property
-    def watch_seconds(self) -> float: ...
-
-    @property
-    def longest_watch_seconds(self) -> float: ...
+    def pace(self) -> Pace: ...
 
     def opened(self) -> AbstractContextManager[Ask]:
         """A way to ask, for a moment; ReelhouseError where nothing is published."""
@@ -85,16 +97,8 @@ class Published:
     settings: Settings
 
     @property
-    def look_seconds(self) -> float:
-        return 30 if self.settings.is_snowflake else 0
-
-    @property
-    def watch_seconds(self) -> float:
-        return 300 if self.settings.is_snowflake else 3
-
-    @property
-    def longest_watch_seconds(self) -> float:
-        return 3_600 if self.settings.is_snowflake else 3
+    def pace(self) -> Pace:
+        return IN_ACCOUNT if self.settings.is_snowflake else HERE
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
@@ -156,9 +160,7 @@ class InSnowflake:
     """SERVING of the database that an app runs in, or that `st.connection` names."""
 
     name: str = "snowflake"
-    look_seconds: float = 30
-    watch_seconds: float = 300
-    longest_watch_seconds: float = 3_600
+    pace: Pace = IN_ACCOUNT
 
     @contextmanager
     def opened(self) -> Iterator[Ask]:
@@ -180,15 +182,15 @@ class InSnowflake:
 
 @dataclass(frozen=True)
 class Reading:
-    """Answers by name, all of one version, which was published at a moment (UTC)."""
+    """Answers by their question, all of one version, published at a moment (UTC)."""
 
     version: str
     published_at: pd.Timestamp
     load_id: int
     frames: Mapping[str, pd.DataFrame]
 
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        return self.frames[name]
+    def __getitem__(self, sql: str) -> pd.DataFrame:
+        return self.frames[sql]
 
 
 @dataclass
@@ -202,44 +204,42 @@ class Serving:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def version(self) -> str:
-        """The version that is published now, or was `look_seconds` ago."""
-        with self.lock:
-            if self.seen and self._is_fresh():
-                return self.seen[0]
-        with self.place.opened() as ask:
-            return self._look(ask)[0]
+        """The version that is published now, or was a moment ago."""
+        return self.read([]).version
 
-    def read(self, questions: Mapping[str, str]) -> Reading:
-        """The answers to a page's questions, in SQL, by name.
+    def ask(self, sql: str) -> pd.DataFrame:
+        return self.read([sql])[sql]
+
+    def read(self, questions: Collection[str]) -> Reading:
+        """The answers to a page's questions, in SQL.
 
         Raises ReelhouseError where nothing is published, or is again and again while
         it is read.
         """
         with self.lock:
-            seen = self.seen
-            if (
-                seen
-                and self._is_fresh()
-                and set(questions.values()) <= set(self.answers)
-            ):
-                return self._reading(seen, questions, self.answers)
+            is_fresh = time.monotonic() - self.seen_at < self.place.pace.look
+            if self.seen and is_fresh and self.answers.keys() >= {*questions}:
+                return Reading(
+                    *self.seen, {sql: self.answers[sql] for sql in questions}
+                )
         with self.place.opened() as ask:
             for _ in range(ATTEMPTS):
                 seen = self._look(ask)
                 with self.lock:
                     known = dict(self.answers) if self.seen == seen else {}
-                asked = {
-                    sql: ask(sql) for sql in questions.values() if sql not in known
-                }
-                if not asked or self._look(ask) == seen:
-                    self._remember(seen, asked)
-                    return self._reading(seen, questions, known | asked)
+                new = {sql: ask(sql) for sql in questions if sql not in known}
+                if new and self._look(ask) != seen:
+                    continue
+                with self.lock:
+                    if self.seen == seen:
+                        self.answers |= new
+                        while len(self.answers) > KEPT_ANSWERS:
+                            del self.answers[next(iter(self.answers))]
+                known |= new
+                return Reading(*seen, {sql: known[sql] for sql in questions})
         raise ReelhouseError(
             "Something was published again and again while this was read: reload it."
         )
-
-    def _is_fresh(self) -> bool:
-        return time.monotonic() - self.seen_at < self.place.look_seconds
 
     def _look(self, ask: Ask) -> tuple[str, pd.Timestamp, int]:
         row = ask(PUBLICATION).iloc[0]
@@ -250,51 +250,6 @@ class Serving:
             self.seen_at = time.monotonic()
         return seen
 
-    def _remember(
-        self, seen: tuple[str, pd.Timestamp, int], asked: dict[str, pd.DataFrame]
-    ) -> None:
-        with self.lock:
-            if self.seen == seen:
-                self.answers |= asked
-                while len(self.answers) > KEPT_ANSWERS:
-                    del self.answers[next(iter(self.answers))]
-
-    @staticmethod
-    def _reading(
-        seen: tuple[str, pd.Timestamp, int],
-        questions: Mapping[str, str],
-        answers: Mapping[str, pd.DataFrame],
-    ) -> Reading:
-        frames = {name: answers[sql] for name, sql in questions.items()}
-        return Reading(*seen, frames)
-
-
-@dataclass
-class Watch:
-    """When an open page is to look for a new version, if nobody touches it.
-
-    It waits for half the time that it has stood untouched, within a place's limits.
-    """
-
-    place: Place
-    now: Callable[[], float] = time.monotonic
-    opened_at: float = field(init=False)
-    looked_at: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.opened_at = self.looked_at = self.now()
-
-    def is_due(self) -> bool:
-        """Whether it is time to look; then it is looked now."""
-        now = self.now()
-        least, longest = self.place.watch_seconds, self.place.longest_watch_seconds
-        # What wakes it comes a little early now and then.
-        wait = min(max((now - self.opened_at) / 2, least), longest)
-        if now - self.looked_at < 0.9 * wait:
-            return False
-        self.looked_at = now
-        return True
-
 
 def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """Rows as a frame that is the same whichever engine answered.
@@ -302,28 +257,16 @@ def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFram
     Decimals become doubles, dates and moments UTC moments; whole numbers with nulls
     stay whole.
     """
+    kinds = {bool: "boolean", int: "Int64", float: "float64", Decimal: "float64"}
     columns = {}
-    for index, name in enumerate(names):
-        values = [row[index] for row in rows]
-        columns[name] = _series(values)
+    for at, name in enumerate(names):
+        values = pd.Series([row[at] for row in rows], dtype="object")
+        kind = next((type(value) for value in values if value is not None), str)
+        if issubclass(kind, date):
+            columns[name] = pd.to_datetime(values, utc=True)
+        else:
+            columns[name] = values.astype(kinds.get(kind, "object"))
     return pd.DataFrame(columns)
-
-
-def _series(values: list[Any]) -> pd.Series[Any]:
-    first = next((value for value in values if value is not None), None)
-    match first:
-        case bool():
-            return pd.Series(values, dtype="boolean")
-        case int():
-            return pd.Series(values, dtype="Int64")
-        case float() | Decimal():
-            return pd.Series(
-                [None if value is None else float(value) for value in values],
-                dtype="float64",
-            )
-        case str() | None:
-            return pd.Series(values, dtype="object")
-    return pd.to_datetime(pd.Series(values), utc=True)
 
 
 @cache

@@ -5,22 +5,23 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable
 from functools import cache
 from html import escape
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
+
 from reelhouse.dashboard import charts, markup
 from reelhouse.dashboard.page import (
+    BOUNDS,
     At,
     Block,
-    Figures,
     Page,
-    Says,
-    Section,
     Shown,
+    Single,
     Stale,
     flat,
     pages,
@@ -28,12 +29,12 @@ from reelhouse.dashboard.page import (
     tidy,
 )
 from reelhouse.dashboard.published import Published, Reading, Serving
-from reelhouse.dashboard.theme import DARK, ICON, LIGHT, REPORT, STYLE, chart_config
+from reelhouse.dashboard.theme import DARK, ICON, LIGHT, SANS, STYLE, chart_config
 from reelhouse.errors import ReelhouseError
+from reelhouse.progress import Progress
 from reelhouse.settings import Settings
 
-Progress = Callable[[str, int, int], None]
-
+PAGE = Path(__file__).with_name("report.html")
 TITLE = "<title>Movies and their ratings: a Reelhouse report</title>"
 
 # Pictures of the two charts that every such project shows.
@@ -46,25 +47,6 @@ PICTURE_FONT = "Liberation Sans, Arial, sans-serif"
 PICTURE_COLOURS = 48
 # Rows of a table that fit on paper.
 TABLE_ROWS = 15
-ABOUT = """
-    select
-        (select min(rated_date) from serving.fct_ratings) as first_day,
-        (select max(rated_date) from serving.fct_ratings) as last_day,
-        (select count(*) from serving.fct_ratings) as ratings,
-        (select count(*) from serving.dim_movies where not is_deleted) as movies"""
-DRAW = """
-const dark = matchMedia("(prefers-color-scheme: dark)");
-let printing = false;
-function draw() {
-  const config = dark.matches && !printing ? CONFIGS.dark : CONFIGS.light;
-  return Promise.all(Object.entries(SPECS).map(([id, spec]) =>
-    vegaEmbed("#" + id, spec, {config, actions: false, renderer: "svg"})));
-}
-dark.addEventListener("change", draw);
-addEventListener("beforeprint", () => { printing = true; draw(); });
-addEventListener("afterprint", () => { printing = false; draw(); });
-draw();
-"""
 
 
 def write_report(settings: Settings, out: Path, progress: Progress) -> None:
@@ -91,18 +73,16 @@ def _beginning(path: Path) -> str:
 def html(settings: Settings, progress: Progress = lambda *_: None) -> str:
     """The report as one HTML file, with all that draws its charts."""
     serving = Serving(Published(settings))
-    about = serving.read({"about": ABOUT})
-    row = about["about"].iloc[0]
-    at = At()
-    if row["ratings"]:
-        at = At(first_day=row["first_day"].date(), last_day=row["last_day"].date())
+    about = serving.read([BOUNDS])
+    row = about[BOUNDS].iloc[0]
+    at = At().within(row)
     told = [page for page in pages().values() if not page.subject]
     body: list[str] = []
     specs: dict[str, Any] = {}
     for index, page in enumerate(told):
         progress("Drawing the report", index, len(told))
         blocks = page.at(at)
-        reading = serving.read({sql: sql for sql in questions(blocks)})
+        reading = serving.read(questions(blocks))
         if reading.version != about.version:
             raise ReelhouseError(
                 "Something was published while the report was drawn: make it again."
@@ -120,21 +100,20 @@ def html(settings: Settings, progress: Progress = lambda *_: None) -> str:
         f"{reading.published_at:%Y-%m-%d %H:%M} UTC, load {reading.load_id}, "
         f"publication {escape(reading.version[:8])}."
     )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        # Whatever a text might hold, nothing is ever fetched.
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
-        'img-src data:">\n'
-        f"{TITLE}\n"
-        f'<link rel="icon" href="data:image/svg+xml,{quote(ICON)}">\n'
-        f"<style>{STYLE}{REPORT}</style>\n</head>\n<body>\n"
-        f"<header><h1>Movies and their ratings</h1><p>{about_data}</p>"
-        f"<nav>{links}</nav></header>\n{''.join(body)}\n"
-        f"<script>{library()}</script>\n"
-        f"<script>const CONFIGS = {_script(configs)};\nconst SPECS = {_script(specs)};"
-        f"\n{DRAW}</script>\n</body>\n</html>\n"
+    return Template(PAGE.read_text(encoding="utf-8")).substitute(
+        icon=quote(ICON),
+        style=STYLE,
+        sans=SANS,
+        light_ground=LIGHT.ground,
+        light_ink=LIGHT.ink,
+        dark_ground=DARK.ground,
+        dark_ink=DARK.ink,
+        about=about_data,
+        links=links,
+        body="\n".join(body),
+        library=library(),
+        configs=_script(configs),
+        specs=_script(specs),
     )
 
 
@@ -145,39 +124,30 @@ def _page(
     made = [f'<article id="{page.name}">{markup.head(page.title, page.says)}']
     for block in blocks:
         if isinstance(block, list):
-            cells = [f"<section>{_shown(page, each, reading, specs)}" for each in block]
-            made.append(
-                f'<div class="rh-beside">{"</section>".join(cells)}</section></div>'
-            )
-            continue
-        match block:
-            case Stale():
-                continue
-            case Section():
-                made.append(markup.section(block, None))
-            case Says():
-                said = markup.says(block, reading[tidy(block.sql)])
-                made.append(said.replace('href="#', f'href="#{page.name}-'))
-            case Figures():
-                made.append(markup.figures(block, reading[tidy(block.sql)]))
-            case Shown():
-                shown = _shown(page, block, reading, specs)
-                made.append(f"<section>{shown}</section>")
+            cells = "".join(_block(page, each, reading, specs) for each in block)
+            made.append(f'<div class="rh-beside">{cells}</div>')
+        elif not isinstance(block, Stale):
+            made.append(_block(page, block, reading, specs))
     return [*made, "</article>"]
 
 
-def _shown(page: Page, block: Shown, reading: Reading, specs: dict[str, Any]) -> str:
+def _block(page: Page, block: Single, reading: Reading, specs: dict[str, Any]) -> str:
     sql = tidy(block.sql)
+    made = markup.block(block, reading[sql] if sql else pd.DataFrame())
+    if not isinstance(block, Shown):
+        # Of all pages that are in the report, each has its own anchors.
+        return made.replace('href="#', f'href="#{page.name}-')
     name = f"{page.name}-{block.key}"
-    title = markup.titled(block.title, block.says).replace(block.key, name, 1)
+    made = made.replace(f'id="{block.key}"', f'id="{name}"')
     rows = block.picked(reading[sql]).drop(columns=charts.HREF, errors="ignore")
     if rows.empty:
-        return title + markup.empty(block.empty)
-    if not block.draw:
-        return title + markup.table(rows, TABLE_ROWS)
-    specs[f"chart-{name}"] = block.draw(rows).to_dict()
-    drawn = f'<div class="rh-chart" id="chart-{name}"></div>'
-    return title + drawn + markup.how(sql, rows)
+        made += markup.empty(block.empty)
+    elif block.draw:
+        specs[f"chart-{name}"] = block.draw(rows).to_dict()
+        made += f'<div class="rh-chart" id="chart-{name}"></div>{markup.how(sql, rows)}'
+    else:
+        made += markup.table(rows, TABLE_ROWS)
+    return f"<section>{made}</section>"
 
 
 def write_pictures(settings: Settings, folder: Path) -> list[Path]:
@@ -185,7 +155,7 @@ def write_pictures(settings: Settings, folder: Path) -> list[Path]:
     import vl_convert
 
     blocks = pages()["catalogue"].at(At())
-    reading = Serving(Published(settings)).read({sql: sql for sql in questions(blocks)})
+    reading = Serving(Published(settings)).read(questions(blocks))
     written = []
     for block in flat(blocks):
         if not isinstance(block, Shown) or block.title not in PICTURES:

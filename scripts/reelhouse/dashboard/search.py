@@ -102,7 +102,7 @@ def _users(place: Place, phrase: str) -> list[Found]:
     match = NUMBER.fullmatch(phrase)
     if not match:
         return []
-    users = serving_of(place).read({"user": USER.format(match[1])})["user"]
+    users = serving_of(place).ask(USER.format(match[1]))
     return [
         Found("user", each.subject, f"user {each.subject}", int(each.number))
         for each in users.itertuples()
@@ -111,7 +111,7 @@ def _users(place: Place, phrase: str) -> list[Found]:
 
 @lru_cache(maxsize=1)
 def _names(place: Place, version: str) -> list[tuple[str, Found]]:  # noqa: ARG001
-    frame = serving_of(place).read({"names": NAMES})["names"]
+    frame = serving_of(place).ask(NAMES)
     rows = zip(*(frame[name] for name in frame), strict=True)
     return [
         (folded(name), Found(kind, of, name, int(number)))

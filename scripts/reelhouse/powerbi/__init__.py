@@ -1,7 +1,8 @@
 """Power BI: a project over the published tables in Snowflake, made from the dbt tree.
 
 Tables, descriptions, types and relations are those of the dbt manifest, measures those
-of `metrics`. The same tree gives the same bytes.
+of `metrics`. The folder `project` has the files of a project as they are written, with
+what Jinja fills in. The same tree gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,18 +12,24 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import NAMESPACE_URL, uuid5
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.powerbi.check import check_fields, check_schemas
-from reelhouse.powerbi.documents import NAME, as_json
-from reelhouse.powerbi.model import Model, model_files, model_of
+from reelhouse.powerbi.model import TYPES, Model, dax, model_of
 from reelhouse.powerbi.report import report_files
+from reelhouse.powerbi.schemas import check_schemas
 from reelhouse.serving.folders import written_whole
 from reelhouse.serving.metrics import metrics
 from reelhouse.serving.query import ask
 from reelhouse.settings import Settings
 from reelhouse.transform.build import manifest_of
 
+PROJECT = Path(__file__).with_name("project")
+# Of a table: there is one file for each.
+TABLE = "table.tmdl"
+PAGES = "Reelhouse.Report/definition/pages"
 # Names what is in the folder, and thereby what the next time may replace.
 CONTENTS = "reelhouse.json"
 
@@ -53,14 +60,12 @@ def write_project(settings: Settings, folder: Path, schemas: Path | None) -> Pro
     model = model_of(manifest, list(metrics().values()))
     _check_published(model, published_columns(settings))
     files = project_files(model)
-    check_fields(files)
     validated = check_schemas(files, schemas) if schemas else None
     with written_whole(folder, CONTENTS) as made:
-        for name, text in files.items():
+        for name, text in (files | {CONTENTS: _contents(files)}).items():
             path = made / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
-        (made / CONTENTS).write_text(_contents(files), encoding="utf-8", newline="")
     return Project(
         folder,
         len(model.tables),
@@ -71,19 +76,34 @@ def write_project(settings: Settings, folder: Path, schemas: Path | None) -> Pro
 
 
 def project_files(model: Model) -> dict[str, str]:
-    """Every file of the project by its path below the folder, in the order of paths."""
-    shortcut = {
-        "version": "1.0",
-        "artifacts": [{"report": {"path": f"{NAME}.Report"}}],
-        "settings": {"enableAutoRecovery": True},
-    }
-    files = {f"{NAME}.pbip": as_json("pbip/pbipProperties/1.0.0", shortcut)}
-    for kind, made in (
-        ("SemanticModel", model_files(model)),
-        ("Report", report_files()),
-    ):
-        files |= {f"{NAME}.{kind}/{path}": text for path, text in made.items()}
+    """Every file of the project by its path below the folder, in the order of paths.
+
+    Raises ReelhouseError for a page that shows what is not published.
+    """
+    jinja = Environment(
+        loader=FileSystemLoader(PROJECT),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+    )
+    jinja.globals |= {"model": model, "types": TYPES, "dax": dax, "tag": _tag}
+    jinja.filters["one_line"] = lambda text: " ".join(text.split())
+    files = {}
+    for name in jinja.list_templates():
+        template = jinja.get_template(name)
+        if name.endswith(TABLE):
+            for table, node in model.tables.items():
+                path = name.replace(TABLE, f"{table}.tmdl")
+                files[path] = template.render(table=table, node=node)
+        else:
+            files[name] = template.render()
+    files |= {f"{PAGES}/{path}": text for path, text in report_files(model).items()}
     return dict(sorted(files.items()))
+
+
+def _tag(*parts: str) -> str:
+    """An identifier that is the same whenever it is made."""
+    return str(uuid5(NAMESPACE_URL, "/".join(("reelhouse", "powerbi", *parts))))
 
 
 def published_columns(settings: Settings) -> Columns:
@@ -99,10 +119,10 @@ def published_columns(settings: Settings) -> Columns:
 
 def _check_published(model: Model, columns: Columns) -> None:
     missing = [
-        f"{table.name}.{column.name}"
-        for table in model.tables
-        for column in table.columns
-        if (table.name, column.name) not in columns
+        f"{table}.{column}"
+        for table, node in model.tables.items()
+        for column in node["columns"]
+        if (table, column) not in columns
     ]
     if missing:
         more = ", …" if len(missing) > 3 else ""

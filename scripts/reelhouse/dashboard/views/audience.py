@@ -31,12 +31,12 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         order by month"""
     genres = """
         select genre,
-            max(case when engagement_level = 'High' then average_rating end) as high,
+            max(case when engagement_level = 'Low' then average_rating end) as low,
             max(case when engagement_level = 'Super-High' then average_rating end)
                 as super_high,
             sum(rating_count) as rating_count
         from serving.mart_genre_engagement as engagement
-        where engagement_level in ('High', 'Super-High')
+        where engagement_level in ('Low', 'Super-High')
         group by genre
         order by sum(engagement.rating_count) desc, genre"""
     yield Figures(
@@ -61,7 +61,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         "[User {user_id}](user {user_id}) has rated most: {rating_count:,} movies, "
         "with {average_rating:.2f} stars on average.",
         users,
-        "Most active users",
+        "The users",
     )
     yield Says(
         "{top.month:%B %Y} was the month with the most users who rated, "
@@ -90,13 +90,6 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         rows=spanned,
     )
     yield Chart(
-        "Most active users",
-        users,
-        bars("name", "rating_count"),
-        to="user",
-        rows=lambda frame: frame.head(15),
-    )
-    yield Chart(
         "Who comes back",
         f"""
         select dates.year as cohort_year, cohorts.months_since,
@@ -116,22 +109,13 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         empty="No month follows a first rating yet.",
     )
     yield Section("What they like", "A rating counts once in each genre of its movie.")
-    yield [
-        Chart(
-            "Genres of the highly engaged",
-            genres,
-            bars("genre", high="High", super_high="Super-High"),
-            "Average ratings by users of the levels High and Super-High.",
-            to="genre",
-        ),
-        Chart(
-            "What the highly engaged rate",
-            genres,
-            bars("genre", "rating_count"),
-            "Ratings by users of both levels in each genre.",
-            to="genre",
-        ),
-    ]
+    yield Chart(
+        "Genres, by those who rate least and most",
+        genres,
+        bars("genre", low="Low", super_high="Super-High"),
+        "Average ratings by users of the lowest and of the highest level.",
+        to="genre",
+    )
     yield Table(
         "The users",
         users,

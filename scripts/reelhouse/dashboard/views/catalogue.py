@@ -11,10 +11,10 @@ def blocks(at: At) -> Iterator[Block]:
     is_of_days = at.filters.first_day is not None
     basis = "average_rating" if is_of_days else "bayesian_rating"
     fewest = max(at.filters.min_ratings, ENOUGH) if is_of_days else 0
-    bayesian = "" if is_of_days else "performance.bayesian_rating,"
+    ever = "performance.bayesian_rating, performance.rating_stddev,"
     movies = f"""
         select performance.movie_id, performance.title, performance.release_year,
-            {bayesian}
+            {"" if is_of_days else ever}
             rated.rating_sum / rated.rating_count as average_rating,
             rated.rating_count, replace(movies.genres, '|', ', ') as genres
         from ({at.movie_ratings()}
@@ -30,7 +30,7 @@ def blocks(at: At) -> Iterator[Block]:
         {movies}
         where rated.rating_count >= {fewest}
         order by {basis} desc, rated.rating_count desc, performance.movie_id
-        limit 15"""
+        limit 20"""
     distribution = f"""
         select steps.rating, count(ratings.rating) as rating_count
         from serving.mart_rating_distribution as steps
@@ -96,20 +96,14 @@ def blocks(at: At) -> Iterator[Block]:
             titles,
             bars("title", "rating_count"),
             to="movie",
-            rows=lambda frame: frame.head(15),
         ),
     ]
     yield Chart(
         "Quality and popularity",
-        f"""
-        select titles.*, every.average_rating as mean
-        from ({titles}
-        ) as titles
-        cross join ({measured("average_rating")}) as every""",
-        dots("rating_count", "average_rating", is_log=True, mean="mean"),
+        titles,
+        dots("rating_count", "average_rating", is_log=True),
         "One dot for each movie: to the right, rated more often; higher up, rated "
-        f"better; at most the {LISTED_MOVIES:,} most rated. The dashed line is the "
-        "mean of all ratings.",
+        f"better; at most the {LISTED_MOVIES:,} most rated.",
         to="movie",
     )
     yield [
@@ -136,6 +130,7 @@ def blocks(at: At) -> Iterator[Block]:
     yield Table(
         "The movies",
         titles,
-        says=f"At most the {LISTED_MOVIES:,} most rated; pick a row to go there.",
+        says=f"At most the {LISTED_MOVIES:,} most rated; pick a row to go there, or a "
+        "column's name to sort by it.",
         to="movie",
     )

@@ -8,9 +8,13 @@ FILTERS = ("genres", "released", "ratings")
 
 def blocks(at: At) -> Iterator[Block]:
     used = f"""
-        select tag_normalised as tag, applications, movies, users, last_tagged_at
-        from serving.mart_user_tags
-        order by applications desc, tag
+        select tag_normalised as tag, count(*) as applications,
+            count(distinct movie_id) as movies, count(distinct user_id) as users,
+            max(tagged_at) as last_tagged_at
+        from serving.fct_tags
+        where {at.filters.movies()}
+        group by tag_normalised
+        order by applications desc, tag_normalised
         limit {LISTED}"""
     relevance = f"""
         select lower(tag) as tag, average_relevance, movies_scored, movies_relevant
@@ -19,15 +23,6 @@ def blocks(at: At) -> Iterator[Block]:
         order by average_relevance desc, lower(relevance.tag)
         limit {LISTED}"""
     if at.filters.set:
-        used = f"""
-            select tag_normalised as tag, count(*) as applications,
-                count(distinct movie_id) as movies, count(distinct user_id) as users,
-                max(tagged_at) as last_tagged_at
-            from serving.fct_tags
-            where {at.filters.movies()}
-            group by tag_normalised
-            order by applications desc, tag_normalised
-            limit {LISTED}"""
         relevance = f"""
             select lower(tags.tag) as tag,
                 cast(sum(scores.relevance) as double) / count(*) as average_relevance,
@@ -81,7 +76,6 @@ def blocks(at: At) -> Iterator[Block]:
             "The tags that users put on movies most often; spellings that differ in "
             "case and spaces are one tag.",
             to="tag",
-            rows=lambda frame: frame.head(20),
         ),
         Chart(
             "Tags by relevance",
@@ -90,7 +84,6 @@ def blocks(at: At) -> Iterator[Block]:
             "Tags of the tag genome, by how well they fit the movies on average.",
             empty=no_genome,
             to="tag",
-            rows=lambda frame: frame.head(20),
         ),
     ]
     yield Chart(

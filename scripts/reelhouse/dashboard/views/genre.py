@@ -57,11 +57,6 @@ def blocks(at: At) -> Iterator[Block]:
         from serving.mart_genre_trends
         where {of_genre} and rating_count > 0
         order by rating_year"""
-    top = f"""
-        select movie_id, rank, title, bayesian_rating, average_rating, rating_count
-        from serving.mart_top_movies_by_genre
-        where basis = '{{}}' and {of_genre}
-        order by rank"""
     made = "Movies that made the change"
     yield Section(at.of)
     yield Figures(
@@ -120,19 +115,15 @@ def blocks(at: At) -> Iterator[Block]:
     yield [
         Chart(
             "Best movies",
-            top.format("bayesian"),
+            f"""
+            select movie_id, rank, title, bayesian_rating, average_rating, rating_count
+            from serving.mart_top_movies_by_genre
+            where basis = 'bayesian' and {of_genre}
+            order by rank""",
             bars("title", "bayesian_rating"),
             "By the Bayesian rating, which draws movies with few ratings to the mean.",
             to="movie",
         ),
-        Chart(
-            "Most rated movies",
-            top.format("count"),
-            bars("title", "rating_count"),
-            to="movie",
-        ),
-    ]
-    yield [
         Chart(
             "Distribution of its ratings",
             f"""
@@ -141,16 +132,5 @@ def blocks(at: At) -> Iterator[Block]:
             where {of_genre} and not is_all
             order by rating""",
             columns("rating", "rating_count"),
-        ),
-        Chart(
-            "Average rating by engagement",
-            f"""
-            select engagement_level, average_rating, rating_count, users
-            from serving.mart_genre_engagement
-            where {of_genre}
-            order by case engagement_level
-                when 'Low' then 1 when 'Medium' then 2 when 'High' then 3 else 4 end""",
-            bars("engagement_level", "average_rating"),
-            "By users who rate little to very much.",
         ),
     ]

@@ -42,13 +42,14 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
     )
     yield Stale(
         "Out of date",
-        "Tables and tests that are not as today's tree would make them of the files "
+        says="Tables and tests that today's tree would make another way of the files "
         "that are loaded, and why. What is published stays until they are built.",
     )
     yield Table(
         "Runs",
         f"""
-        select published_at, load_id, load_seconds, build_seconds, seconds
+        select published_at, load_id, coalesce(load_seconds, 0) as load_seconds,
+            coalesce(build_seconds, 0) as build_seconds, seconds
         from serving.publications
         order by published_at desc
         limit {LISTED}""",
@@ -81,23 +82,12 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
     yield Table(
         "Movies that loads changed",
         f"""
-        select movie_id, title,
-            case
-                when is_deleted then 'gone'
-                when version_number = 1 then 'new'
-                when title <> title_before then 'another title'
-                when genres <> genres_before then 'other genres'
-                else 'back'
-            end as change,
-            case
-                when is_deleted or version_number = 1 then ''
-                when title <> title_before then title_before
-                when genres <> genres_before then replace(genres_before, '|', ', ')
-                else ''
-            end as former,
-            valid_from as changed_at
+        select movie_id, title, nullif(title_before, title) as title_before,
+            replace(genres, '|', ', ') as genres,
+            replace(nullif(genres_before, genres), '|', ', ') as genres_before,
+            version_number = 1 as is_new, is_deleted, valid_from as changed_at
         from (
-            select movie_id, title, genres, version_number, is_deleted, valid_from,
+            select *,
                 lag(title) over (partition by movie_id order by version_number)
                     as title_before,
                 lag(genres) over (partition by movie_id order by version_number)
@@ -112,26 +102,15 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         to="movie",
     )
     yield Section("Rejects")
-    yield Chart(
-        "Rejected records",
-        """
-        select reason, sum(rejected_lines) as rejected_lines
-        from serving.health_rejects as rejects
-        group by reason
-        order by sum(rejects.rejected_lines) desc, reason
-        limit 15""",
-        bars("reason", "rejected_lines"),
-        "Records that were kept aside, by the reason.",
-        empty="No record was rejected.",
-    )
     yield Table(
-        "Rejects by file",
+        "Rejected records",
         f"""
         select file, reason, rejected_lines
         from serving.health_rejects
         order by rejected_lines desc, file, reason
         limit {LISTED}""",
-        empty="No file has a rejected record.",
+        says="Records that were kept aside, by file and reason.",
+        empty="No record was rejected.",
     )
     yield Section("Tables")
     yield Table(

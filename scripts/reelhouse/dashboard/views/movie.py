@@ -1,7 +1,5 @@
 """Movie: the ratings, neighbours, tags and history of one movie."""
 
-import pandas as pd
-
 from reelhouse.dashboard.page import *
 
 PLACE = 100
@@ -41,14 +39,7 @@ def blocks(at: At) -> Iterator[Block]:
             from serving.mart_movie_performance
         ) as every
         where movies.movie_id = {at.id}"""
-    years = f"""
-        select extract(year from rated_date) as rating_year,
-            cast(sum(rating) as double) / count(*) as average_rating,
-            count(*) as rating_count
-        from serving.fct_ratings
-        where movie_id = {at.id}
-        group by extract(year from rated_date)
-        order by rating_year"""
+    years = by_year(f"movie_id = {at.id}")
     yield Section("{title}", sql=movie, empty="There is no such movie.")
     yield Facts(
         "released **{release_date:%Y-%m-%d}** · year **{release_year}** · "
@@ -134,38 +125,20 @@ def blocks(at: At) -> Iterator[Block]:
             to="tag",
         ),
     ]
-    yield Section("History", "What the files have said of it, load by load.")
+    yield Section(
+        "History",
+        "What the files have said of it, load by load: without a time, since the first "
+        "load, or until now.",
+    )
     yield Table(
         "Titles and genres",
         f"""
         select version_number, title, replace(genres, '|', ', ') as genres,
-            valid_from, valid_to, is_deleted
+            case when extract(year from valid_from) > 1900 then valid_from end
+                as valid_from,
+            valid_to, is_deleted
         from serving.dim_movies_history
         where movie_id = {at.id}
         order by version_number""",
         empty="No file has had this movie.",
-        rows=in_words,
-    )
-    yield Table(
-        "Categories",
-        f"""
-        select version_number, replace(recommendation_category, '_', ' ') as category,
-            valid_from, valid_to
-        from serving.mart_recommendation_history
-        where movie_id = {at.id}
-        order by version_number""",
-        empty="It has never been in a category.",
-        rows=in_words,
-    )
-
-
-def in_words(versions: pd.DataFrame) -> pd.DataFrame:
-    """The times of versions, in words where they are those of no load."""
-    since, until = (
-        pd.to_datetime(versions[name], utc=True) for name in ("valid_from", "valid_to")
-    )
-    text = "%Y-%m-%d %H:%M"
-    return versions.drop(columns=["valid_from", "valid_to"]).assign(
-        since=since.dt.strftime(text).where(since.dt.year > 1900, "the first load"),
-        until=until.dt.strftime(text).fillna("now"),
     )

@@ -12,32 +12,23 @@ def blocks(at: At) -> Iterator[Block]:
     now = measured(*TOTALS, where=at.filters.ratings())
     if at.filters.first_day:
         then = measured(*TOTALS, where=before)
+        more = ", ".join(
+            f"cast(totals.{name} as double) / nullif(earlier.{name}, 0) - 1 "
+            f"as more_{name}"
+            for name in TOTALS
+        )
         now = f"""
-            select totals.*,
-                cast(totals.ratings as double) / nullif(earlier.ratings, 0) - 1
-                    as more_ratings,
-                cast(totals.raters as double) / nullif(earlier.raters, 0) - 1
-                    as more_raters,
-                cast(totals.rated_movies as double) / nullif(earlier.rated_movies, 0)
-                    - 1 as more_movies,
-                totals.average_rating - earlier.average_rating as higher
+            select totals.*, totals.average_rating - earlier.average_rating as higher,
+                {more}
             from ({now}) as totals
             cross join ({then}) as earlier"""
-    yield Figures(
-        now,
-        {
-            "ratings": ("", "{more_ratings:+.0%} to the period before"),
-            "raters": ("", "{more_raters:+.0%} to the period before"),
-            "average_rating": (
-                "",
-                "{higher:+.2f} to the period before"
-                if at.filters.first_day
-                else "of {ratings:,} ratings",
-            ),
-            "rated_movies": ("", "{more_movies:+.0%} to the period before"),
-            "ratings_per_rater": ("", ""),
-        },
-    )
+    shown = {
+        name: ("", f"{{more_{name}:+.0%}} to the period before") for name in TOTALS
+    }
+    of_ratings = "of {ratings:,} ratings"
+    higher = "{higher:+.2f} to the period before"
+    shown["average_rating"] = ("", higher if at.filters.first_day else of_ratings)
+    yield Figures(now, shown)
     change = f"""
         select recent.ratings as rating_count, recent.average_rating,
             earlier.ratings as _others,
@@ -106,29 +97,11 @@ def blocks(at: At) -> Iterator[Block]:
             rows=lambda frame: frame[frame["rating_count"] >= 10],
         ),
     ]
-    yield Section(
-        "What is new",
-        "Movies first rated in the last 365 days of the data, or rated far more often "
-        "than in the 365 days before.",
-    )
     yield Chart(
         "New and rising movies",
         new,
         bars("title", "recent_rating_count"),
+        "Movies first rated in the last 365 days of the data, or rated far more often "
+        "than in the 365 days before.",
         to="movie",
-        rows=lambda frame: frame.head(15),
-    )
-    yield Section("The last load that changed something")
-    yield Facts(
-        "load **{load_id}** · at **{loaded_at:%Y-%m-%d %H:%M} UTC** · files "
-        "**{files:,}** · new rows **{rows_new:,}** · rows removed "
-        "**{rows_removed:,}** · records rejected **{rows_rejected:,}**",
-        """
-        select load_id, max(loaded_at) as loaded_at, count(*) as files,
-            sum(rows_new) as rows_new, sum(rows_removed) as rows_removed,
-            sum(rows_rejected) as rows_rejected
-        from serving.health_loads
-        group by load_id
-        order by load_id desc
-        limit 1""",
     )

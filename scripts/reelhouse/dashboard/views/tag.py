@@ -26,6 +26,13 @@ def blocks(at: At) -> Iterator[Block]:
             and {at.filters.movies("tags.movie_id")}
         order by tags.users desc, tags.share desc, tags.movie_id
         limit {LISTED}"""
+    years = f"""
+        select extract(year from tagged_at) as tag_year, count(*) as applications,
+            count(distinct movie_id) as movies, count(distinct user_id) as users
+        from serving.fct_tags
+        where tag_normalised = {at.name} and {at.filters.movies()}
+        group by extract(year from tagged_at)
+        order by tag_year"""
     yield Section(at.of)
     yield Figures(
         f"""
@@ -46,14 +53,16 @@ def blocks(at: At) -> Iterator[Block]:
         "Movies with this tag",
         "_all",
     )
+    yield Says(
+        "It was used most in {top.tag_year}, {top.applications:,} times.",
+        years,
+        "Uses by year",
+        "applications",
+        ENOUGH // 3,
+        {"top": most("applications")},
+    )
+    yield Table("Movies with this tag", movies, to="movie")
     yield [
-        Chart(
-            "Movies with this tag",
-            movies,
-            bars("title", "users"),
-            to="movie",
-            rows=lambda frame: frame.head(20),
-        ),
         Chart(
             "Movies that it fits best",
             f"""
@@ -71,19 +80,12 @@ def blocks(at: At) -> Iterator[Block]:
             empty="The tag genome does not know this tag, or the filters leave none.",
             to="movie",
         ),
+        Chart(
+            "Uses by year",
+            years,
+            columns("tag_year", "applications"),
+        ),
     ]
-    yield Chart(
-        "Uses by year",
-        f"""
-        select extract(year from tagged_at) as tag_year, count(*) as applications,
-            count(distinct movie_id) as movies, count(distinct user_id) as users
-        from serving.fct_tags
-        where tag_normalised = {at.name} and {at.filters.movies()}
-        group by extract(year from tagged_at)
-        order by tag_year""",
-        columns("tag_year", "applications"),
-    )
-    yield Table("All movies with this tag", movies, to="movie")
     yield Table(
         "What has become of it",
         f"""

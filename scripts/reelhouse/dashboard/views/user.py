@@ -46,7 +46,8 @@ def watch_next(user_id: int) -> str:
                 and neighbours.neighbour_movie_id not in (select movie_id from rated)
         )
         select reached.movie_id, performance.title, liked.title as because,
-            performance.average_rating, performance.rating_count, reached.score
+            performance.average_rating, performance.rating_count,
+            reached.score as _score
         from reached
         inner join serving.mart_movie_performance as performance
             on reached.movie_id = performance.movie_id
@@ -133,14 +134,7 @@ def blocks(at: At) -> Iterator[Block]:
         ),
         Chart(
             "Ratings by year",
-            f"""
-            select extract(year from rated_date) as rating_year,
-                count(*) as rating_count,
-                cast(sum(rating) as double) / count(*) as average_rating
-            from serving.fct_ratings
-            where user_id = {at.id}
-            group by extract(year from rated_date)
-            order by rating_year""",
+            by_year(f"user_id = {at.id}"),
             columns("rating_year", "rating_count"),
         ),
     ]
