@@ -285,8 +285,7 @@ def _hint(key: str) -> str | None:
                 return f"{key} is not read, since it does not end in .csv: {do}"
         spelling = entity.file.replace("-", "_")
         stem = path.name.lower().partition(".")[0].replace("-", "_")
-        is_packed = path.suffix.lower() in PACKED
-        if is_packed and stem == spelling:
+        if path.suffix.lower() in PACKED and stem == spelling:
             return f"{key} is compressed: unpack it to {wanted}"
         if stem == spelling.removesuffix("s") and stem != spelling:
             if entity.singular:
