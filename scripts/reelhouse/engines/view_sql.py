@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from reelhouse.errors import ReelhouseError
-
-if TYPE_CHECKING:
-    from sqlglot import exp
 
 Dialect = Literal["duckdb", "snowflake"]
 
@@ -25,42 +22,79 @@ class View:
     outside: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Parsed:
-    """A text, its names of relations in the marts, its CTEs and references to them."""
-
-    text: str
-    tables: list[exp.Table]
-    columns: list[exp.Column]
-    ctes: list[exp.CTE]
-    references: list[exp.Table]
-    outside: tuple[str, ...]
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return frozenset(table.name.lower() for table in self.tables)
-
-
 def published_view(
     name: str, text: str, dialect: Dialect, database: str, schema: str = ""
 ) -> View:
     """A view of the marts as it is published; `text` is its CREATE VIEW, or a query.
 
     Its relations are named in `schema`, or without one where that is empty. All else
-    stays as it was written. `database` is that of the marts. Raises ReelhouseError
-    where the text cannot be read.
+    stays as it was written, but that without a schema a CTE which has a relation's name
+    gets another: Snowflake takes a relation inside a CTE of its own name for a
+    recursion. `database` is that of the marts. Raises ReelhouseError where the text
+    cannot be read.
     """
+    import sqlglot
+    from sqlglot import exp
     from sqlglot.errors import SqlglotError
+    from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+    from sqlglot.optimizer.scope import Scope, traverse_scope
 
     try:
-        found = _parsed(_query(text, dialect), dialect, database, "marts")
-        moved = _moved(found, schema)
-        again = _parsed(moved, dialect, database, schema)
+        text = _query(text, dialect)
+        query = normalize_identifiers(
+            sqlglot.parse_one(text, dialect=dialect), dialect=dialect
+        )
+        scopes = traverse_scope(query)
     except SqlglotError as error:
         raise refusal(name, error) from error
-    if (again.reads, again.outside) != (found.reads, found.outside):
-        raise refusal(name, "its text reads other relations than it did")
-    return View(moved, found.reads, found.outside)
+    edits: dict[tuple[int, int], str] = {}
+
+    def put(new: str, first: Any, last: Any) -> None:
+        edits[first.meta["start"], last.meta["end"] + 1] = new
+
+    def written(part: Any) -> str:
+        return text[part.meta["start"] : part.meta["end"] + 1]
+
+    references = {
+        id(table)
+        for scope in scopes
+        for table in scope.tables
+        if not table.db
+        and isinstance(source := scope.sources.get(table.alias_or_name), Scope)
+        and isinstance(source.expression.parent, exp.CTE)
+    }
+    prefix = f"{schema}." if schema else ""
+    reads, outside = set(), []
+    for table in query.find_all(exp.Table):
+        if id(table) in references:
+            continue
+        if (
+            isinstance(table.this, exp.Identifier)
+            and table.db.lower() in ("", "marts")
+            and table.catalog.lower() in ("", database.lower())
+        ):
+            reads.add(table.name)
+            put(prefix + written(table.this), table.parts[0], table.parts[-1])
+        else:
+            outside.append(table.sql(dialect=dialect))
+    for column in query.find_all(exp.Column):
+        if column.db.lower() == "marts" and column.table in reads:
+            relation = column.args["table"]
+            put(prefix + written(relation), column.parts[0], relation)
+    for cte in () if schema else query.find_all(exp.CTE):
+        if cte.alias in reads:
+            alias = cte.args["alias"].this
+            put(f'"{cte.alias}__CTE"', alias, alias)
+    for table in () if schema else query.find_all(exp.Table):
+        if id(table) in references and table.name in reads:
+            alias = "" if table.alias else f" as {written(table.this)}"
+            put(f'"{table.name}__CTE"{alias}', table.this, table.this)
+    moved = text
+    for (start, end), new in sorted(edits.items(), reverse=True):
+        moved = moved[:start] + new + moved[end:]
+    return View(
+        moved, frozenset(each.lower() for each in reads), tuple(sorted(outside))
+    )
 
 
 def refusal(name: str, why: object) -> ReelhouseError:
@@ -87,80 +121,3 @@ def _query(text: str, dialect: Dialect) -> str:
     if tokens and tokens[-1].token_type == TokenType.SEMICOLON:
         end = tokens[-1].start
     return text[start:end].strip()
-
-
-def _parsed(text: str, dialect: Dialect, database: str, home: str) -> _Parsed:
-    """Find the relations of a query; those without a schema are at `home` as well."""
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
-    from sqlglot.optimizer.scope import Scope, traverse_scope
-
-    query = normalize_identifiers(
-        sqlglot.parse_one(text, dialect=dialect), dialect=dialect
-    )
-    references = {
-        id(table): table
-        for scope in traverse_scope(query)
-        for table in scope.tables
-        if not table.db
-        and isinstance(source := scope.sources.get(table.alias_or_name), Scope)
-        and isinstance(source.expression.parent, exp.CTE)
-    }
-    tables: list[exp.Table] = []
-    outside: list[exp.Table] = []
-    for table in query.find_all(exp.Table):
-        is_at_home = (
-            isinstance(table.this, exp.Identifier)
-            and table.db.lower() in ("", home)
-            and table.catalog.lower() in ("", database.lower())
-        )
-        if id(table) not in references:
-            (tables if is_at_home else outside).append(table)
-    names = {table.name for table in tables}
-    columns = [
-        column
-        for column in query.find_all(exp.Column)
-        if column.db.lower() == home and home and column.table in names
-    ]
-    return _Parsed(
-        text,
-        tables,
-        columns,
-        [*query.find_all(exp.CTE)],
-        [*references.values()],
-        tuple(sorted(table.sql(dialect=dialect) for table in outside)),
-    )
-
-
-def _moved(found: _Parsed, schema: str) -> str:
-    """The text with its relations in another schema.
-
-    Where that is no schema, a CTE of the same name gets another: Snowflake takes a
-    relation inside a CTE of its own name for a recursion.
-    """
-    prefix = f"{schema}." if schema else ""
-    edits: dict[tuple[int, int], str] = {}
-
-    def put(text: str, *parts: Any) -> None:
-        edits[parts[0].meta["start"], parts[-1].meta["end"] + 1] = text
-
-    def written(part: Any) -> str:
-        return found.text[part.meta["start"] : part.meta["end"] + 1]
-
-    for table in found.tables:
-        put(prefix + written(table.this), *table.parts)
-    for column in found.columns:
-        name = column.args["table"]
-        put(prefix + written(name), column.parts[0], name)
-    for cte in found.ctes:
-        if not schema and cte.alias.lower() in found.reads:
-            put(f'"{cte.alias}__CTE"', cte.args["alias"].this)
-    for table in found.references:
-        if not schema and table.name.lower() in found.reads:
-            alias = "" if table.alias else f" as {written(table.this)}"
-            put(f'"{table.name}__CTE"{alias}', table.this)
-    text = found.text
-    for (start, end), new in sorted(edits.items(), reverse=True):
-        text = text[:start] + new + text[end:]
-    return text

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from reelhouse.contract import Column, Entity, entities
+from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
 from reelhouse.errors import ReelhouseError
 
 # A record that is longer, its line break left out, is no record.
@@ -39,20 +39,13 @@ Answering = Callable[[str], Answer]
 
 
 OF_OBJECTS = "file, entity, etag, sha256, size_bytes, records, rows_rejected, load_id"
-# How many columns there are of two that tell of loads, beside the raw tables.
-COLUMNS = (
-    "select count(*) from information_schema.columns "
-    "where table_catalog = current_database() and "
-)
-OF_LOADS = (
-    f"{COLUMNS} table_schema in ('state', 'STATE') "
-    "and table_name in ('nodes', 'NODES') "
-    "and lower(column_name) in ('load_id', 'loaded_at')"
-)
-OF_DELIVERIES = (
-    f"{COLUMNS} table_schema in ('raw', 'RAW') "
-    "and table_name in ('loads', 'LOADS') and lower(column_name) = 'delivery'"
-)
+
+# Types of a table's columns by name, in their order.
+Shape = dict[str, str]
+# What older rows have in a column that they were written without; in others null.
+FORMER = {
+    "load_key": "md5(cast(load_id as varchar) || ' ' || cast(loaded_at as varchar))"
+}
 
 
 def either_case(name: str) -> str:
@@ -72,19 +65,6 @@ def bounded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     if len(rows) > MOST_ROWS:
         raise CannotAnswer(f"it has more than {MOST_ROWS:,} rows, so add a limit")
     return rows
-
-
-class Dialect(Protocol):
-    """SQL expressions over text that differ between engines."""
-
-    def whole_text(self, text: str, pattern: str) -> str:
-        """Condition: the whole text matches a regular expression."""
-
-    def try_cast(self, text: str, data_type: str) -> str:
-        """The text as a value of the type, null where it is none."""
-
-    def literal(self, text: str) -> str:
-        """A text as it is written in SQL."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +122,10 @@ class Warehouse(ABC):
     What the loader writes down of its own work is the same on every engine.
     """
 
-    dialect: Dialect
     # How one gets another warehouse.
     elsewhere: str
+    # What stands behind the name of a table that is made in place of another.
+    replacing = ""
 
     @property
     @abstractmethod
@@ -152,11 +133,28 @@ class Warehouse(ABC):
         """Whether it may read objects in the bucket, after they were checked here."""
 
     @abstractmethod
-    def make_tables(self) -> None:
-        """Make the raw tables as they are declared, or bring them in line with that.
+    def whole_text(self, text: str, pattern: str) -> str:
+        """SQL: the whole text matches a regular expression."""
 
-        Raises ReelhouseError where a value that is kept would not stay the same.
-        """
+    @abstractmethod
+    def try_cast(self, text: str, data_type: str) -> str:
+        """SQL: the text as a value of the type, null where it is none."""
+
+    @abstractmethod
+    def literal(self, text: str) -> str:
+        """A text as it is written in SQL."""
+
+    @abstractmethod
+    def shapes(self) -> dict[str, Shape]:
+        """What the tables in raw are that are there."""
+
+    def data_type(self, column: Column) -> str:
+        """The type of a declared column, as the engine has it."""
+        return column.data_type
+
+    def known_type(self, data_type: str) -> str:
+        """How `shapes` names a declared type."""
+        return data_type
 
     def known_objects(self) -> dict[str, ObjectState] | None:
         """What `objects` tells, ahead of the transaction.
@@ -165,12 +163,85 @@ class Warehouse(ABC):
         """
         return None
 
-    @abstractmethod
-    def transaction(self, touched: Mapping[str, bool]) -> AbstractContextManager[None]:
-        """Commit at the end, or roll all of it back.
+    def is_as_declared(self, table: Table, former: Shape) -> bool:
+        return [*former.items()] == [
+            (column.name, self.known_type(column.data_type)) for column in table.columns
+        ]
 
-        `touched` names the entities of which an object may be taken or removed, and
-        whether one of them may be compared with its live rows.
+    def make_tables(self) -> None:
+        """Make the raw tables as they are declared, or bring them in line with that.
+
+        What they hold stays. Raises ReelhouseError where a value would not stay the
+        same; no table was changed then.
+        """
+        found = self.shapes()
+        differing = {}
+        for table in raw_tables():
+            former = found.get(table.name)
+            if not former:
+                columns = ", ".join(
+                    f"{column.name} {self.data_type(column)}"
+                    for column in table.columns
+                )
+                self._rows(f"create table if not exists raw.{table.name} ({columns})")
+            elif not self.is_as_declared(table, former):
+                self._check_values(table, former)
+                differing[table] = former
+        for table, former in differing.items():
+            for sql in self.reshaping(table, former):
+                self._rows(sql)
+
+    def _check_values(self, table: Table, found: Shape) -> None:
+        """Raise ReelhouseError unless all values can be cast, and cast back."""
+        for column in table.columns:
+            former = found.get(column.name, column.data_type)
+            if former == column.data_type:
+                continue
+            back = self._cast(self._cast(column.name, column.data_type), former)
+            rows = self._count(
+                f"select count(*) from raw.{table.name} where {column.name} is not "
+                f"null and not coalesce({back} = {column.name}, false)"
+            )
+            if rows:
+                raise ReelhouseError(
+                    f"{column.name} in raw.{table.name} cannot become "
+                    f"{column.data_type} without a change in {rows:,} of the rows, "
+                    f"removed ones included: keep the type {former} in models/staging, "
+                    f"or {self.elsewhere}."
+                )
+
+    def reshaping(self, table: Table, found: Shape) -> Iterator[str]:
+        """The statements that give a table its declared columns, and keep its rows.
+
+        Its objects are to be judged again, for a new column has no values yet.
+        """
+        if isinstance(table, Entity):
+            yield (
+                f"update raw.objects set contract = null where entity = '{table.name}'"
+            )
+        values = []
+        for column in table.columns:
+            value = column.name
+            if column.name not in found:
+                value = FORMER.get(column.name, "null")
+            elif found[column.name] != column.data_type:
+                value = self._cast(column.name, column.data_type)
+            values.append(f"cast({value} as {self.data_type(column)}) as {column.name}")
+        yield (
+            f"create or replace table raw.{table.name}{self.replacing} "
+            f"as select {', '.join(values)} from raw.{table.name}"
+        )
+
+    def _cast(self, value: str, data_type: str) -> str:
+        # Through text, which says no more of a double than it was made of, and is all
+        # that Snowflake tries to cast.
+        return self.try_cast(f"cast({value} as varchar)", data_type)
+
+    @abstractmethod
+    def transaction(self, touched: Collection[str]) -> AbstractContextManager[None]:
+        """Make the raw tables; commit at the end, or roll all of it back.
+
+        `touched` names the entities of which an object may be taken or removed.
         """
 
     @abstractmethod
@@ -214,22 +285,13 @@ class Warehouse(ABC):
         ((count,),) = self._rows(sql, *values)
         return int(count or 0)
 
-    def _has_ledger(self) -> bool:
-        """Whether there is a table of loads."""
-        is_there = self._count(
-            "select count(*) from information_schema.tables "
-            "where table_catalog = current_database() "
-            "and table_schema in ('raw', 'RAW') and table_name in ('loads', 'LOADS')"
-        )
-        return bool(is_there)
-
     def has_loads(self) -> bool:
         """Whether there is a ledger with a load in it."""
         return self.source() is not None
 
     def source(self) -> str | None:
         """The source that the warehouse belongs to; None before the first load."""
-        if not self._has_ledger():
+        if "loads" not in self.shapes():
             return None
         rows = self._rows("select source from raw.loads order by load_id limit 1")
         return str(rows[0][0]) if rows else None
@@ -241,7 +303,11 @@ class Warehouse(ABC):
         may have been put back to an earlier state.
         """
         # What the role may not read is not listed.
-        columns = self._count(OF_LOADS)
+        columns = self._count(
+            "select count(*) from information_schema.columns where table_catalog = "
+            "current_database() and table_schema in ('state', 'STATE') and table_name "
+            "in ('nodes', 'NODES') and lower(column_name) in ('load_id', 'loaded_at')"
+        )
         known = "select load_id, loaded_at from raw.loads"
         if columns == 2:
             known += " union all select load_id, loaded_at from state.nodes"
@@ -255,7 +321,7 @@ class Warehouse(ABC):
         if self.source() is None:
             return None
         # A ledger that was written before there were deliveries knows of the first.
-        if not self._count(OF_DELIVERIES):
+        if "delivery" not in self.shapes()["loads"]:
             return ""
         rows = self._rows("select coalesce(max(delivery), '') from raw.loads")
         return str(rows[0][0])
@@ -327,7 +393,7 @@ class Warehouse(ABC):
             f"when length({joined}) > {MAX_TEXT_BYTES} "
             f"then left({joined}, {MAX_TEXT_BYTES}) || '{CUT}' else {joined} end"
         )
-        own = f"{self.dialect.literal(file)}, {self.dialect.literal(entity.name)}"
+        own = f"{self.literal(file)}, {self.literal(entity.name)}"
         return self._change(
             f"insert into raw.rejects (file, entity, record_number, reason, text, "
             f"future_epoch, load_id) select {own}, record_number, {REASON}, {text}, "
@@ -398,13 +464,13 @@ class Warehouse(ABC):
         )
 
     def _typed(self, column: Column) -> str:
-        value = self.dialect.try_cast(column.name, column.data_type)
+        value = self.try_cast(column.name, column.data_type)
         return f"{value} as {column.name}"
 
     def _filled(self, column: Column, file: str, load_id: int) -> str:
         """The value of a column that the loader fills in."""
         values = {
-            "file": self.dialect.literal(file),
+            "file": self.literal(file),
             "load_id": str(load_id),
             "removed_load_id": "null",
         }
@@ -484,7 +550,11 @@ class Warehouse(ABC):
         )
 
 
-def names(columns: Iterable[Column], alias: str = "") -> str:
+def raw_tables() -> list[Table]:
+    """Every raw table, those of the ledger first."""
+    return [*ledger_tables(), *entities().values()]
+
+
+def names(columns: Iterable[Column]) -> str:
     """Columns as a statement names them."""
-    prefix = f"{alias}." if alias else ""
-    return ", ".join(f"{prefix}{column.name}" for column in columns)
+    return ", ".join(column.name for column in columns)

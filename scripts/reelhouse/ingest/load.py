@@ -173,7 +173,6 @@ class _Load:
         touched = self._touched(listed, owners)
         try:
             with self.warehouse.transaction(touched):
-                self.warehouse.make_tables()
                 self._execute(listed, owners, scratch, bool(touched))
                 if not accept_shrink:
                     self._check_shrink()
@@ -200,24 +199,21 @@ class _Load:
 
     def _touched(
         self, listed: dict[str, S3Object], owners: dict[str, Entity]
-    ) -> dict[str, bool]:
-        """Entities of which an object may be new, changed or gone.
-
-        With each, whether one of them may be compared with its live rows.
-        """
+    ) -> set[str]:
+        """Entities of which an object may be new, changed or gone."""
         known = self.warehouse.known_objects()
         if known is None:
-            return dict.fromkeys(entities(), True)
-        touched: dict[str, bool] = {}
-        for file, state in known.items():
-            if file not in owners or owners[file].name != state.entity:
-                touched.setdefault(state.entity, False)
-        for key, entity in owners.items():
-            found = known.get(key)
-            is_same = bool(found and found.etag == listed[key].etag)
-            if not found or not self._is_settled(entity, found, listed[key], is_same):
-                is_compared = bool(found and found.sha256)
-                touched[entity.name] = touched.get(entity.name, False) or is_compared
+            return {*entities()}
+        touched = {
+            state.entity
+            for file, state in known.items()
+            if file not in owners or owners[file].name != state.entity
+        }
+        for file, entity in owners.items():
+            state = known.get(file)
+            is_same = bool(state and state.etag == listed[file].etag)
+            if not state or not self._is_settled(entity, state, listed[file], is_same):
+                touched.add(entity.name)
         return touched
 
     def _execute(
@@ -499,17 +495,18 @@ class _Load:
         """
         entity, facts, file = fetched.entity, fetched.facts, fetched.name
         warehouse, load_id = self.warehouse, self.load_id
-        dialect, latest = warehouse.dialect, self._latest(fetched.listed)
+        latest = self._latest(fetched.listed)
 
         def insert(csv_file: CsvFile) -> tuple[int, int]:
-            why = why_bad(entity, dialect, latest, csv_file.is_exact)
+            why = why_bad(entity, warehouse, latest, csv_file.is_exact)
             if is_known:
                 rows = warehouse.land(entity, csv_file, why)
             else:
                 rows = warehouse.insert_new(entity, csv_file, why, file, load_id)
             if rows == facts.records:
                 return rows, 0
-            why, epoch = why_bad(entity, dialect, latest), future_epoch(entity, dialect)
+            why = why_bad(entity, warehouse, latest)
+            epoch = future_epoch(entity, warehouse)
             return rows, warehouse.insert_rejects(
                 entity, csv_file, why, epoch, file, load_id
             )

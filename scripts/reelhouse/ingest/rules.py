@@ -1,7 +1,7 @@
 """Rules for values: one SQL expression of why a record is bad.
 
-The rules come from the declared columns and are the same for every engine; `Dialect`
-holds the few expressions that engines write differently. A value is taken only if its
+The rules come from the declared columns and are the same for every engine; `Warehouse`
+has the few expressions that engines write differently. A value is taken only if its
 text is exactly what its type can hold: nothing is rounded, trimmed or guessed.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from reelhouse.contract import DOUBLE_DIGITS, Column, Entity
-from reelhouse.engines.warehouse import FAULT, REASON, Dialect
+from reelhouse.engines.warehouse import FAULT, REASON, Warehouse
 
 FUTURE_ALLOWANCE = timedelta(days=1)
 FUTURE = "in the future"
@@ -28,7 +28,7 @@ BLANKS = (
 
 
 def why_bad(
-    entity: Entity, dialect: Dialect, latest: int, is_exact: bool = False
+    entity: Entity, engine: Warehouse, latest: int, is_exact: bool = False
 ) -> str:
     """SQL: the reason why a record is bad, null for a good one.
 
@@ -40,22 +40,22 @@ def why_bad(
     `ExactLines` found exact, so that rules of form are left out.
     """
     cases = "".join(
-        f" when not coalesce({condition}, false) then {dialect.literal(reason)}"
+        f" when not coalesce({condition}, false) then {engine.literal(reason)}"
         for column in entity.file_columns
-        for condition, reason, is_of_form in _rules(column, dialect, latest)
+        for condition, reason, is_of_form in _rules(column, engine, latest)
         if not (is_exact and is_of_form)
     )
     return f"case when {FAULT} <> '' then {FAULT}{cases} end"
 
 
-def future_epoch(entity: Entity, dialect: Dialect) -> str:
+def future_epoch(entity: Entity, engine: Warehouse) -> str:
     """SQL: the time for which a record was rejected, null where it was for another.
 
     The reason is read from the name REASON.
     """
     cases = "".join(
-        f" when {REASON} = {dialect.literal(f'{column.header}: {FUTURE}')} "
-        f"then {dialect.try_cast(column.name, 'bigint')}"
+        f" when {REASON} = {engine.literal(f'{column.header}: {FUTURE}')} "
+        f"then {engine.try_cast(column.name, 'bigint')}"
         for column in entity.file_columns
         if column.is_epoch
     )
@@ -63,7 +63,7 @@ def future_epoch(entity: Entity, dialect: Dialect) -> str:
 
 
 def _rules(
-    column: Column, dialect: Dialect, latest: int
+    column: Column, engine: Warehouse, latest: int
 ) -> Iterator[tuple[str, str, bool]]:
     """Conditions that a good value meets, in the order in which they are tried.
 
@@ -72,23 +72,23 @@ def _rules(
     text, header = column.name, column.header
     if column.data_type == "varchar":
         if not column.may_be_empty:
-            shown = f"translate({text}, {dialect.literal(BLANKS)}, '')"
+            shown = f"translate({text}, {engine.literal(BLANKS)}, '')"
             yield f"{shown} <> ''", f"{header}: empty", False
         return
     if not column.may_be_empty:
         yield f"{text} <> ''", f"{header}: empty", True
-    value = dialect.try_cast(text, column.data_type)
+    value = engine.try_cast(text, column.data_type)
     if column.data_type == "bigint":
         exact = f"cast({value} as varchar) = {text}"
         yield exact, f"{header}: not a whole number", True
     else:
-        number = dialect.whole_text(text, NUMBER)
+        number = engine.whole_text(text, NUMBER)
         yield number, f"{header}: not a number", True
     if column.data_type not in {"bigint", "double"}:
         before, after = column.digits or (0, 0)
         # A zero behind the last place changes nothing: 4.00 is 4.0.
         part = f"([.][0-9]{{1,{after}}}0*)?" if after else "([.]0+)?"
-        exact = dialect.whole_text(text, f"-?[0-9]{{1,{before}}}{part}")
+        exact = engine.whole_text(text, f"-?[0-9]{{1,{before}}}{part}")
         yield exact, f"{header}: does not fit {column.data_type}", True
     for bound, operator, word in (
         (column.minimum, ">=", "below"),

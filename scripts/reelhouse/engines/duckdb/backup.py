@@ -287,7 +287,7 @@ def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
     """Put parts into a warehouse, all or none; False where one is not as written."""
     if any(_sha256(folder / part.file) != part.sha256 for part in parts):
         return False
-    with open_warehouse(to) as warehouse, warehouse.transaction({}):
+    with open_warehouse(to) as warehouse, warehouse.atomic():
         run = warehouse.connection.execute
         for schema in {part.schema for part in parts}:
             run(f"create schema if not exists {identifier(schema)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from reelhouse.contract import Column, Entity
-from reelhouse.engines import raw_schema, warehouse
+from reelhouse.contract import Entity
+from reelhouse.engines import warehouse
 from reelhouse.engines.duckdb.connection import (
     connect,
     identifier,
@@ -19,13 +19,19 @@ from reelhouse.engines.duckdb.connection import (
     path_literal,
     telling_damage,
 )
-from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile
+from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile, Shape
 
 BUFFER_BYTES = 32 << 20
 
 
-class Dialect:
-    """DuckDB's way to write the expressions that rules are made of."""
+class Warehouse(warehouse.Warehouse):
+    """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
+
+    elsewhere = "set REELHOUSE_WAREHOUSE to another folder"
+    reads_bucket = False
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
 
     def whole_text(self, text: str, pattern: str) -> str:
         return f"regexp_full_match({text}, '{pattern}')"
@@ -36,37 +42,19 @@ class Dialect:
     def literal(self, text: str) -> str:
         return literal(text)
 
-
-class Warehouse(warehouse.Warehouse):
-    """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
-
-    dialect = Dialect()
-    elsewhere = "set REELHOUSE_WAREHOUSE to another folder"
-    reads_bucket = False
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-
-    def make_tables(self) -> None:
-        self.connection.execute("create schema if not exists raw")
-        found: dict[str, raw_schema.Shape] = {}
-        for table_name, name, data_type in self.connection.execute(
+    def shapes(self) -> dict[str, Shape]:
+        found: dict[str, Shape] = {}
+        for table, name, data_type in self._rows(
             "select table_name, column_name, lower(data_type) from duckdb_columns() "
             "where schema_name = 'raw' and database_name = current_database() "
             "order by table_name, column_index"
-        ).fetchall():
-            found.setdefault(table_name, {})[name] = data_type
-        for table in raw_schema.tables():
-            former = found.get(table.name)
-            if former is None:
-                columns = raw_schema.definitions(table, _declared)
-                self.connection.execute(f"create table raw.{table.name} ({columns})")
-            elif list(former.items()) != [(c.name, c.data_type) for c in table.columns]:
-                raw_schema.check_values(
-                    table, former, self.dialect, self._count, self.elsewhere
-                )
-                for sql in raw_schema.reshaping(table, former, self.dialect, _declared):
-                    self.connection.execute(sql)
+        ):
+            found.setdefault(table, {})[name] = data_type
+        return found
+
+    def make_tables(self) -> None:
+        self.connection.execute("create schema if not exists raw")
+        super().make_tables()
 
     def read(self, entity: Entity, csv_file: CsvFile) -> str:
         self.connection.execute("drop table if exists temp.numbered")
@@ -176,10 +164,14 @@ class Warehouse(warehouse.Warehouse):
         return self.load_ids()
 
     @contextmanager
-    def transaction(
-        self,
-        touched: Mapping[str, bool],  # noqa: ARG002
-    ) -> Iterator[None]:
+    def transaction(self, touched: Collection[str]) -> Iterator[None]:  # noqa: ARG002
+        with self.atomic():
+            self.make_tables()
+            yield
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """Commit at the end, or roll all of it back."""
         self.connection.begin()
         try:
             yield
@@ -238,7 +230,3 @@ def open_warehouse(path: Path) -> Iterator[Warehouse]:
             yield Warehouse(connection)
     finally:
         connection.close()
-
-
-def _declared(column: Column) -> str:
-    return column.data_type

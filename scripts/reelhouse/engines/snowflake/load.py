@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from reelhouse.contract import Column, Entity, Table, entities, is_packed
-from reelhouse.engines import raw_schema, warehouse
+from reelhouse.contract import Column, Entity, entities, is_packed
+from reelhouse.engines import warehouse
 from reelhouse.engines.snowflake.connection import (
     Account,
     connector,
@@ -31,7 +31,9 @@ from reelhouse.engines.warehouse import (
     TEXT,
     CsvFile,
     ObjectState,
+    Shape,
     names,
+    raw_tables,
 )
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
@@ -62,8 +64,30 @@ class StagedFile:
     is_ours: bool
 
 
-class Dialect:
-    """Snowflake's way to write the expressions that rules are made of."""
+class Warehouse(warehouse.Warehouse):
+    """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
+
+    elsewhere = "set SNOWFLAKE_DATABASE to another one"
+    replacing = " copy grants"
+
+    def __init__(
+        self, account: Account, bucket: str | None = None, source: str = ""
+    ) -> None:
+        self.account = account
+        self._run = account.run
+        self.bucket = bucket
+        self.url = source
+        # A folder of its own on the stage, for two loads may share that.
+        self.place = f"@{STAGE}/{uuid.uuid4().hex}/"
+        # Told before the first change that a run may have to undo.
+        self.before_changes: Callable[[], None] = lambda: None
+        self.known_shapes: dict[str, Shape] | None = None
+        # The good records of the object that was read last.
+        self.landed = ""
+
+    @property
+    def reads_bucket(self) -> bool:
+        return self.bucket is not None
 
     def whole_text(self, text: str, pattern: str) -> str:
         # It is anchored at both ends.
@@ -80,50 +104,51 @@ class Dialect:
     def literal(self, text: str) -> str:
         return literal(text)
 
+    def data_type(self, column: Column) -> str:
+        return "timestamp_ntz" if column.data_type == "timestamp" else column.data_type
 
-class Warehouse(warehouse.Warehouse):
-    """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
+    def known_type(self, data_type: str) -> str:
+        """A bigint has 38 digits here, as this decimal has."""
+        return "bigint" if data_type == "decimal(38,0)" else data_type
 
-    dialect = Dialect()
-    elsewhere = "set SNOWFLAKE_DATABASE to another one"
-
-    def __init__(
-        self, account: Account, bucket: str | None = None, source: str = ""
-    ) -> None:
-        self.account = account
-        self._run = account.run
-        self.bucket = bucket
-        self.url = source
-        # A folder of its own on the stage, for two loads may share that.
-        self.place = f"@{STAGE}/{uuid.uuid4().hex}/"
-        # Told before the first change that a run may have to undo.
-        self.before_changes: Callable[[], None] = lambda: None
-        self.shapes: dict[str, raw_schema.Shape] | None = None
-
-    @property
-    def reads_bucket(self) -> bool:
-        return self.bucket is not None
-
-    def make_tables(self) -> None:
-        """Nothing: they were made before the transaction began."""
+    def shapes(self) -> dict[str, Shape]:
+        if self.known_shapes is not None:
+            return self.known_shapes
+        found: dict[str, Shape] = {}
+        for table, name, data_type, precision, scale in self._rows(
+            "select lower(table_name), lower(column_name), data_type, "
+            "numeric_precision, numeric_scale from information_schema.columns "
+            "where table_schema = 'RAW' order by table_name, ordinal_position"
+        ):
+            number = self.known_type(f"decimal({precision},{scale})")
+            found.setdefault(table, {})[name] = DECLARED.get(data_type, number)
+        self.known_shapes = found
+        return found
 
     def known_objects(self) -> dict[str, ObjectState] | None:
         """None where the raw tables that are there are not as they are declared."""
-        found = self._shapes()
+        found = self.shapes()
         if not found:
             return {}
         is_as_declared = all(
-            list(found.get(table.name, {}).items()) == _declared(table)
-            for table in raw_schema.tables()
+            self.is_as_declared(table, found.get(table.name, {}))
+            for table in raw_tables()
         )
         return self.objects() if is_as_declared else None
 
     @contextmanager
-    def transaction(self, touched: Mapping[str, bool]) -> Iterator[None]:
-        """Commit at the end, or roll all of it back."""
+    def transaction(self, touched: Collection[str]) -> Iterator[None]:
         if touched:
             self.before_changes()
-            self._make_tables(touched)
+            self.account.make_schemas("raw")
+            stages = self._stages()
+            self._check_bucket(stages)
+            if STAGE not in stages:
+                self._run(f"create stage {STAGE}")
+            self.make_tables()
+            self.known_shapes = None
+        for name in entities().keys() & touched:
+            self._make_landing(entities()[name])
         self._run("begin")
         try:
             yield
@@ -134,78 +159,20 @@ class Warehouse(warehouse.Warehouse):
             raise
         self._run("commit")
 
-    def _make_tables(self, touched: Mapping[str, bool]) -> None:
-        self.account.make_schemas("raw")
-        stages = self._stages()
-        self._check_bucket(stages)
-        if STAGE not in stages:
-            self._run(f"create stage {STAGE}")
-        found = self._shapes()
-        self.shapes = None
-        differing = []
-        for table in raw_schema.tables():
-            if former := found.get(table.name):
-                if list(former.items()) != _declared(table):
-                    raw_schema.check_values(
-                        table, former, self.dialect, self._count, self.elsewhere
-                    )
-                    differing.append(table)
-            else:
-                columns = raw_schema.definitions(table, _data_type)
-                self._run(f"create table if not exists raw.{table.name} ({columns})")
-        for table in differing:
-            for sql in raw_schema.reshaping(
-                table, found[table.name], self.dialect, _data_type, " copy grants"
-            ):
-                self._run(sql)
-        for name, is_compared in touched.items():
-            entity = entities().get(name)
-            if not entity:
-                continue
-            texts = ", ".join(
-                f"{column.name} varchar" for column in entity.file_columns
-            )
+    def _make_landing(self, entity: Entity) -> None:
+        """The tables for a file's records as texts, and for what differs in it."""
+        texts = ", ".join(f"{column.name} varchar" for column in entity.file_columns)
+        typed = ", ".join(
+            f"{column.name} {self.data_type(column)}" for column in entity.file_columns
+        )
+        for name, columns in {
+            "landing": f"{FAULT} varchar, {TEXT} varchar, {texts}, surplus varchar",
+            "changes": f"{typed}, load_id bigint, is_gone boolean",
+        }.items():
             self._run(
-                f"create temporary table if not exists raw.landing_{entity.name} "
-                f"(record_number bigint, {FAULT} varchar, {TEXT} varchar, {texts}, "
-                f"surplus varchar)"
+                f"create temporary table if not exists raw.{name}_{entity.name} "
+                f"(record_number bigint, {columns})"
             )
-            if not is_compared:
-                continue
-            typed = ", ".join(
-                f"{column.name} {_data_type(column)}" for column in entity.file_columns
-            )
-            self._run(
-                f"create temporary table if not exists raw.incoming_{entity.name} "
-                f"(record_number bigint, {typed})"
-            )
-            changes = (
-                "was_number bigint, now_number bigint, is_same boolean"
-                if entity.key
-                else f"{typed}, was_copies bigint, now_copies bigint"
-            )
-            self._run(
-                f"create temporary table if not exists raw.changes_{entity.name} "
-                f"({changes})"
-            )
-
-    def _shapes(self) -> dict[str, raw_schema.Shape]:
-        """What the tables in raw are, each type as a declaration has it."""
-        if self.shapes is not None:
-            return self.shapes
-        found: dict[str, raw_schema.Shape] = {}
-        for table, name, data_type, precision, scale in self._rows(
-            "select lower(table_name), lower(column_name), data_type, "
-            "numeric_precision, numeric_scale from information_schema.columns "
-            "where table_schema = 'RAW' order by table_name, ordinal_position"
-        ):
-            number = _known_type(f"decimal({precision},{scale})")
-            found.setdefault(table, {})[name] = DECLARED.get(data_type, number)
-        self.shapes = found
-        return found
-
-    def _has_ledger(self) -> bool:
-        return "loads" in self._shapes()
 
     def read(self, entity: Entity, csv_file: CsvFile) -> str:
         self._change(f"delete from raw.landing_{entity.name}")
@@ -240,157 +207,71 @@ class Warehouse(warehouse.Warehouse):
         )
 
     def land(self, entity: Entity, csv_file: CsvFile, why_bad: str) -> int:
-        records = self.read(entity, csv_file)
-        self._change(f"delete from raw.incoming_{entity.name}")
         values = ", ".join(self._typed(column) for column in entity.file_columns)
-        return self._change(
-            f"insert into raw.incoming_{entity.name} "
-            f"(record_number, {names(entity.file_columns)}) "
-            f"select record_number, {values} from ({records}) as records "
-            f"where ({why_bad}) is null"
+        self.landed = (
+            f"select record_number, {values} from ({self.read(entity, csv_file)}) "
+            f"as records where ({why_bad}) is null"
         )
+        return self._count(f"select count(*) from ({self.landed}) as landed")
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
-        self._change(f"delete from raw.changes_{entity.name}")
-        if entity.key:
-            return self._replace_by_key(entity, file, load_id)
-        return self._replace_by_content(entity, file, load_id)
+        """Write again all rows of each key or content of which one has changed.
 
-    def _replace_by_key(
-        self, entity: Entity, file: str, load_id: int
-    ) -> tuple[int, int]:
-        """Pair rows by key and place; a live row of a file is known by its number."""
-        name, live = entity.name, _live(file)
-        key = ", ".join(entity.key)
-        columns = names(entity.file_columns)
-        paired = " and ".join(f"was.{part} = is_now.{part}" for part in entity.key)
-        same = " and ".join(
-            f"was.{column.name} = is_now.{column.name}"
-            for column in entity.file_columns
-        )
-        place = f"row_number() over (partition by {key} order by record_number)"
-        self._change(
-            f"insert into raw.changes_{name} (was_number, now_number, is_same) "
-            f"select was.record_number, is_now.record_number, "
-            f"coalesce({same}, false) from "
-            f"(select record_number, {columns}, {place} as place "
-            f"from raw.{name} where {live}) as was full outer join "
-            f"(select record_number, {columns}, {place} as place "
-            f"from raw.incoming_{name}) as is_now "
-            f"on {paired} and was.place = is_now.place"
-        )
-        removed = self._change(
-            f"update raw.{name} set removed_load_id = {load_id} where {live} "
-            f"and record_number in (select was_number from raw.changes_{name} "
-            f"where not is_same and was_number is not null)"
-        )
-        self._change(
-            f"update raw.{name} set record_number = changes.now_number "
-            f"from raw.changes_{name} as changes where {live} "
-            f"and raw.{name}.record_number = changes.was_number "
-            f"and changes.is_same and changes.was_number <> changes.now_number"
-        )
-        new = self._insert_incoming(
-            entity,
-            file,
-            load_id,
-            f"raw.incoming_{name} where record_number in (select now_number "
-            f"from raw.changes_{name} where not is_same and now_number is not null)",
-        )
-        return new, removed
-
-    def _replace_by_content(
-        self, entity: Entity, file: str, load_id: int
-    ) -> tuple[int, int]:
-        """Compare how often each content is there: copies are told apart by nothing."""
-        name, live = entity.name, _live(file)
-        columns = names(entity.file_columns)
-
-        def same(left: str, right: str) -> str:
-            # Null is what older rows have in a column that is new.
-            return " and ".join(
-                f"{left}.{column.name} is not distinct from {right}.{column.name}"
-                for column in entity.file_columns
-            )
-
-        either = ", ".join(
-            f"coalesce(was.{column.name}, is_now.{column.name})"
-            for column in entity.file_columns
-        )
-        self._change(
-            f"insert into raw.changes_{name} ({columns}, was_copies, now_copies) "
-            f"select {either}, coalesce(was.copies, 0), "
-            f"coalesce(is_now.copies, 0) from (select {columns}, count(*) as copies "
-            f"from raw.{name} where {live} group by {columns}) as was full outer join "
-            f"(select {columns}, count(*) as copies from raw.incoming_{name} "
-            f"group by {columns}) as is_now on {same('was', 'is_now')} "
-            f"where coalesce(was.copies, 0) <> coalesce(is_now.copies, 0)"
-        )
-        removed = self._change(
-            f"update raw.{name} set removed_load_id = {load_id} "
-            f"from raw.changes_{name} as changes where {live} "
-            f"and changes.now_copies = 0 and {same(f'raw.{name}', 'changes')}"
-        )
-        removed += self._remove_copies(entity, file, load_id, same)
-        new = self._insert_incoming(
-            entity,
-            file,
-            load_id,
-            f"(select incoming.*, row_number() over (partition by "
-            f"{names(entity.file_columns, 'incoming')} "
-            f"order by incoming.record_number) as place, changes.was_copies "
-            f"from raw.incoming_{name} as incoming inner join raw.changes_{name} as "
-            f"changes on {same('incoming', 'changes')}) as incoming "
-            f"where place > was_copies",
-        )
-        return new, removed
-
-    def _remove_copies(self, entity: Entity, file: str, load_id: int, same: Any) -> int:
-        """Mark some of the copies of a content as removed; how many.
-
-        Nothing tells copies apart, so all are rewritten, negative loads marking
-        them for the while.
+        Nothing tells the copies of a content apart, so that no row could be named.
         """
-        name, live = entity.name, _live(file)
-        fewer = "changes.now_copies > 0 and changes.now_copies < changes.was_copies"
-        if not self._count(
-            f"select count(*) from raw.changes_{name} as changes where {fewer}"
-        ):
-            return 0
-        columns = names(entity.file_columns)
+        self._change(f"delete from raw.changes_{entity.name}")
+        self._find_changes(entity, file)
+        ((new, removed),) = self._rows(
+            "select count(*) - count(load_id), count(case when is_gone then 1 end) "
+            f"from raw.changes_{entity.name}"
+        )
+        part = entity.key or [column.name for column in entity.file_columns]
         self._change(
-            f"insert into raw.{name} ({columns}, file, load_id, removed_load_id) "
-            f"select {columns}, file, -load_id, "
-            f"case when place > now_copies then {load_id} end from ("
-            f"select {names(entity.file_columns, 'live')}, live.file, live.load_id, "
-            f"changes.now_copies, row_number() over (partition by "
-            f"{names(entity.file_columns, 'live')} order by live.load_id) as place "
-            f"from raw.{name} as live inner join raw.changes_{name} as changes "
-            f"on {same('live', 'changes')} where {fewer} "
-            f"and live.file = {literal(file)} and live.removed_load_id is null"
-            f") as copies"
+            f"delete from raw.{entity.name} using raw.changes_{entity.name} as changes "
+            f"where {_live(file)} and {_same(f'raw.{entity.name}', 'changes', part)}"
         )
+        filled = {
+            "file": literal(file),
+            "load_id": f"coalesce(load_id, {load_id})",
+            "removed_load_id": f"case when is_gone then {load_id} end",
+        }
+        values = ", ".join(filled.get(c.name, c.name) for c in entity.columns)
         self._change(
-            f"delete from raw.{name} using raw.changes_{name} as changes "
-            f"where {live} and raw.{name}.load_id > 0 and {fewer} "
-            f"and {same(f'raw.{name}', 'changes')}"
-        )
-        self._change(f"update raw.{name} set load_id = -load_id where load_id < 0")
-        return self._count(
-            f"select coalesce(sum(changes.was_copies - changes.now_copies), 0) "
-            f"from raw.changes_{name} as changes where {fewer}"
-        )
-
-    def _insert_incoming(
-        self, entity: Entity, file: str, load_id: int, incoming: str
-    ) -> int:
-        values = ", ".join(
-            column.name if column.header else self._filled(column, file, load_id)
-            for column in entity.columns
-        )
-        return self._change(
             f"insert into raw.{entity.name} ({names(entity.columns)}) "
-            f"select {values} from {incoming}"
+            f"select {values} from raw.changes_{entity.name}"
+        )
+        return new, removed
+
+    def _find_changes(self, entity: Entity, file: str) -> None:
+        """Pair live rows with landed records by content and by place.
+
+        That is the place among the rows of a key or, without a key, of a content. Of
+        all rows of a key or content of which one is without a match, or has moved,
+        `changes` tells what becomes of them.
+        """
+        columns = [column.name for column in entity.file_columns]
+        part = ", ".join(entity.key or columns)
+        place = f"row_number() over (partition by {part} order by"
+        order, number, moved = "load_id", "is_now.record_number", ""
+        if entity.has_column("record_number"):
+            order, number = "record_number", f"coalesce({number}, was.record_number)"
+            moved = " or was.record_number <> is_now.record_number"
+        either = ", ".join(
+            f"coalesce(was.{name}, is_now.{name}) as {name}" for name in columns
+        )
+        self._change(
+            f"insert into raw.changes_{entity.name} "
+            f"({', '.join(columns)}, record_number, load_id, is_gone) "
+            f"select {', '.join(columns)}, record_number, load_id, is_gone from ("
+            f"select {either}, {number} as record_number, was.load_id, "
+            f"is_now.place is null as is_gone, "
+            f"was.place is null or is_now.place is null{moved} as is_changed "
+            f"from (select *, {place} {order}) as place from raw.{entity.name} "
+            f"where {_live(file)}) as was full outer join "
+            f"(select *, {place} record_number) as place from ({self.landed}) "
+            f"as landed) as is_now "
+            f"on {_same('was', 'is_now', [*columns, 'place'])}) as pairs "
+            f"qualify count_if(is_changed) over (partition by {part}) > 0"
         )
 
     @contextmanager
@@ -457,21 +338,15 @@ def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
         yield Warehouse(account, settings.stage, settings.source)
 
 
-def _declared(table: Table) -> list[tuple[str, str]]:
-    return [(c.name, _known_type(c.data_type)) for c in table.columns]
-
-
-def _data_type(column: Column) -> str:
-    return "timestamp_ntz" if column.data_type == "timestamp" else column.data_type
-
-
-def _known_type(data_type: str) -> str:
-    """The name of a declared type; a bigint has 38 digits here, as this decimal has."""
-    return "bigint" if data_type == "decimal(38,0)" else data_type
-
-
 def _live(file: str) -> str:
     return f"file = {literal(file)} and removed_load_id is null"
+
+
+def _same(left: str, right: str, columns: Iterable[str]) -> str:
+    """Whether two rows agree; null is what older rows have in a column that is new."""
+    return " and ".join(
+        f"{left}.{name} is not distinct from {right}.{name}" for name in columns
+    )
 
 
 def _well_formed(entity: Entity) -> str:
