@@ -38,6 +38,11 @@ OTHER_FORMATS = {
     **dict.fromkeys(("movies.dat", "ratings.dat"), "MovieLens 1M or 10M"),
     **dict.fromkeys(("u.data", "u.item"), "MovieLens 100K"),
 }
+# What a column's meta may say, and where a `Column` has it.
+RULES = {"min": "minimum", "max": "maximum"} | {
+    name: name
+    for name in ("header", "above", "step", "may_be_empty", "is_epoch", "separator")
+}
 # Raised when records are judged in another way, so that all are judged again.
 INGEST_VERSION = 2
 # Digits that a number may have: a bigint, and either part of a double.
@@ -315,18 +320,6 @@ def _columns(table: dict[str, Any]) -> tuple[Column, ...]:
     columns = []
     for column in table["columns"]:
         meta = column.get("config", {}).get("meta", {})
-        columns.append(
-            Column(
-                name=column["name"],
-                data_type=column["data_type"],
-                header=meta.get("header"),
-                minimum=meta.get("min"),
-                above=meta.get("above"),
-                maximum=meta.get("max"),
-                step=meta.get("step"),
-                may_be_empty=meta.get("may_be_empty", False),
-                is_epoch=meta.get("is_epoch", False),
-                separator=meta.get("separator"),
-            )
-        )
+        rules = {RULES[key]: meta[key] for key in RULES if key in meta}
+        columns.append(Column(column["name"], column["data_type"], **rules))
     return tuple(columns)

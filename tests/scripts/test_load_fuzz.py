@@ -462,14 +462,17 @@ class Desk:
         moment = DELIVERED.replace(tzinfo=None)
         nowhere = Settings("s3://x", self.folder, "dev", moment, 1.0, None)
         source = Bucket(S3Settings(), "")
-        run = _Load(nowhere, source, self.warehouse, "continue", accept_rejects=True)
-        run.load_id = load_id
+        run = _Load(
+            *(nowhere, source, self.warehouse, self.folder, lambda *_: None),
+            accept_rejects=True,
+            load_id=load_id,
+        )
         listed = S3Object(key, "", len(content), DELIVERED)
         state = ObjectState(entity.name, "", "", None, None) if load_id > 1 else None
         fetched = Fetched(listed.key, entity, listed, path, inspector.facts())
         assert fetched.facts.sha256 == hashlib.sha256(content).hexdigest()
         check_header(path, entity, key)
-        run._take(fetched, state, self.folder)
+        run._take(fetched, state)
         (entry,) = run.report.entries
         return [
             entry.records,

@@ -16,7 +16,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from reelhouse.engines.view_sql import Dialect, View, published_view
-from reelhouse.engines.warehouse import Ask, either_case
+from reelhouse.engines.warehouse import Ask, Shapes, shapes_in
 
 # Columns of `published_tables`, which tell a later publish what is there.
 LAYOUT = ("name", "kind", "row_count", "ignored_columns", "key_columns", "version")
@@ -82,10 +82,6 @@ class Piece:
         return "view" if self.view else "table"
 
 
-# Kind, and names and types of columns, by the name of a relation.
-Shapes = dict[str, tuple[str, tuple[tuple[Any, ...], ...]]]
-
-
 def pieces_of(
     build: Build,
     texts: Mapping[str, str | None],
@@ -113,29 +109,6 @@ def pieces_of(
     return [pieces[name] for name in TopologicalSorter(reads).static_order()]
 
 
-def shapes(ask: Ask, schema: str) -> Shapes:
-    """What a schema holds, as its engine describes it."""
-    tables = {
-        name
-        for (name,) in ask(
-            "select lower(table_name) from information_schema.tables "
-            f"where table_schema in {either_case(schema)} and table_type = 'BASE TABLE'"
-        )
-    }
-    columns: dict[str, list[tuple[Any, ...]]] = {}
-    for name, *column in ask(
-        "select lower(table_name), lower(column_name), data_type, numeric_precision, "
-        "numeric_scale from information_schema.columns "
-        f"where table_schema in {either_case(schema)} "
-        "order by table_name, ordinal_position"
-    ):
-        columns.setdefault(name, []).append(tuple(column))
-    return {
-        name: ("table" if name in tables else "view", tuple(each))
-        for name, each in columns.items()
-    }
-
-
 def staying(
     ask: Ask,
     schema: str,
@@ -149,7 +122,7 @@ def staying(
     columns of `built` and as many rows as are `counted`; and a view only where all
     that it reads stays.
     """
-    there = shapes(ask, schema)
+    there = shapes_in(ask, schema)
     if not _has_layout(there):
         return {}
     said = {
@@ -187,13 +160,12 @@ def _has_layout(there: Shapes) -> bool:
 
 
 def _columns(there: Shapes, name: str) -> set[str]:
-    _, columns = there.get(name, ("", ()))
-    return {column for column, *_ in columns}
+    return {column for column, *_ in there.get(name, ("", []))[1]}
 
 
 def earlier(published: Ask) -> list[tuple[Any, ...]]:
     """The history of what is published, as RUN has it, the newest first."""
-    if _columns(shapes(published, "serving"), "publications") != {*RUN}:
+    if _columns(shapes_in(published, "serving"), "publications") != {*RUN}:
         return []
     return published(
         f"select {', '.join(RUN)} from serving.publications "
@@ -201,30 +173,24 @@ def earlier(published: Ask) -> list[tuple[Any, ...]]:
     )
 
 
-def publication_of(
-    build: Build, pieces: list[Piece], rows: Mapping[str, int]
-) -> Publication:
-    """The publication that consists of these pieces, under an id of its own."""
-    return Publication(
-        uuid.uuid4().hex,
-        build.load_id,
-        len(pieces),
-        sum(rows[piece.name] for piece in pieces if not piece.view),
-    )
-
-
-def descriptions(
-    publication: Publication,
+def describe(
     build: Build,
     pieces: list[Piece],
     rows: Mapping[str, int],
     earlier: Sequence[Sequence[Any]],
     literal: Callable[[object], str],
-) -> dict[str, str]:
-    """The tables in which a publication tells what it is, as a select each.
+) -> tuple[Publication, dict[str, str]]:
+    """The publication that consists of these pieces, under an id of its own.
 
-    `earlier` are the publications before it.
+    With it the tables in which it tells what it is, as a select each. `earlier` are the
+    publications before it.
     """
+    publication = Publication(
+        uuid.uuid4().hex,
+        build.load_id,
+        len(pieces),
+        sum(rows[piece.name] for piece in pieces if not piece.view),
+    )
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     load, *built = (build.seconds.get(each) for each in ("load", "history", "build"))
     run = (
@@ -232,7 +198,7 @@ def descriptions(
         *(sum(filter(None, built)) or None, time.monotonic() - build.started),
     )
     types = ("varchar", "datetime", "bigint", "double", "double", "double")
-    return {
+    return publication, {
         "publication": f"select cast({literal(publication.version)} as varchar) "
         f"as version, cast({literal(now)} as datetime) as published_at, "
         f"cast({build.load_id} as bigint) as load_id, "
@@ -259,7 +225,7 @@ def descriptions(
 
 def up_to_date(published: Ask, build: Build) -> Publication | None:
     """What is published, if publishing a build would change nothing of it."""
-    if not _has_layout(shapes(published, "serving")):
+    if not _has_layout(shapes_in(published, "serving")):
         return None
     known = published(
         "select name, version, ignored_columns, key_columns, kind, row_count "

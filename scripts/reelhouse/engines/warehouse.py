@@ -48,12 +48,33 @@ FORMER = {
 }
 
 
+# Of each relation by name: whether it is a table or a view, and its columns' names and
+# types as the information schema has them, with precision and scale.
+Shapes = dict[str, tuple[str, list[tuple[Any, ...]]]]
+
+
 def either_case(name: str) -> str:
     """A name as one engine or the other stores it, for `in`.
 
     Snowflake finds what is asked for by a function of a name by looking at all.
     """
     return f"('{name.lower()}', '{name.upper()}')"
+
+
+def shapes_in(ask: Ask, schema: str) -> Shapes:
+    """What there is in a schema, with names in lower case."""
+    found: Shapes = {}
+    for name, kind, *column in ask(
+        "select lower(table_name), case table_type when 'VIEW' then 'view' else "
+        "'table' end, lower(column_name), data_type, numeric_precision, numeric_scale "
+        "from information_schema.columns join information_schema.tables "
+        "using (table_catalog, table_schema, table_name) "
+        "where table_catalog = current_database() "
+        f"and table_schema in {either_case(schema)} "
+        "order by table_name, ordinal_position"
+    ):
+        found.setdefault(name, (kind, []))[1].append(tuple(column))
+    return found
 
 
 class CannotAnswer(ReelhouseError):
@@ -93,13 +114,13 @@ class LedgerEntry:
     entity: str
     etag: str
     sha256: str | None
-    size_bytes: int
-    records: int
-    rows_loaded: int
-    rows_new: int
-    rows_rejected: int
-    rows_removed: int
     status: str
+    size_bytes: int = 0
+    records: int = 0
+    rows_loaded: int = 0
+    rows_new: int = 0
+    rows_rejected: int = 0
+    rows_removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,9 +165,16 @@ class Warehouse(ABC):
     def literal(self, text: str) -> str:
         """A text as it is written in SQL."""
 
-    @abstractmethod
     def shapes(self) -> dict[str, Shape]:
         """What the tables in raw are that are there."""
+        return {
+            table: {name: self.declared_type(*told) for name, *told in columns}
+            for table, (_, columns) in shapes_in(self._rows, "raw").items()
+        }
+
+    def declared_type(self, data_type: str, precision: int, scale: int) -> str:  # noqa: ARG002
+        """How a type of the information schema is declared."""
+        return data_type.lower()
 
     def data_type(self, column: Column) -> str:
         """The type of a declared column, as the engine has it."""

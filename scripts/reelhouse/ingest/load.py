@@ -31,13 +31,12 @@ from reelhouse.ingest.records import (
 )
 from reelhouse.ingest.rules import FUTURE_ALLOWANCE, future_epoch, why_bad
 from reelhouse.ingest.source import Source, check_complete
-from reelhouse.progress import Progress
+from reelhouse.progress import Progress, adding
 from reelhouse.s3 import ObjectChanged, S3Object
 from reelhouse.settings import Settings
 
 OnError = Literal["continue", "skip-file", "abort"]
 
-RELISTINGS = 1
 BETWEEN_LOADS = timedelta(seconds=1)
 # Fewer bad records are no sign that a file is bad as a whole, unless most of it is.
 FEW_REJECTS = 50
@@ -100,17 +99,19 @@ def load(
     everything is tried and then rolled back. Raises ReelhouseError if the load must not
     go on; nothing has changed then.
     """
-    for attempt in range(RELISTINGS + 1):
-        try:
-            run = _Load(
-                settings, source, warehouse, on_error, accept_rejects, after, progress
-            )
-            with source.opened(), _scratch(settings.warehouse) as scratch:
-                return run.execute(scratch, accept_shrink, validate)
-        except ObjectChanged:
-            if attempt == RELISTINGS:
-                raise
-    raise AssertionError("unreachable")
+
+    def once() -> LoadReport:
+        with source.opened(), _scratch(settings.warehouse) as scratch:
+            tell = progress or (lambda *_: None)
+            return _Load(
+                *(settings, source, warehouse, scratch, tell),
+                *(on_error, accept_rejects, after),
+            ).execute(accept_shrink, validate)
+
+    try:
+        return once()
+    except ObjectChanged:
+        return once()
 
 
 @contextmanager
@@ -125,36 +126,28 @@ def _scratch(warehouse: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass
 class _Load:
     """One load in progress."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        source: Source,
-        warehouse: Warehouse,
-        on_error: OnError,
-        accept_rejects: bool = False,
-        after: LoadReport | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        self.settings = settings
-        self.source = source
-        self.warehouse = warehouse
-        self.on_error = on_error
-        self.max_rejects = 1.0 if accept_rejects else settings.max_rejects
-        self.progress = progress or (lambda *_: None)
-        self.after = after
-        self.report = LoadReport()
-        self.load_id = 0
-        # ETags of the objects that were looked into.
-        self.fetched: dict[str, str] = {}
-        # Entities with objects that were judged by another contract before.
-        self.rejudged: set[str] = set()
-        # Rows that were removed, by entity.
-        self.removed: Counter[str] = Counter()
+    settings: Settings
+    source: Source
+    warehouse: Warehouse
+    scratch: Path
+    progress: Progress
+    on_error: OnError = "continue"
+    accept_rejects: bool = False
+    after: LoadReport | None = None
+    report: LoadReport = field(default_factory=LoadReport)
+    load_id: int = 0
+    # ETags of the objects that were looked into.
+    fetched: dict[str, str] = field(default_factory=dict)
+    # Entities with objects that were judged by another contract before.
+    rejudged: set[str] = field(default_factory=set)
+    # Rows that were removed, by entity.
+    removed: Counter[str] = field(default_factory=Counter)
 
-    def execute(self, scratch: Path, accept_shrink: bool, validate: bool) -> LoadReport:
+    def execute(self, accept_shrink: bool, validate: bool) -> LoadReport:
         found = self.source.list()
         listing = sort_out(list(found))
         self.report.ignored = len(listing.ignored)
@@ -173,7 +166,7 @@ class _Load:
         touched = self._touched(listed, owners)
         try:
             with self.warehouse.transaction(touched):
-                self._execute(listed, owners, scratch, bool(touched))
+                self._execute(listed, owners, bool(touched))
                 if not accept_shrink:
                     self._check_shrink()
                 if validate:
@@ -220,7 +213,6 @@ class _Load:
         self,
         listed: dict[str, S3Object],
         owners: dict[str, Entity],
-        scratch: Path,
         is_touched: bool,
     ) -> None:
         newest, moment = self.warehouse.newest_load()
@@ -231,7 +223,7 @@ class _Load:
             if file not in owners or owners[file].name != known[file].entity:
                 self._remove(file, known.pop(file), has_moved=file in owners)
         for key, entity in owners.items():
-            self._visit(key, entity, listed[key], known.get(key), scratch)
+            self._visit(key, entity, listed[key], known.get(key))
         if self.warehouse.reads_bucket or self.source.is_in_place:
             self._check_unchanged()
         states = known
@@ -304,17 +296,16 @@ class _Load:
         self, fetched: Fetched, rejected: int, reasons: dict[str, int]
     ) -> None:
         """Raise ReelhouseError where too many of an object's records are bad."""
-        records = fetched.facts.records
+        records, limit = fetched.facts.records, self.settings.max_rejects
         is_few = rejected < FEW_REJECTS and 2 * rejected <= records
-        if is_few or rejected <= records * self.max_rejects:
+        if is_few or self.accept_rejects or rejected <= records * limit:
             return
         reason, count = next(iter(reasons.items()))
-        plural = "" if rejected == 1 else "s"
         raise ReelhouseError(
-            f"{fetched.name} has {rejected:,} bad record{plural} among {records:,} "
-            f"({rejected / records:.1%}), {count:,} of them for '{reason}', more than "
-            f"the {self.max_rejects:.0%} that may be kept aside unasked: mend the "
-            f"file, or load with --accept-rejects (or set REELHOUSE_MAX_REJECTS)."
+            f"{_found_bad(fetched, rejected)} ({rejected / records:.1%}), {count:,} of "
+            f"them for '{reason}', more than the {limit:.0%} that may be kept aside "
+            f"unasked: mend the file, or load with --accept-rejects (or set "
+            f"REELHOUSE_MAX_REJECTS)."
         )
 
     def _remove(self, file: str, state: ObjectState, has_moved: bool) -> None:
@@ -324,24 +315,11 @@ class _Load:
         removed = self.warehouse.remove(entity.name, file, self.load_id)
         self.warehouse.remove("rejects", file, self.load_id)
         self.removed[entity.name] += removed
-        if has_moved:
-            return
-        self._record(
-            LedgerEntry(
-                load_id=self.load_id,
-                file=file,
-                entity=entity.name,
-                etag=state.etag,
-                sha256=state.sha256,
-                size_bytes=0,
-                records=0,
-                rows_loaded=0,
-                rows_new=0,
-                rows_rejected=0,
+        if not has_moved:
+            self._record(
+                *(file, entity.name, state.etag, state.sha256, "removed"),
                 rows_removed=removed,
-                status="removed",
             )
-        )
 
     def _visit(
         self,
@@ -349,13 +327,12 @@ class _Load:
         entity: Entity,
         listed: S3Object,
         state: ObjectState | None,
-        scratch: Path,
     ) -> None:
         is_listed = bool(state and listed.etag == state.etag)
         if state and self._is_settled(entity, state, listed, is_listed):
             self._settle(file, bool(state.refused_sha256))
             return
-        path = scratch / "object.csv"
+        path = self.scratch / "object.csv"
         self.fetched[listed.key] = listed.etag
         facts = self._fetch(entity, listed, path)
         seen = state and facts.sha256 == (state.refused_sha256 or state.sha256)
@@ -369,7 +346,7 @@ class _Load:
                 facts = unpack(path, entity, facts, listed.key)
             check_header(path, entity, listed.key)
             fetched = Fetched(file, entity, listed, path, facts)
-            self._take(fetched, state if state and state.sha256 else None, scratch)
+            self._take(fetched, state if state and state.sha256 else None)
         except RefusedObject as refusal:
             if self.on_error != "skip-file":
                 raise
@@ -410,22 +387,18 @@ class _Load:
         self.report.unchanged += 1
 
     def _fetch(self, entity: Entity, listed: S3Object, path: Path) -> Facts:
-        done = 0
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            self.progress(listed.key, done, listed.size)
-
         inspector = self.source.fetch(
-            listed, path, lambda: Inspector(ExactLines(entity)), advance
+            listed,
+            path,
+            lambda: Inspector(ExactLines(entity)),
+            adding(self.progress, listed.key, listed.size),
         )
         return inspector.facts()
 
-    def _take(self, fetched: Fetched, state: ObjectState | None, scratch: Path) -> None:
+    def _take(self, fetched: Fetched, state: ObjectState | None) -> None:
         """Load one object; RefusedObject where it may not have rejects."""
         entity, facts = fetched.entity, fetched.facts
-        rows, rejected = self._judge(fetched, bool(state), scratch)
+        rows, rejected = self._judge(fetched, bool(state))
         if rows + rejected != facts.records:
             raise ReelhouseError(
                 f"{fetched.name} has {facts.records:,} records, but {rows:,} rows and "
@@ -468,25 +441,17 @@ class _Load:
         if not facts.records:
             self.report.warnings.append(f"{fetched.name} holds a header and no record.")
         self._record(
-            LedgerEntry(
-                load_id=self.load_id,
-                file=fetched.name,
-                entity=entity.name,
-                etag=fetched.listed.etag,
-                sha256=facts.sha256,
-                size_bytes=facts.size,
-                records=facts.records,
-                rows_loaded=rows,
-                rows_new=new,
-                rows_rejected=rejected,
-                rows_removed=removed,
-                status="replaced" if state else "loaded",
-            )
+            *(fetched.name, entity.name, fetched.listed.etag, facts.sha256),
+            "replaced" if state else "loaded",
+            size_bytes=facts.size,
+            records=facts.records,
+            rows_loaded=rows,
+            rows_new=new,
+            rows_rejected=rejected,
+            rows_removed=removed,
         )
 
-    def _judge(
-        self, fetched: Fetched, is_known: bool, scratch: Path
-    ) -> tuple[int, int]:
+    def _judge(self, fetched: Fetched, is_known: bool) -> tuple[int, int]:
         """How many rows the engine made of an object's records, and how many rejects.
 
         A known object's rows are landed for a comparison, another's go straight in.
@@ -517,7 +482,7 @@ class _Load:
             if sum(found) == facts.records:
                 return found
             warehouse.undo(entity, file, load_id)
-        rewritten = scratch / "rewritten.csv"
+        rewritten = self.scratch / "rewritten.csv"
         rewrite(fetched.path, rewritten, entity)
         found = insert(CsvFile(rewritten, True))
         rewritten.unlink()
@@ -540,23 +505,22 @@ class _Load:
             return
         self.report.refused.append(reason)
         self._record(
-            LedgerEntry(
-                load_id=self.load_id,
-                file=file,
-                entity=entity.name,
-                etag=listed.etag,
-                sha256=facts.sha256,
-                size_bytes=facts.size,
-                records=max(facts.records, 0),
-                rows_loaded=0,
-                rows_new=0,
-                rows_rejected=0,
-                rows_removed=0,
-                status="refused",
-            )
+            *(file, entity.name, listed.etag, facts.sha256, "refused"),
+            size_bytes=facts.size,
+            records=max(facts.records, 0),
         )
 
-    def _record(self, entry: LedgerEntry) -> None:
+    def _record(
+        self,
+        file: str,
+        entity: str,
+        etag: str,
+        sha256: str | None,
+        status: str,
+        **counts: int,
+    ) -> None:
+        """Write into the ledger what was done to an object."""
+        entry = LedgerEntry(self.load_id, file, entity, etag, sha256, status, **counts)
         self.warehouse.record(entry)
         self.report.entries.append(entry)
 
@@ -579,10 +543,14 @@ def _copies(states: dict[str, ObjectState]) -> list[str]:
 
 def _describe(fetched: Fetched, rejected: int, first: list[tuple[int, str]]) -> str:
     shown = "; ".join(f"record {number}: {reason}" for number, reason in first)
-    plural = "" if rejected == 1 else "s"
     more = "; …" if rejected > len(first) else ""
     return (
-        f"{fetched.name} has {rejected:,} bad record{plural} among "
-        f"{fetched.facts.records:,} ({shown}{more}): mend it, or load with --on-error "
-        f"continue to keep them aside."
+        f"{_found_bad(fetched, rejected)} ({shown}{more}): mend it, or load with "
+        f"--on-error continue to keep them aside."
     )
+
+
+def _found_bad(fetched: Fetched, rejected: int) -> str:
+    plural = "" if rejected == 1 else "s"
+    among = f"{fetched.facts.records:,}"
+    return f"{fetched.name} has {rejected:,} bad record{plural} among {among}"

@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from reelhouse.contract import Listing, entities, sort_out, unpacked
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import serve_bucket
-from reelhouse.progress import Progress
+from reelhouse.progress import Progress, adding
 from reelhouse.s3 import (
     AnySink,
     ObjectChanged,
@@ -36,21 +36,28 @@ READ_BYTES = 1 << 20
 SETTLED_SECONDS = 2
 
 
-class Source(Protocol):
-    """What a load reads: objects by their keys, as they were listed."""
+@dataclass(frozen=True)
+class Bucket:
+    """The objects under an S3 address.
 
-    @property
-    def is_in_place(self) -> bool:
-        """Whether an object may still change after `fetch` has looked at it."""
+    `is_in_place` tells whether one may still change after `fetch` has looked at it.
+    """
+
+    is_in_place: ClassVar[bool] = False
+    s3: S3Settings
+    url: str
 
     def opened(self) -> AbstractContextManager[None]:
         """What all calls inside the block share."""
+        return one_client(self.s3)
 
     def list(self) -> dict[str, S3Object]:
         """Every object by its key; ReelhouseError where the source is not there."""
+        return {found.key: found for found in list_objects(self.s3, self.url)}
 
     def address(self, key: str) -> str:
         """What an object is called in messages."""
+        return f"{self.url}/{key}"
 
     def fetch(
         self,
@@ -63,32 +70,6 @@ class Source(Protocol):
 
         Raises ObjectChanged where it is not as it was listed.
         """
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """The objects under an S3 address."""
-
-    is_in_place: ClassVar[bool] = False
-    s3: S3Settings
-    url: str
-
-    def opened(self) -> AbstractContextManager[None]:
-        return one_client(self.s3)
-
-    def list(self) -> dict[str, S3Object]:
-        return {found.key: found for found in list_objects(self.s3, self.url)}
-
-    def address(self, key: str) -> str:
-        return f"{self.url}/{key}"
-
-    def fetch(
-        self,
-        listed: S3Object,
-        to: Path,
-        new_sink: Callable[[], AnySink],
-        progress: Callable[[int], object],
-    ) -> AnySink:
         return download(self.s3, self.url, listed, to, new_sink, progress)
 
 
@@ -152,6 +133,10 @@ class Folder:
         except OSError:  # a file system without links
             shutil.copyfile(path, to)
         return sink
+
+
+# What a load reads: objects by their keys, as they were listed.
+Source = Bucket | Folder
 
 
 @contextmanager
@@ -248,13 +233,5 @@ def upload_folder(
     """Upload the files of a folder that are read; their number."""
     files = [(folder / key, key) for keys in listing.by_entity.values() for key in keys]
     total = sum(path.stat().st_size for path, _ in files)
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress("upload", done, total)
-
-    upload(s3, files, url, advance)
+    upload(s3, files, url, adding(progress or (lambda *_: None), "upload", total))
     return len(files)

@@ -18,7 +18,7 @@ import yaml
 
 from reelhouse.contract import ledger_tables
 from reelhouse.engines.engine import engine_of
-from reelhouse.engines.warehouse import Ask, either_case
+from reelhouse.engines.warehouse import Ask, shapes_in
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings, project, variables
 from reelhouse.transform.build import describe, parse_folder
@@ -286,7 +286,7 @@ def state_of(settings: Settings) -> State:
 
 def compare(tree: Tree, ask: Ask) -> State:
     """What is out of date in the warehouse that `ask` queries."""
-    if not _columns(ask, "raw", "load_objects"):
+    if "load_objects" not in shapes_in(ask, "raw"):
         raise ReelhouseError(
             "Nothing is loaded yet, so nothing can be up to date: run `reelhouse run`."
         )
@@ -340,7 +340,8 @@ def _rows(tree: Tree, ask: Ask) -> tuple[dict[str, Row], dict[str, str]]:
     relations: dict[str, str] = dict(ask(tree.relation_shapes_sql))
     found: dict[str, Row] = {}
     counts = {}
-    columns = tuple(_columns(ask, "state", "nodes"))
+    _, described = shapes_in(ask, "state").get("nodes", ("", []))
+    columns = tuple(name for name, *_ in described)
     if columns != tree.ledger_columns:
         reason = OTHER_LEDGER if columns else NO_RECORD
         return found, dict.fromkeys(tree.nodes, reason) if relations else {}
@@ -370,15 +371,3 @@ def _rows(tree: Tree, ask: Ask) -> tuple[dict[str, Row], dict[str, str]]:
                 del found[unique_id]
                 why[unique_id] = UNLIKE
     return found, why
-
-
-def _columns(ask: Ask, schema: str, table: str) -> list[str]:
-    """Names of a table's columns in their order, none where it is not there."""
-    found = ask(
-        "select lower(column_name) from information_schema.columns "
-        "where table_catalog = current_database() "
-        f"and table_schema in {either_case(schema)} "
-        f"and table_name in {either_case(table)} "
-        "order by ordinal_position"
-    )
-    return [name for (name,) in found]

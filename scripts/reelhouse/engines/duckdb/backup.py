@@ -28,6 +28,7 @@ from reelhouse.engines.duckdb.connection import (
     identifier,
     literal,
     path_literal,
+    sha256_of,
     telling_damage,
 )
 from reelhouse.engines.duckdb.load import open_warehouse
@@ -157,32 +158,30 @@ def recover(lost: Path, folder: Path, source: str, to: Path) -> Recovery:
     known = read(folder)
     if known and known.source != source:
         known = None
-    of_file: dict[str, list[Part]] = {}
+    parts: dict[Place, list[Part]] = {"file": [], "backup": []}
+    parts["backup"] += known.parts if known else ()
+    readable = set()
     for schema in (RAW, HISTORY) if lost.exists() else ():
         with suppress(UnreadableWarehouse):
-            of_file[schema] = list(_write_schema(lost, folder, schema))
-    of_backup = {
-        schema: [part for part in known.parts if part.schema == schema] if known else []
-        for schema in (RAW, HISTORY)
-    }
+            parts["file"] += list(_write_schema(lost, folder, schema))
+            readable.add(schema)
 
-    def is_restored(places: dict[str, list[Part]], schema: str) -> bool:
-        parts = places.get(schema, [])
-        return bool(parts) and _restore(parts, folder, to)
+    def restored(schema: str, *places: Place) -> Place | None:
+        """The first of these places that had the schema."""
+        for place in places:
+            of_schema = [part for part in parts[place] if part.schema == schema]
+            if of_schema and _restore(of_schema, folder, to):
+                return place
+        return None
 
-    raw: Place | None = None
     history: Place | None = None
-    if is_restored(of_file, RAW):
-        raw = "file"
-    elif is_restored(of_backup, RAW):
-        raw = "backup"
-        history = "backup" if is_restored(of_backup, HISTORY) else None
-    elif is_restored(of_file, HISTORY):
-        history = "file"
-    elif is_restored(of_backup, HISTORY):
-        history = "backup"
+    raw = restored(RAW, "file", "backup")
+    if raw == "backup":
+        history = restored(HISTORY, "backup")
+    elif not raw:
+        history = restored(HISTORY, "file", "backup")
     return Recovery(
-        raw, history, len(of_file) == 2, known.written_at if known else None
+        raw, history, len(readable) == 2, known.written_at if known else None
     )
 
 
@@ -207,7 +206,7 @@ def _write_schema(database: Path, folder: Path, schema: str) -> Iterator[Part]:
             for load_id, rows, digest in _digests(connection, name, columns, is_fed):
                 file = f"{schema}.{table}.{load_id or 'all'}.{digest[:20]}.parquet"
                 part = old.get(file)
-                if not part or _sha256(folder / file) != part.sha256:
+                if not part or sha256_of(folder / file) != part.sha256:
                     where = f"where load_id = {load_id}" if load_id else ""
                     sha256 = _write_part(
                         connection, f"{name} {where}", columns, folder / file, digest
@@ -245,7 +244,7 @@ def _write_part(
             f"the disk, then run again."
         )
     partial.replace(to)
-    return str(_sha256(to))
+    return str(sha256_of(to))
 
 
 def _reading(part: Path, columns: dict[str, str]) -> str:
@@ -285,7 +284,7 @@ def _digests(
 
 def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
     """Put parts into a warehouse, all or none; False where one is not as written."""
-    if any(_sha256(folder / part.file) != part.sha256 for part in parts):
+    if any(sha256_of(folder / part.file) != part.sha256 for part in parts):
         return False
     with open_warehouse(to) as warehouse, warehouse.atomic():
         run = warehouse.connection.execute
@@ -308,12 +307,3 @@ def _digest(content: dict[str, Any]) -> str:
 
 def _name(table: str) -> str:
     return ".".join(map(identifier, table.split(".", 1)))
-
-
-def _sha256(path: Path) -> str | None:
-    """The SHA-256 of a file; None where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None

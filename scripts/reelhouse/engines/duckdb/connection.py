@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,15 @@ def attached(path: Path) -> duckdb.DuckDBPyConnection:
 def log_of(path: Path) -> Path:
     """Where DuckDB logs what is not in a file yet: it is a part of that very file."""
     return path.with_name(path.name + ".wal")
+
+
+def sha256_of(path: Path) -> str | None:
+    """The SHA-256 of a file; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def asking(connection: duckdb.DuckDBPyConnection) -> Ask:

@@ -19,7 +19,7 @@ from reelhouse.engines.duckdb.connection import (
     path_literal,
     telling_damage,
 )
-from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile, Shape
+from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile
 
 BUFFER_BYTES = 32 << 20
 
@@ -41,16 +41,6 @@ class Warehouse(warehouse.Warehouse):
 
     def literal(self, text: str) -> str:
         return literal(text)
-
-    def shapes(self) -> dict[str, Shape]:
-        found: dict[str, Shape] = {}
-        for table, name, data_type in self._rows(
-            "select table_name, column_name, lower(data_type) from duckdb_columns() "
-            "where schema_name = 'raw' and database_name = current_database() "
-            "order by table_name, column_index"
-        ):
-            found.setdefault(table, {})[name] = data_type
-        return found
 
     def make_tables(self) -> None:
         self.connection.execute("create schema if not exists raw")

@@ -4,7 +4,6 @@ rename.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from contextlib import closing
@@ -20,21 +19,20 @@ from reelhouse.engines.duckdb.connection import (
     identifier,
     literal,
     log_of,
+    sha256_of,
     telling_damage,
 )
 from reelhouse.engines.publication import (
     Build,
     Piece,
     Publication,
-    Shapes,
-    descriptions,
+    describe,
     earlier,
     pieces_of,
-    publication_of,
-    shapes,
     staying,
 )
 from reelhouse.engines.view_sql import View, refusal
+from reelhouse.engines.warehouse import Shapes, shapes_in
 from reelhouse.errors import ReelhouseError
 
 # Readers as old as DuckDB 1.1 open a file of this version.
@@ -90,7 +88,7 @@ def seal(published: Path) -> None:
     """Write down the SHA-256 of a published file."""
     checksum = _checksum(published)
     partial = checksum.with_name(f".{checksum.name}")
-    partial.write_text(f"{_sha256(published)}  {published.name}\n", encoding="utf-8")
+    partial.write_text(f"{sha256_of(published)}  {published.name}\n", encoding="utf-8")
     partial.replace(checksum)
 
 
@@ -98,18 +96,13 @@ def is_as_written(published: Path) -> bool:
     """Whether a published file is there, and has the bytes that were shown."""
     try:
         noted, _, _ = _checksum(published).read_text(encoding="utf-8").partition(" ")
-        return noted == _sha256(published)
+        return noted == sha256_of(published)
     except (OSError, UnicodeDecodeError):
         return False
 
 
 def _checksum(published: Path) -> Path:
     return published.with_suffix(".sha256")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _remove(file: Path) -> None:
@@ -129,7 +122,7 @@ def _write(
         )
     )
     pieces = pieces_of(build, texts, "duckdb", "reelhouse", "serving")
-    stays = _staying_in(published, pieces, shapes(ask, "marts"))
+    stays = _staying_in(published, pieces, shapes_in(ask, "marts"))
     if stays:
         shutil.copyfile(published, to)
     connection.execute(
@@ -158,10 +151,7 @@ def _write(
                 _copy_table(connection, piece.name)
             _copy_comments(connection, piece)
             rows[piece.name] = _count(connection, _in_serving(piece.name))
-    publication = publication_of(build, pieces, rows)
-    described = descriptions(
-        publication, build, pieces, rows, _earlier(published), literal
-    )
+    publication, described = describe(build, pieces, rows, _earlier(published), literal)
     for name, select in described.items():
         connection.execute(f"create table {_in_serving(name)} as {select}")
     connection.execute("commit")
@@ -256,26 +246,25 @@ def _columns(
 
 
 def _copy_comments(connection: duckdb.DuckDBPyConnection, piece: Piece) -> None:
-    where = "where database_name = 'reelhouse' and schema_name = 'marts'"
+    where = (
+        "where database_name = 'reelhouse' and schema_name = 'marts' "
+        "and comment is not null and lower"
+    )
     target = _in_serving(piece.name)
-    for (comment,) in connection.execute(
-        f"select comment from duckdb_tables() {where} and lower(table_name) = $name "
-        f"union all "
-        f"select comment from duckdb_views() {where} and lower(view_name) = $name",
+    for column, comment in connection.execute(
+        f"select null, comment from duckdb_tables() {where}(table_name) = $name "
+        f"union all select null, comment from duckdb_views() "
+        f"{where}(view_name) = $name "
+        f"union all select column_name, comment from duckdb_columns() "
+        f"{where}(table_name) = $name",
         {"name": piece.name},
     ).fetchall():
-        if comment is not None:
-            connection.execute(
-                f"comment on {piece.kind} {target} is {literal(comment)}"
-            )
-    for column, comment in connection.execute(
-        f"select column_name, comment from duckdb_columns() {where} "
-        f"and lower(table_name) = ? and comment is not null",
-        [piece.name],
-    ).fetchall():
-        connection.execute(
-            f"comment on column {target}.{identifier(column)} is {literal(comment)}"
+        on = (
+            f"column {target}.{identifier(column)}"
+            if column
+            else f"{piece.kind} {target}"
         )
+        connection.execute(f"comment on {on} is {literal(comment)}")
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

@@ -21,7 +21,7 @@ from reelhouse.engines.snowflake.connection import (
 )
 from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
 from reelhouse.engines.snowflake.publish import Publisher
-from reelhouse.engines.warehouse import Ask, Lasting
+from reelhouse.engines.warehouse import Ask, Lasting, shapes_in
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
@@ -231,7 +231,8 @@ class Undo:
             put_back = f"node in (select node from {RUN} where node is not null)"
             self.account.run(f"delete from {LEDGER} where {put_back}")
             # A new table has no place for rows of the previous one.
-            if self.account.columns(_clone_of(LEDGER)) == self.account.columns(LEDGER):
+            former = shapes_in(self.account.ask, UNDO).get(LEDGER.replace(".", "__"))
+            if former == shapes_in(self.account.ask, "state")["nodes"]:
                 self.account.run(
                     f"insert into {LEDGER} select * from {_clone_of(LEDGER)} "
                     f"where {put_back}"

@@ -85,16 +85,6 @@ class Account:
             for schema, name, kind in rows
         }
 
-    def columns(self, name: str) -> list[str]:
-        """Names of the columns of schema.table, lower case, in their order."""
-        schema, _, table = name.partition(".")
-        rows = self.ask(
-            "select lower(column_name) from information_schema.columns "
-            f"where table_schema = {literal(schema.upper())} "
-            f"and table_name = {literal(table.upper())} order by ordinal_position"
-        )
-        return [name for (name,) in rows]
-
     def relations(self, schema: str) -> list[tuple[str, str]]:
         """Kind (table or view) and name of what is in a schema."""
         return self.ask(

@@ -111,19 +111,14 @@ class Warehouse(warehouse.Warehouse):
         """A bigint has 38 digits here, as this decimal has."""
         return "bigint" if data_type == "decimal(38,0)" else data_type
 
+    def declared_type(self, data_type: str, precision: int, scale: int) -> str:
+        number = self.known_type(f"decimal({precision},{scale})")
+        return DECLARED.get(data_type, number)
+
     def shapes(self) -> dict[str, Shape]:
-        if self.known_shapes is not None:
-            return self.known_shapes
-        found: dict[str, Shape] = {}
-        for table, name, data_type, precision, scale in self._rows(
-            "select lower(table_name), lower(column_name), data_type, "
-            "numeric_precision, numeric_scale from information_schema.columns "
-            "where table_schema = 'RAW' order by table_name, ordinal_position"
-        ):
-            number = self.known_type(f"decimal({precision},{scale})")
-            found.setdefault(table, {})[name] = DECLARED.get(data_type, number)
-        self.known_shapes = found
-        return found
+        if self.known_shapes is None:
+            self.known_shapes = super().shapes()
+        return self.known_shapes
 
     def known_objects(self) -> dict[str, ObjectState] | None:
         """None where the raw tables that are there are not as they are declared."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from reelhouse.engines.duckdb.connection import identifier
 from reelhouse.engines.publication import (
     Build,
     Piece,
     Publication,
-    descriptions,
+    describe,
     earlier,
     pieces_of,
-    publication_of,
-    shapes,
     staying,
 )
 from reelhouse.engines.snowflake.connection import (
@@ -22,6 +21,7 @@ from reelhouse.engines.snowflake.connection import (
     literal,
 )
 from reelhouse.engines.view_sql import refusal
+from reelhouse.engines.warehouse import shapes_in
 
 READERS = "serving_read"
 
@@ -52,7 +52,7 @@ class Publisher:
             )
         )
         pieces = pieces_of(build, texts, "snowflake", database)
-        built = shapes(self.account.ask, "marts")
+        built = shapes_in(self.account.ask, "marts")
         stays = staying(self.account.ask, "serving_next", pieces, built, self._rows)
         # Whoever is killed from here on leaves nothing that the next one trusts.
         self.account.run("drop table if exists serving_next.published_tables")
@@ -68,10 +68,10 @@ class Publisher:
         for piece in new:
             self._make(piece, is_view=piece.name in texts)
         rows = {**stays, **self._rows([piece.name for piece in new])}
-        publication = publication_of(build, pieces, rows)
-        for name, select in descriptions(
-            publication, build, pieces, rows, earlier(self.account.ask), literal
-        ).items():
+        publication, described = describe(
+            build, pieces, rows, earlier(self.account.ask), literal
+        )
+        for name, select in described.items():
             self.account.run(
                 f"create or replace transient table serving_next.{name} as {select}"
             )
@@ -101,7 +101,7 @@ class Publisher:
             )
             return
         columns = ", ".join(
-            f"{_identifier(column)} comment {literal(comment or '')}"
+            f"{identifier(column)} comment {literal(comment or '')}"
             for column, comment in self.account.ask(
                 "select column_name, comment from information_schema.columns "
                 "where table_schema = 'MARTS' "
@@ -142,7 +142,3 @@ class Publisher:
                 raise
             return False
         return True
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
