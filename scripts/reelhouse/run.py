@@ -164,7 +164,9 @@ def run(
                     break
                 if recorded := state.for_history:
                     make("history", NO_UNIT_TESTS, selected=recorded)
-        selected = _selected(state, everything or rebuild)
+        selected: list[str] | None = state.to_build
+        if everything or rebuild or len(state.to_build) == state.total:
+            selected = None
         if selected != []:
             make(
                 "build",
@@ -192,12 +194,6 @@ def run(
         tell("publish", 1, 1)
         watch.lap("publish")
     return report
-
-
-def _selected(state: State, everything: bool) -> list[str] | None:
-    """Unique ids of what is to be built; None for everything."""
-    selected = state.to_build
-    return None if everything or len(selected) == state.total else selected
 
 
 @dataclass

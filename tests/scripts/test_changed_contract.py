@@ -51,7 +51,7 @@ JUDGES: tuple[Any, ...] = (
     *(snowflake._well_formed, snowflake.Warehouse.read),
     *(snowflake.Warehouse.read_again, snowflake.Warehouse.land),
 )
-JUDGED_BY = (2, "d1fc66d56271cd182f8e0cee73d5cdacf6e6e9f8b1470d30152df063d35cca76")
+JUDGED_BY = (2, "31b6b190ccad5cf290e6b693a90580199be06a3fce37612f5a0a1935b6cf3023")
 
 Declare = Callable[..., None]
 

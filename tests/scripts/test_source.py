@@ -247,4 +247,4 @@ def test_a_file_that_does_not_stop_changing_is_refused(
     with pytest.raises(ObjectChanged, match=r"ratings.csv was replaced while"):
         loaded(settings)
     with open_warehouse(settings.database) as warehouse:
-        assert not warehouse.has_loads()
+        assert warehouse.source() is None

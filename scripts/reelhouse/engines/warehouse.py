@@ -65,9 +65,9 @@ def shapes_in(ask: Ask, schema: str) -> Shapes:
     """What there is in a schema, with names in lower case."""
     found: Shapes = {}
     for name, kind, *column in ask(
-        "select lower(table_name), case table_type when 'VIEW' then 'view' else "
-        "'table' end, lower(column_name), data_type, numeric_precision, numeric_scale "
-        "from information_schema.columns join information_schema.tables "
+        "select lower(table_name), case table_type when 'BASE TABLE' then 'table' else "
+        "'view' end, lower(column_name), data_type, numeric_precision, numeric_scale "
+        "from information_schema.columns left join information_schema.tables "
         "using (table_catalog, table_schema, table_name) "
         "where table_catalog = current_database() "
         f"and table_schema in {either_case(schema)} "
@@ -313,10 +313,6 @@ class Warehouse(ABC):
         ((count,),) = self._rows(sql, *values)
         return int(count or 0)
 
-    def has_loads(self) -> bool:
-        """Whether there is a ledger with a load in it."""
-        return self.source() is not None
-
     def source(self) -> str | None:
         """The source that the warehouse belongs to; None before the first load."""
         if "loads" not in self.shapes():
@@ -559,16 +555,12 @@ class Warehouse(ABC):
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:
         """Write down when the source was last listed, and how many objects it had."""
-        values = (listed_at.isoformat(sep=" "), objects)
-        if not self._change(
-            "update raw.listings set listed_at = cast(? as datetime), objects = ?",
-            *values,
-        ):
-            self._change(
-                "insert into raw.listings (listed_at, objects) "
-                "select cast(? as datetime), ?",
-                *values,
-            )
+        self._change("delete from raw.listings")
+        self._change(
+            "insert into raw.listings (listed_at, objects) "
+            "select cast(? as datetime), ?",
+            *(listed_at.isoformat(sep=" "), objects),
+        )
 
     def note(self, file: str, etag: str, contract: str | None) -> None:
         """Remember that an object was looked at and is as it was."""

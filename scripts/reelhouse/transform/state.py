@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import yaml
-
 from reelhouse.contract import ledger_tables
 from reelhouse.engines.engine import engine_of
 from reelhouse.engines.warehouse import Ask, shapes_in
@@ -32,14 +30,6 @@ TREE = (
     "seeds/**/*",
     "snapshots/**/*",
     "tests/data_tests/**/*",
-)
-# What shapes tables beside the rules that dbt shows to a macro. The variable
-# `environment` is a hash of it, so that a change makes everything out of date; and so
-# are the settings of dbt_project.yml that do not belong to nodes.
-UNCOVERED = ("locks/run.txt", "profiles.yml")
-COVERED_SETTINGS = (
-    *("models", "seeds", "snapshots", "vars"),
-    *("on-run-end", "on-run-start"),
 )
 PACKAGES = ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-snowflake", "duckdb")
 REASONS = {
@@ -260,18 +250,6 @@ def _key(settings: Settings) -> str:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             found.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
     return found.hexdigest()
-
-
-def environment_hash() -> str:
-    """The value that the variable `environment` of dbt_project.yml must have."""
-    found = hashlib.sha256()
-    for name in UNCOVERED:
-        found.update((project() / name).read_bytes())
-    text = (project() / "dbt_project.yml").read_text(encoding="utf-8")
-    declared = yaml.safe_load(text)
-    others = {key: declared[key] for key in declared if key not in COVERED_SETTINGS}
-    found.update(json.dumps(others, sort_keys=True).encode())
-    return found.hexdigest()[:12]
 
 
 def state_of(settings: Settings) -> State:

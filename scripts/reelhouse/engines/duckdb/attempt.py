@@ -152,7 +152,11 @@ class Attempt:
                     f"this run was at work on a copy: run it again."
                 )
         self.aside = _put_aside(self.settings, self.is_successor, self.backup)
-        _finish(self.settings, self.database, prepared)
+        # Each takes the old one's place by one rename.
+        put_in_place(self.database, self.settings.database)
+        if prepared:
+            show(prepared, self.settings.published)
+        shutil.rmtree(self.settings.warehouse / "failed", ignore_errors=True)
         if self.backup:
             backup.commit(self.backup, self.settings.backup)
 
@@ -200,14 +204,6 @@ def _put_aside(
         for path in filter(Path.is_file, settings.backup.iterdir()):
             _give_second_name(path, to / path.name)
     return aside
-
-
-def _finish(settings: Settings, database: Path, prepared: Path | None) -> None:
-    """Put the new files in place of the old ones, each by one rename."""
-    put_in_place(database, settings.database)
-    if prepared:
-        show(prepared, settings.published)
-    shutil.rmtree(settings.warehouse / "failed", ignore_errors=True)
 
 
 def _seen(database: Path) -> tuple[int, ...]:

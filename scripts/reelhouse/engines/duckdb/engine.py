@@ -8,26 +8,16 @@ from pathlib import Path
 
 from reelhouse.engines.duckdb import load
 from reelhouse.engines.duckdb import reading as serving
-from reelhouse.engines.duckdb.attempt import attempt, other_source
+from reelhouse.engines.duckdb.attempt import attempt as attempt
+from reelhouse.engines.duckdb.attempt import other_source
 from reelhouse.engines.duckdb.connection import asking as ask_of
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.duckdb.publish import prepare, show
-from reelhouse.engines.duckdb.reading import check_question
+from reelhouse.engines.duckdb.reading import check_question as check_question
 from reelhouse.engines.publication import Build, Publication
 from reelhouse.engines.warehouse import Answering, Ask
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
-
-__all__ = [
-    "asking",
-    "attempt",
-    "check_question",
-    "open_trial",
-    "open_warehouse",
-    "publish",
-    "published_file",
-    "reading",
-]
 
 
 def open_warehouse(settings: Settings) -> AbstractContextManager[load.Warehouse]:

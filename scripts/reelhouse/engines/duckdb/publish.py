@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ def _write(
         )
     )
     pieces = pieces_of(build, texts, "duckdb", "reelhouse", "serving")
-    stays = _staying_in(published, pieces, shapes_in(ask, "marts"))
+    stays, history = _known(published, pieces, shapes_in(ask, "marts"))
     if stays:
         shutil.copyfile(published, to)
     connection.execute(
@@ -151,7 +151,7 @@ def _write(
                 _copy_table(connection, piece.name)
             _copy_comments(connection, piece)
             rows[piece.name] = _count(connection, _in_serving(piece.name))
-    publication, described = describe(build, pieces, rows, _earlier(published), literal)
+    publication, described = describe(build, pieces, rows, history, literal)
     for name, select in described.items():
         connection.execute(f"create table {_in_serving(name)} as {select}")
     connection.execute("commit")
@@ -161,23 +161,30 @@ def _write(
     return publication
 
 
-def _staying_in(published: Path, pieces: list[Piece], built: Shapes) -> dict[str, int]:
-    """What of a published file can be taken as it is; nothing of one past use."""
-    if not is_as_written(published):
-        return {}
-    try:
-        with closing(attached(published)) as connection:
-            connection.execute("use published")
-            ask = asking(connection)
-            ((is_fit,),) = ask(
-                "select free_blocks <= total_blocks * "
-                f"{MOST_FREE} and tags['storage_version'] = '{STORAGE_VERSION}+' "
-                "from pragma_database_size() join duckdb_databases() "
-                "using (database_name) where database_name = 'published'"
-            )
-            if not is_fit:
-                return {}
-            return staying(
+def _known(
+    published: Path, pieces: list[Piece], built: Shapes
+) -> tuple[dict[str, int], list[tuple[Any, ...]]]:
+    """What of a published file can be taken as it is, and its history.
+
+    Nothing of one that is past use, and none of one that cannot be read.
+    """
+    stays: dict[str, int] = {}
+    history: list[tuple[Any, ...]] = []
+    with (
+        suppress(ReelhouseError, duckdb.Error),
+        closing(attached(published)) as connection,
+    ):
+        connection.execute("use published")
+        ask = asking(connection)
+        history = earlier(ask)
+        ((is_fit,),) = ask(
+            "select free_blocks <= total_blocks * "
+            f"{MOST_FREE} and tags['storage_version'] = '{STORAGE_VERSION}+' "
+            "from pragma_database_size() join duckdb_databases() "
+            "using (database_name) where database_name = 'published'"
+        )
+        if is_fit and is_as_written(published):
+            stays = staying(
                 ask,
                 "serving",
                 pieces,
@@ -187,18 +194,7 @@ def _staying_in(published: Path, pieces: list[Piece], built: Shapes) -> dict[str
                     for name in names
                 },
             )
-    except (ReelhouseError, duckdb.Error):
-        return {}
-
-
-def _earlier(published: Path) -> list[tuple[Any, ...]]:
-    """The history of a published file, if it can still be read."""
-    try:
-        with closing(attached(published)) as connection:
-            connection.execute("use published")
-            return earlier(asking(connection))
-    except (ReelhouseError, duckdb.Error):
-        return []
+    return stays, history
 
 
 def _in_serving(name: str) -> str:

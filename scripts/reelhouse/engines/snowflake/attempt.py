@@ -91,7 +91,7 @@ class Attempt:
         self.undo = Undo(self.account, settings.warehouse)
         self.undo.undo()
         warehouse.before_changes = self.prepare
-        self.lacks_history = rebuild and warehouse.has_loads()
+        self.lacks_history = rebuild and warehouse.source() is not None
 
     @contextmanager
     def open(self) -> Iterator[Warehouse]:

@@ -9,24 +9,14 @@ from pathlib import Path
 from reelhouse.engines.publication import Build, Publication
 from reelhouse.engines.snowflake import load
 from reelhouse.engines.snowflake import reading as serving
-from reelhouse.engines.snowflake.attempt import Undo, attempt
+from reelhouse.engines.snowflake.attempt import Undo
+from reelhouse.engines.snowflake.attempt import attempt as attempt
 from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.engines.snowflake.load import Warehouse
 from reelhouse.engines.snowflake.publish import Publisher
-from reelhouse.engines.snowflake.reading import check_question
+from reelhouse.engines.snowflake.reading import check_question as check_question
 from reelhouse.engines.warehouse import Answering, Ask
 from reelhouse.settings import Settings
-
-__all__ = [
-    "asking",
-    "attempt",
-    "check_question",
-    "open_trial",
-    "open_warehouse",
-    "publish",
-    "published_file",
-    "reading",
-]
 
 
 def open_trial(

@@ -13,10 +13,9 @@ import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
-from reelhouse.contract import Column, Entity, entities, is_packed
+from reelhouse.contract import Column, Entity, entities
 from reelhouse.engines import warehouse
 from reelhouse.engines.snowflake.connection import (
     Account,
@@ -52,16 +51,6 @@ LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 
 # How a declaration has the types that the information schema names.
 DECLARED = {"TEXT": "varchar", "FLOAT": "double", "TIMESTAMP_NTZ": "timestamp"}
-
-
-@dataclass(frozen=True)
-class StagedFile:
-    """A file of a stage: its folder, its name there, its compression, who put it."""
-
-    place: str
-    name: str
-    compression: str
-    is_ours: bool
 
 
 class Warehouse(warehouse.Warehouse):
@@ -181,13 +170,14 @@ class Warehouse(warehouse.Warehouse):
             values = ["metadata$file_row_number"]
             values += [f"${place}" for place in range(1, len(columns))]
         skip = 0 if csv_file.is_rewritten else 1
-        with self._staged(csv_file) as staged:
-            form = FILE_FORMAT.format(compression=staged.compression, skip=skip)
+        with self._staged(csv_file) as (place, name):
+            compression = "gzip" if name.lower().endswith(".gz") else "none"
+            form = FILE_FORMAT.format(compression=compression, skip=skip)
             self._run(
                 f"copy into raw.landing_{entity.name} ({', '.join(columns)}) "
-                f"from (select {', '.join(values)} from {staged.place}) "
-                f"files = ('{staged.name}') file_format = ({form}) "
-                f"force = true purge = {str(staged.is_ours).lower()} "
+                f"from (select {', '.join(values)} from {place}) "
+                f"files = ('{name}') file_format = ({form}) "
+                f"force = true purge = {str(place == self.place).lower()} "
                 f"on_error = 'ABORT_STATEMENT'"
             )
         return self.read_again(entity, csv_file)
@@ -270,14 +260,16 @@ class Warehouse(warehouse.Warehouse):
         )
 
     @contextmanager
-    def _staged(self, csv_file: CsvFile) -> Iterator[StagedFile]:
-        """Where a file is on a stage; a put one does not stay after a failure."""
+    def _staged(self, csv_file: CsvFile) -> Iterator[tuple[str, str]]:
+        """A file's folder on a stage and its name there.
+
+        A put one does not stay after a failure.
+        """
         key = csv_file.key or ""
         # Other characters would have to be quoted, each in its own way.
         if self.bucket and re.fullmatch(r"[A-Za-z0-9_./=-]+", key):
             folder, slash, name = key.rpartition("/")
-            place = f"@{self.bucket}/{folder}{slash}"
-            yield StagedFile(place, name, "gzip" if is_packed(key) else "none", False)
+            yield f"@{self.bucket}/{folder}{slash}", name
             return
         is_large = csv_file.path.stat().st_size > PARALLEL_BYTES
         name = csv_file.path.name
@@ -287,10 +279,7 @@ class Warehouse(warehouse.Warehouse):
                 f"put 'file://{path}' {self.place} overwrite = true "
                 f"auto_compress = {str(not is_large).lower()}"
             )
-            if is_large:
-                yield StagedFile(self.place, name, "none", True)
-            else:
-                yield StagedFile(self.place, f"{name}.gz", "gzip", True)
+            yield self.place, name if is_large else f"{name}.gz"
         except connector().errors.Error:
             # COPY removes what it has loaded. What goes wrong here is not the error.
             with suppress(connector().errors.Error):
