@@ -134,7 +134,7 @@ def emulator(s3_server: S3Settings) -> Iterator[EmulatorSettings]:
 
 
 @pytest.fixture
-def account(
+def in_account(
     emulator: EmulatorSettings, s3_server: S3Settings, monkeypatch: pytest.MonkeyPatch
 ) -> EmulatorSettings:
     """A database of the test's own in that account; the variables lead there."""

@@ -39,8 +39,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorSettings]:
-    """An empty account, to which the variables lead."""
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorSettings]:
+    """An emulator of the test's own, which may be killed or told to refuse."""
     with serve_emulator() as settings:
         for name, value in account_variables(settings).items():
             monkeypatch.setenv(name, value)
@@ -58,7 +58,7 @@ def server() -> int:
     return found
 
 
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("in_account")
 def test_an_account_says_what_it_lacks_and_what_it_refuses() -> None:
     with (
         pytest.raises(ReelhouseError, match="account has no published tables yet"),
@@ -95,7 +95,7 @@ main(["run", "--target", "prod"])
 
 @pytest.mark.fault("23")
 @pytest.mark.nightly
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("step", ["load ratings.csv", "build", "publish"])
 def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
     step: str, tmp_path: Path
@@ -184,7 +184,7 @@ def read_while(publishing: threading.Event, seen: Counter[str]) -> None:
 
 
 @pytest.mark.fault("16")
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("in_account")
 def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
     """A version's name is as long as it has movies, so that no two are alike."""
     publishing = threading.Event()
@@ -213,7 +213,7 @@ def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
 
 
 @pytest.fixture
-def account(emulator: EmulatorSettings) -> Iterator[Account]:  # noqa: ARG001
+def account(in_account: EmulatorSettings) -> Iterator[Account]:  # noqa: ARG001
     """An account with a first build, of three movies."""
     with open_account("prod") as account:
         for statement in SET_UP:
@@ -453,7 +453,7 @@ UNDER_WAY = {
 
 @pytest.mark.nightly
 @pytest.mark.fault("1", "23")
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("alone")
 def test_kills_leave_no_trace_in_the_account(tmp_path: Path) -> None:
     with harm(tmp_path) as (runs, account):
         for question in UNDER_WAY.values():
@@ -502,7 +502,7 @@ REFUSALS = {
 
 @pytest.mark.nightly
 @pytest.mark.fault("23")
-@pytest.mark.usefixtures("emulator")
+@pytest.mark.usefixtures("alone")
 def test_refusals_leave_no_trace_in_the_account(tmp_path: Path) -> None:
     with harm(tmp_path) as (runs, account):
         for fault, (*row, words) in REFUSALS.items():

@@ -317,7 +317,7 @@ ENGINES = {"dev": ask_duckdb, "prod": ask_snowflake}
 
 
 @pytest.mark.parametrize("target", ENGINES)
-@pytest.mark.usefixtures("account")
+@pytest.mark.usefixtures("in_account")
 def test_macros_give_their_values_and_make_queries_of_the_right_rows(
     target: str,
 ) -> None:

@@ -105,7 +105,7 @@ def test_each_change_fits_the_tree() -> None:
     assert len(files) > 6
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_each_recipe_leads_where_it_says(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     unheard = list(ANSWERS)

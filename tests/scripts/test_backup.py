@@ -29,6 +29,9 @@ from reelhouse.ingest.source import Bucket
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload
 
+# The engine's own files; `make test` has the story and the loader.
+pytestmark = pytest.mark.long
+
 # Rows as a build would leave them, of types that Parquet has none for, too.
 HISTORY = """
     create schema snapshots;

@@ -29,6 +29,9 @@ with serve_bucket() as settings:
 
 CLIENT = """
 import json, boto3
+
+# A stand-in for a cloud, on which all of `make test` stands.
+pytestmark = pytest.mark.long
 client = boto3.client("s3")
 client.create_bucket(Bucket="from-boto3")
 print(json.dumps([bucket["Name"] for bucket in client.list_buckets()["Buckets"]]))

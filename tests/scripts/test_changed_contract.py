@@ -30,11 +30,6 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.ingest import exactness, load, records, rules
 from reelhouse.ingest.load import LoadReport
 from reelhouse.ingest.source import Bucket
-from reelhouse.local.bucket import environment as aws_variables
-from reelhouse.local.emulator import environment as account_variables
-from reelhouse.local.emulator import serve_emulator
-from reelhouse.s3 import S3Settings
-from reelhouse.settings import environment
 
 MOMENT = datetime(2026, 1, 1)
 # What judges records, with the version that this hash of it belongs to. Where the
@@ -93,27 +88,14 @@ class Desk:
         )
 
 
-@pytest.fixture(scope="module")
-def account(s3_server: S3Settings) -> Iterator[None]:
-    with (
-        environment(aws_variables(s3_server)),
-        serve_emulator() as emulator,
-        environment(account_variables(emulator)),
-    ):
-        yield
-
-
 @pytest.fixture(params=["dev", pytest.param("prod", marks=pytest.mark.long)])
 def desk(
     request: pytest.FixtureRequest,
     delivery: Delivery,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Desk:
     is_prod = request.param == "prod"
     if is_prod:
-        request.getfixturevalue("account")
-        name = delivery.bucket.replace("-", "_")
-        monkeypatch.setenv("SNOWFLAKE_DATABASE", name)
+        request.getfixturevalue("in_account")
     delivery.moment = MOMENT
     return Desk(delivery, is_prod)
 
@@ -270,6 +252,7 @@ def test_a_column_more_and_a_column_less(desk: Desk, declare: Declare) -> None:
     assert len(desk.ratings()) == 8
 
 
+@pytest.mark.long
 def test_rejects_of_an_older_version_are_kept(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +325,7 @@ def test_a_narrower_type_stops_the_load(desk: Desk, declare: Declare) -> None:
     assert desk.load().load_id is None
 
 
+@pytest.mark.long
 def test_a_type_goes_to_and_fro_where_every_value_fits(
     desk: Desk, declare: Declare
 ) -> None:
@@ -427,6 +411,7 @@ def test_an_edit_that_did_not_load_is_taken_back(desk: Desk, declare: Declare) -
     assert desk.rows(live) == [(FOUR, "glad")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("edit", [MOOD, STARS], ids=["a column more", "a header"])
 def test_rows_of_a_refused_file_stay_those_of_their_contract(
     desk: Desk, declare: Declare, edit: tuple[str, str]
@@ -475,6 +460,7 @@ NODES = (
 )
 
 
+@pytest.mark.long
 def test_a_number_that_dbt_has_seen_is_not_given_again(desk: Desk) -> None:
     desk.load()
     desk.rows(*NODES)
@@ -493,6 +479,7 @@ def test_a_number_that_dbt_has_seen_is_not_given_again(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.long
 def test_an_older_warehouse_is_taken_on(desk: Desk) -> None:
     desk.put(ratings=[*RATINGS, "x,1,7.0,1104982703"])
     desk.load()
@@ -519,6 +506,7 @@ def test_an_older_warehouse_is_taken_on(desk: Desk) -> None:
     assert desk.rows("select load_key from raw.loads") == [(key,)]
 
 
+@pytest.mark.long
 def test_a_trial_leaves_a_local_warehouse_as_it_was(
     delivery: Delivery, declare: Declare
 ) -> None:
@@ -531,6 +519,7 @@ def test_a_trial_leaves_a_local_warehouse_as_it_was(
     assert desk.rows("select * from duckdb_tables() where table_name = 'labels'") == []
 
 
+@pytest.mark.long
 def test_a_backup_of_another_declaration_comes_back_exactly(
     delivery: Delivery, declare: Declare, tmp_path: Path
 ) -> None:

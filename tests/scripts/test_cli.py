@@ -449,6 +449,7 @@ def test_publish_and_query_before_anything() -> None:
     assert "published.duckdb does not exist" in result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.fault("29")
 def test_what_is_done_stays_done_where_nobody_can_be_told(tmp_path: Path) -> None:
     source = folder(tmp_path, GOOD)
@@ -547,6 +548,7 @@ def test_debug_shows_the_traceback() -> None:
     assert "production" in result.stderr
 
 
+@pytest.mark.long
 def test_bucket_runs_a_command_with_the_variables_and_its_status() -> None:
     script = (
         "import os, sys; "
@@ -557,6 +559,7 @@ def test_bucket_runs_a_command_with_the_variables_and_its_status() -> None:
     said(call("bucket", "--", "no-such-command"), "no command 'no-such-command'")
 
 
+@pytest.mark.long
 def test_emulator_runs_a_command_with_the_variables_and_its_status(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -94,59 +94,6 @@ def manifest_with(nodes: dict[str, Any]) -> dict[str, Any]:
     return {"nodes": {name: each | {"unique_id": name} for name, each in nodes.items()}}
 
 
-def test_marks_and_ends_of_lines_follow_the_tests() -> None:
-    models = [
-        node("mart_b", "beta", a_id="bigint!", b_id="bigint", part="decimal(6,5)"),
-        node("dim_a", "core", a_id="bigint", other_id="varchar", kind="varchar"),
-        node("mart_c", "beta", a_id="bigint", kind="varchar!"),
-    ]
-    to_a = {"to": "ref('dim_a')", "field": "a_id"}
-    tests = [
-        check("mart_b", "relationships", "b_id", **to_a),
-        check("mart_b", "relationships", "a_id", **to_a),
-        check("mart_b", "unique", "b_id"),
-        check("mart_b", "unique_combination", None, columns=["a_id", "part"]),
-        check("dim_a", "unique", "other_id"),
-        check("dim_a", "unique", "a_id"),
-        check("mart_c", "unique_combination", None, columns=["a_id"]),
-        check("mart_c", "relationships", "a_id", **to_a),
-        check("mart_c", "relationships", "kind", **to_a, where="kind != 'x'"),
-        check("mart_c", "accepted_values", "kind", values=["x"]),
-        {"resource_type": "test", "name": "assert_all_is_well"},
-    ]
-    nodes = {f"model.reelhouse.{each['name']}": each for each in models}
-    nodes |= {f"test.{number}": test for number, test in enumerate(tests)}
-    text = page_of(manifest_with(nodes))
-    assert text[text.index("## ") :] == (
-        "## Core: the star\n\n"
-        "```mermaid\n"
-        "erDiagram\n"
-        "    dim_a {\n"
-        "        bigint a_id PK\n"
-        "        varchar other_id UK\n"
-        "        varchar kind\n"
-        "    }\n"
-        "```\n\n"
-        "## Beta\n\n"
-        "```mermaid\n"
-        "erDiagram\n"
-        "    mart_b {\n"
-        "        bigint a_id PK, FK\n"
-        "        bigint b_id UK, FK\n"
-        '        decimal part PK "decimal(6,5)"\n'
-        "    }\n"
-        "    mart_c {\n"
-        "        bigint a_id PK, FK\n"
-        "        varchar kind FK\n"
-        "    }\n"
-        "    dim_a ||--o{ mart_b : a_id\n"
-        "    dim_a |o--o| mart_b : b_id\n"
-        "    dim_a ||--o| mart_c : a_id\n"
-        "    dim_a |o--o{ mart_c : \"kind where kind != 'x'\"\n"
-        "```\n"
-    )
-
-
 def test_a_version_is_a_table_of_its_own() -> None:
     old, new = (
         node("dim_a", "core", a_id="bigint") | {"alias": alias}

@@ -23,7 +23,6 @@ from tests.emulated import Client, DatabaseError
 from tests.project import PROJECT
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.local.child import listens
 from reelhouse.local.emulator import (
     EmulatorSettings,
@@ -55,10 +54,9 @@ with serve_emulator() as settings:
 """
 
 
-@pytest.fixture(scope="module")
-def settings(s3_server: S3Settings) -> Iterator[EmulatorSettings]:
-    with serve_emulator(os.environ | aws_variables(s3_server)) as served:
-        yield served
+@pytest.fixture
+def settings(emulator: EmulatorSettings) -> EmulatorSettings:
+    return emulator
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from reelhouse.settings import read_settings
 from reelhouse.transform.build import describe
 
 
+@pytest.mark.long
 def test_flags_of_dbt_in_the_environment_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -67,6 +68,7 @@ def test_settings_of_other_programs_for_s3_are_not_read(
     assert list_objects(s3_server, "s3://of-this-test") == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("what", "variable"),
     [("bucket", "AWS_ENDPOINT_URL"), ("emulator", "SNOWFLAKE_PORT")],

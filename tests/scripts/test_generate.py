@@ -26,6 +26,9 @@ from reelhouse.movielens.generate import (
 from reelhouse.movielens.generator import chance, dirt, genome, people, ratings, words
 from reelhouse.movielens.generator.later import LATER, RATINGS
 
+# The generator is no part of the way of the data.
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample"
 SMALL = 2_000

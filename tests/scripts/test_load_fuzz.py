@@ -587,7 +587,7 @@ def long_title(length: int) -> bytes:
 
 # What once was loaded wrong: numbers that no type holds, no last value, long lines.
 @pytest.mark.fault("7", "8", "10")
-@pytest.mark.long
+@pytest.mark.nightly
 @settings(PROFILE)
 @example(replaced("ratings", b"1,1,4.0," + b"9" * 4400, b"1,1,4.0,964982703"))
 @example(replaced("genome_scores", b"1,1,0." + b"3" * 4400, b"1,2,0.5"))
@@ -632,7 +632,7 @@ def check_deliveries(desk: Desk, delivered: Deliveries) -> None:
         desk.warehouse.connection.rollback()
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @settings(PROFILE)
 @given(delivered_objects())
 def test_any_object_is_loaded_as_it_is_or_refused(

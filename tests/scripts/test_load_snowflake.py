@@ -24,11 +24,8 @@ from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.load import LoadReport, load
 from reelhouse.ingest.source import Bucket
-from reelhouse.local.bucket import environment as aws_variables
-from reelhouse.local.emulator import environment as account_variables
-from reelhouse.local.emulator import serve_emulator
+from reelhouse.local.emulator import EmulatorSettings
 from reelhouse.s3 import ObjectChanged, S3Settings, list_objects
-from reelhouse.settings import environment
 
 TABLES = [*entities().values(), *ledger_tables()]
 OWN = {"loaded_at", "load_key"}
@@ -99,26 +96,9 @@ SECOND = {
 }
 
 
-@pytest.fixture(scope="module")
-def account(s3_server: S3Settings) -> Iterator[None]:
-    with (
-        environment(aws_variables(s3_server)),
-        serve_emulator() as emulator,
-        environment(account_variables(emulator)),
-    ):
-        yield
-
-
 @pytest.fixture
-def database(
-    account: None,  # noqa: ARG001
-    bucket: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> str:
-    """A database of the test's own."""
-    name = bucket.replace("-", "_")
-    monkeypatch.setenv("SNOWFLAKE_DATABASE", name)
-    return name
+def database(in_account: EmulatorSettings) -> str:
+    return in_account.database
 
 
 def load_prod(delivery: Delivery, stage: str | None) -> LoadReport:

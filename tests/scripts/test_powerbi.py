@@ -389,6 +389,7 @@ def test_a_type_without_a_word_is_named(manifest: dict[str, Any]) -> None:
     assert "json" not in TYPES
 
 
+@pytest.mark.long
 def test_a_column_that_is_not_published_is_named(
     sample: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,6 +449,7 @@ def test_schemas_refer_to_each_other_and_are_all_needed(
 # --- the command
 
 
+@pytest.mark.long
 def test_the_same_tree_gives_the_same_bytes(sample: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     first = call(sample, "--out", folder)
@@ -462,6 +464,7 @@ def test_the_same_tree_gives_the_same_bytes(sample: Settings, tmp_path: Path) ->
     assert sorted([CONTENTS, *(each["file"] for each in listed)]) == sorted(made)
 
 
+@pytest.mark.long
 def test_what_a_person_changed_is_left_alone(sample: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     assert call(sample, "--out", folder).exit_code == 0

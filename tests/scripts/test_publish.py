@@ -208,6 +208,7 @@ def test_only_what_has_another_version_is_written_again(
     assert told(published, MARKED) == [(0,)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     [
@@ -297,6 +298,7 @@ def test_what_is_no_longer_wanted_goes(make: Make, tmp_path: Path) -> None:
     ) == [(each,) for each in ("dim_movies", *OF_PUBLISHING)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "build"),
     [
@@ -521,6 +523,7 @@ def test_a_view_that_only_the_warehouse_understands_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["reelhouse.duckdb"]
 
 
+@pytest.mark.long
 @pytest.mark.fault("16")
 def test_readers_are_never_disturbed(make: Make, tmp_path: Path) -> None:
     published = tmp_path / "published.duckdb"

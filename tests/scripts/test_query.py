@@ -39,6 +39,7 @@ def ask(sample: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     return asked
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("table", PUBLISHED)
 def test_every_table_fits_eighty_columns(ask: Any, table: str) -> None:
     result = ask(f"select * from {table} order by all limit 20")

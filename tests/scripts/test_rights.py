@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from reelhouse.engines.duckdb.reading import check_question, reading
 from reelhouse.engines.snowflake.reading import check_question as check_for_account
 from reelhouse.engines.warehouse import CannotAnswer
 from reelhouse.errors import ReelhouseError
-from reelhouse.local.emulator import EmulatorSettings, serve_emulator
+from reelhouse.local.emulator import EmulatorSettings
 from reelhouse.s3 import S3Settings, list_objects
 
 # --- Questions
@@ -225,12 +224,6 @@ def test_keys_are_made_anew(s3_server: S3Settings) -> None:
             list_objects(stranger, "s3://reelhouse")
         with pytest.raises(Exception, match="InvalidAccessKeyId"):
             client(stranger).list_buckets()
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorSettings]:
-    with serve_emulator() as settings:
-        yield settings
 
 
 @pytest.mark.fault("25")

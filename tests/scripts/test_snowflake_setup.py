@@ -746,6 +746,7 @@ def test_a_refused_login_is_one_sentence_without_secrets(
     assert "secret" not in done.output
 
 
+@pytest.mark.long
 def test_parts_run_on_the_emulator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -168,6 +168,7 @@ def told(call: Callable[[], object]) -> bool:
     return True
 
 
+@pytest.mark.nightly
 @pytest.mark.fault("30")
 @FEW
 @given(ANSWERS)
