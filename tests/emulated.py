@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.local.emulator import EmulatorSettings, connection
 
 __all__ = ["Client", "DatabaseError"]
@@ -57,3 +58,10 @@ class Client:
     def refuses(self, pattern: str) -> Iterator[None]:
         with pytest.raises(ProgrammingError, match=pattern):
             yield
+
+
+def statements() -> list[tuple[int, str]]:
+    """What the account was sent until now, with the session."""
+    with open_account("prod") as account:
+        rows = account.ask("select session, text from emulator.statements")
+    return [(session, text) for session, text in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -276,3 +276,23 @@ def cut(story: Story, *statements: str) -> None:
     with closing(duckdb.connect(str(story.desk.settings.database))) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+SNAPSHOTS = ("snap_movies", "snap_recommendations", "snap_tags")
+
+
+def snapshots(ask: Callable[[str], list[tuple[Any, ...]]]) -> dict[str, Any]:
+    """Every snapshot's rows, but for dbt's own clock."""
+    told = {}
+    for name in SNAPSHOTS:
+        columns = ", ".join(
+            column
+            for (column,) in ask(
+                "select lower(column_name) from information_schema.columns "
+                f"where lower(table_name) = '{name}' order by ordinal_position"
+            )
+            if column != "dbt_updated_at"
+        )
+        rows = ask(f"select {columns} from snapshots.{name}")
+        told[name] = (columns, sorted(map(tuple, rows), key=repr))
+    return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -238,13 +239,16 @@ LEDGERS = {
 }
 
 
-@pytest.mark.parametrize("statement", LEDGERS.values(), ids=LEDGERS)
-def test_a_ledger_of_another_version_is_not_believed(
-    begun: Story, statement: str
-) -> None:
+def test_a_ledger_of_another_version_is_not_believed(begun: Story) -> None:
     begun.deliver(dict(NEW))
-    cut(begun, statement)
-    assert stale(begun)["fct_ratings"] in {OTHER_LEDGER, "its code changed"}
+    begun.desk.close()
+    kept = begun.elsewhere("kept").warehouse
+    shutil.copytree(begun.desk.warehouse, kept)
+    for name, statement in LEDGERS.items():
+        shutil.copy(kept / "reelhouse.duckdb", begun.desk.warehouse)
+        cut(begun, statement)
+        reason = stale(begun)["fct_ratings"]
+        assert reason in {OTHER_LEDGER, "its code changed"}, name
     report = begun.run()
     assert report.built.models > 30
     assert stale(begun) == {}

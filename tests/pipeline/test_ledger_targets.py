@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 from tests.delivery import Both, csv
-from tests.story import FIRST, TAGS, Story, cut, small, told
+from tests.story import (
+    CATEGORIES,
+    EDITS,
+    FIRST,
+    TAGS,
+    Story,
+    cut,
+    small,
+    snapshots,
+    told,
+)
 
 from reelhouse.engines.snowflake.connection import open_account
 from reelhouse.local.bucket import environment as aws_variables
@@ -56,10 +66,47 @@ def alike(both: Both, has_failed: bool = False) -> RunReport:
     return dev
 
 
-@pytest.mark.long
-def test_both_targets_do_the_same_work(story: Story, tmp_path: Path) -> None:
+@pytest.fixture
+def both(story: Story, tmp_path: Path) -> Both:
+    """The story on both targets."""
     prod = replace(story.desk, warehouse=tmp_path / "prod", target="prod")
-    both = Both(story.desk, prod, tmp_path)
+    return Both(story.desk, prod, tmp_path)
+
+
+# A formula of an incremental model, a view's, and two rules that snapshots stand upon.
+RULES = [
+    EDITS["a formula"],
+    EDITS["a view"],
+    EDITS["history's input"],
+    (CATEGORIES, "fading,100,", "fading,20,"),
+]
+
+
+@pytest.mark.long
+def test_rules_that_change_between_two_loads_give_equal_tables(
+    story: Story, both: Both
+) -> None:
+    def versions() -> dict[str, int]:
+        alike(both)
+        with open_account("prod") as account:
+            recorded = snapshots(account.ask)
+        assert recorded == snapshots(both.dev.rows)
+        return {name: len(rows) for name, (_, rows) in recorded.items()}
+
+    story.deliver(dict(FIRST))
+    before = versions()
+    for rule in RULES:
+        story.tree.replace(*rule)
+    changed = versions()
+    story.tree.take_back()
+    story.deliver({"tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"])})
+    taken_back = versions()
+    name = "snap_movies"
+    assert before[name] < changed[name] < taken_back[name]
+
+
+@pytest.mark.nightly
+def test_both_targets_do_the_same_work(story: Story, both: Both) -> None:
     story.deliver(dict(FIRST))
     alike(both)
     assert alike(both).is_up_to_date

@@ -76,8 +76,18 @@ def test_deliveries_and_edits_end_as_in_fresh_warehouses(
     assert len(compared.tables) > 8
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("kind", EDITS)
+# Of these two in `make test-full`; of the others at night.
+LONG = ("a view", "a seed")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(each, marks=getattr(pytest.mark, mark))
+        for each in EDITS
+        for mark in ["long" if each in LONG else "nightly"]
+    ],
+)
 def test_an_edit_of_a_rule_reaches_all_behind_it(
     begun: Story, first: Story, kind: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner
 from sqlglot import exp, parse_one
 from tests.delivery import Both, Delivery, assert_equal, csv, files_of
+from tests.emulated import statements
 from tests.project import PROJECT
 from tests.snowflake_rules import committed_by_ddl, sent_faults
-from tests.story import CATEGORIES, EDITS
-from tests.tree import EditedTree
+from tests.story import snapshots
 
 from reelhouse.cli import main
 from reelhouse.contract import entities
@@ -99,32 +99,71 @@ def both(
         dev.close()
 
 
+def deliver(dev: Delivery, folder: Path) -> None:
+    """Two deliveries more."""
+    generate(folder, 2_000, 5, dirty=True)
+    ratings = (SAMPLE / "ratings.csv").read_text().splitlines()[1:]
+    movies = (SAMPLE / "movies.csv").read_text(encoding="utf-8").splitlines()[1:]
+    tags = (SAMPLE / "tags.csv").read_text(encoding="utf-8").splitlines()[1:]
+    first, second, third = (line.split(",") for line in ratings[:3])
+    # That of the sample, and one that is full of surprises.
+    later = {key: body for key, body in files_of(SAMPLE).items() if "/" in key}
+    dev.put(later)
+    dev.put(
+        {
+            # Two are gone; late, tied, rated again, new; of a movie of no file.
+            "2019-01-01/ratings.csv": csv(
+                "ratings",
+                [
+                    *ratings[2:],
+                    f"{first[0]},{first[1]},0.5,900000000",
+                    f"{second[0]},{second[1]},5.0,{second[3]}",
+                    f"{third[0]},{third[1]},4.5,1600000000",
+                    "9999,1,3.0,1600000000",
+                    "9999,888888,3.0,1600000000",
+                ],
+            ),
+            # One is gone, one has another title, and some come with odd texts.
+            "2019-01-01/movies.csv": csv(
+                "movies",
+                [
+                    '1,"Another ""Title"", The (1999)",Drama|War',
+                    *movies[1:-1],
+                    *(
+                        f"{700_000 + number},{quoted(text + ' (2001)')},Drama"
+                        for number, text in enumerate(TEXTS)
+                    ),
+                ],
+            ),
+            "2019-01-01/tags.csv": csv(
+                "tags",
+                [
+                    *tags[1:],
+                    *(
+                        f"9999,{number + 1},{quoted(text)},1500000000"
+                        for number, text in enumerate(TEXTS)
+                    ),
+                ],
+            ),
+            # Objects of their own, full of planted faults.
+            **{
+                f"2019-01-01/{path.stem}/dirty.csv": path.read_bytes()
+                for path in folder.glob("*.csv")
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def reports(both: Both) -> tuple[RunReport, RunReport]:
+    """What a first run of three deliveries reported, on each target."""
+    deliver(both.dev, both.folder / "dirty")
+    return both.run()
+
+
 @pytest.fixture
-def built(both: Both) -> Both:
-    """After one run at least, whichever tests went before."""
-    if not both.day:
-        both.run()
+def built(both: Both, reports: tuple[RunReport, RunReport]) -> Both:  # noqa: ARG001
     return both
-
-
-SNAPSHOTS = ("snap_movies", "snap_recommendations", "snap_tags")
-
-
-def snapshots(ask: Callable[[str], list[tuple[Any, ...]]]) -> dict[str, Any]:
-    """Every snapshot's rows, but for dbt's own clock."""
-    told = {}
-    for name in SNAPSHOTS:
-        columns = ", ".join(
-            column
-            for (column,) in ask(
-                "select lower(column_name) from information_schema.columns "
-                f"where lower(table_name) = '{name}' order by ordinal_position"
-            )
-            if column != "dbt_updated_at"
-        )
-        rows = ask(f"select {columns} from snapshots.{name}")
-        told[name] = (columns, sorted(map(tuple, rows), key=repr))
-    return told
 
 
 def counts(report: RunReport) -> list[tuple[Any, ...]]:
@@ -135,13 +174,30 @@ def counts(report: RunReport) -> list[tuple[Any, ...]]:
     )
 
 
-def test_a_first_run_gives_equal_tables(both: Both) -> None:
-    dev, prod = both.run()
+def test_deliveries_give_equal_tables(
+    built: Both, reports: tuple[RunReport, RunReport]
+) -> None:
+    dev, prod = reports
     assert counts(dev) == counts(prod)
-    assert len(dev.loaded.entries) == len(entities())
+    assert [each.delivery for each in prod.loads] == ["", "2018-09-26", "2019-01-01"]
+    assert len(dev.loads[0].entries) == len(entities())
     assert prod.built.tests == dev.built.tests > 100
     assert prod.published
-    assert_equal(both.compare())
+    assert dev.loaded.reject_reasons == prod.loaded.reject_reasons
+    assert len(dev.loaded.reject_reasons) > 5
+    assert_equal(built.compare())
+    with open_account("prod") as account:
+        recorded = snapshots(account.ask)
+    assert recorded == snapshots(built.dev.rows)
+    assert all(len(rows) > 100 for _, rows in recorded.values())
+    # The story has something to tell.
+    for relation in (
+        "dim_movies where is_inferred",
+        "dim_movies where is_deleted",
+        "dim_movies_history where previous_title is not null",
+        "health_rejects",
+    ):
+        assert ask(built.prod.settings, f"select 1 from {relation} limit 1")[1]
 
 
 @pytest.mark.usefixtures("built")
@@ -197,78 +253,6 @@ def compiled_analyses(delivery: Delivery) -> dict[str, str]:
 def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Sums of whole numbers are wider in one engine than in the other."""
     return tuple(int(v) if isinstance(v, Decimal) and not v % 1 else v for v in row)
-
-
-def test_a_later_run_gives_equal_tables(built: Both, tmp_path: Path) -> None:
-    generate(tmp_path, 2_000, 5, dirty=True)
-    ratings = (SAMPLE / "ratings.csv").read_text().splitlines()[1:]
-    movies = (SAMPLE / "movies.csv").read_text(encoding="utf-8").splitlines()[1:]
-    tags = (SAMPLE / "tags.csv").read_text(encoding="utf-8").splitlines()[1:]
-    first, second, third = (line.split(",") for line in ratings[:3])
-    # Two deliveries have come: that of the sample, and one that is full of surprises.
-    later = {key: body for key, body in files_of(SAMPLE).items() if "/" in key}
-    built.dev.put(later)
-    built.dev.put(
-        {
-            # Two are gone; late, tied, rated again, new; of a movie of no file.
-            "2019-01-01/ratings.csv": csv(
-                "ratings",
-                [
-                    *ratings[2:],
-                    f"{first[0]},{first[1]},0.5,900000000",
-                    f"{second[0]},{second[1]},5.0,{second[3]}",
-                    f"{third[0]},{third[1]},4.5,1600000000",
-                    "9999,1,3.0,1600000000",
-                    "9999,888888,3.0,1600000000",
-                ],
-            ),
-            # One is gone, one has another title, and some come with odd texts.
-            "2019-01-01/movies.csv": csv(
-                "movies",
-                [
-                    '1,"Another ""Title"", The (1999)",Drama|War',
-                    *movies[1:-1],
-                    *(
-                        f"{700_000 + number},{quoted(text + ' (2001)')},Drama"
-                        for number, text in enumerate(TEXTS)
-                    ),
-                ],
-            ),
-            "2019-01-01/tags.csv": csv(
-                "tags",
-                [
-                    *tags[1:],
-                    *(
-                        f"9999,{number + 1},{quoted(text)},1500000000"
-                        for number, text in enumerate(TEXTS)
-                    ),
-                ],
-            ),
-            # Objects of their own, full of planted faults.
-            **{
-                f"2019-01-01/{path.stem}/dirty.csv": path.read_bytes()
-                for path in tmp_path.glob("*.csv")
-            },
-        }
-    )
-    dev, prod = built.run()
-    assert counts(dev) == counts(prod)
-    assert [each.delivery for each in prod.loads] == ["2018-09-26", "2019-01-01"]
-    assert dev.loaded.reject_reasons == prod.loaded.reject_reasons
-    assert len(dev.loaded.reject_reasons) > 5
-    assert_equal(built.compare())
-    with open_account("prod") as account:
-        recorded = snapshots(account.ask)
-    assert recorded == snapshots(built.dev.rows)
-    assert all(len(rows) > 100 for _, rows in recorded.values())
-    # The story has something to tell.
-    for relation in (
-        "dim_movies where is_inferred",
-        "dim_movies where is_deleted",
-        "dim_movies_history where previous_title is not null",
-        "health_rejects",
-    ):
-        assert ask(built.prod.settings, f"select 1 from {relation} limit 1")[1]
 
 
 def test_a_run_that_finds_nothing_new_builds_nothing(built: Both) -> None:
@@ -332,23 +316,9 @@ def test_an_export_of_the_account_is_that_of_the_laptop(
             assert duckdb.execute(question).fetchall() == []
 
 
-def test_a_table_that_no_local_file_can_hold_is_named(
-    both: Both,  # noqa: ARG001
-    tmp_path: Path,
-) -> None:
-    with open_account("prod") as account:
-        account.ask("create table serving.odd as select to_variant('x') as anything")
-        try:
-            with pytest.raises(ReelhouseError, match=r"odd\.anything is of type"):
-                fetch_serving(tmp_path / "variant.duckdb", "prod")
-        finally:
-            account.ask("drop table serving.odd")
-
-
+@pytest.mark.usefixtures("built")
 def test_tables_of_two_publications_are_not_fetched_as_one(
-    both: Both,  # noqa: ARG001
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_account("prod") as account:
 
@@ -365,40 +335,6 @@ def test_tables_of_two_publications_are_not_fetched_as_one(
                 fetch_serving(tmp_path / "fetched.duckdb", "prod")
         finally:
             publish(before)
-
-
-# A formula of an incremental model, a view's, and two rules that snapshots stand upon.
-RULES = [
-    EDITS["a formula"],
-    EDITS["a view"],
-    EDITS["history's input"],
-    (CATEGORIES, "fading,100,", "fading,20,"),
-]
-
-
-def test_rules_that_change_between_two_loads_give_equal_tables(
-    built: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def versions() -> dict[str, int]:
-        dev, prod = built.run()
-        assert not dev.loaded.entries
-        assert dev.from_scratch.keys() == prod.from_scratch.keys()
-        assert_equal(built.compare())
-        with open_account("prod") as account:
-            recorded = snapshots(account.ask)
-        assert recorded == snapshots(built.dev.rows)
-        return {name: len(rows) for name, (_, rows) in recorded.items()}
-
-    before = {name: len(rows) for name, (_, rows) in snapshots(built.dev.rows).items()}
-    tree = EditedTree(tmp_path, monkeypatch)
-    for rule in RULES:
-        tree.replace(*rule)
-    changed = versions()
-    tree.take_back()
-    taken_back = versions()
-    for name in ("snap_movies", "snap_recommendations"):
-        assert before[name] < changed[name] < taken_back[name]
-    tree.read_again()
 
 
 # Every command that asks an account or changes it, but for those that serve.
@@ -444,11 +380,15 @@ def test_every_statement_of_every_command_passes_the_rules(
     assert {text: each for text, each in found.items() if each} == {}
 
 
-def statements() -> list[tuple[int, str]]:
-    """What the account was sent until now, with the session."""
+@pytest.mark.usefixtures("built")
+def test_a_table_that_no_local_file_can_hold_is_named(tmp_path: Path) -> None:
     with open_account("prod") as account:
-        rows = account.ask("select session, text from emulator.statements")
-    return [(session, text) for session, text in rows]
+        account.ask("create table serving.odd as select to_variant('x') as anything")
+        try:
+            with pytest.raises(ReelhouseError, match=r"odd\.anything is of type"):
+                fetch_serving(tmp_path / "variant.duckdb", "prod")
+        finally:
+            account.ask("drop table serving.odd")
 
 
 @pytest.mark.fault("23")
