@@ -599,15 +599,13 @@ CONTRACTS = {
 
 
 @pytest.mark.nightly
+@pytest.mark.usefixtures("in_account")
 @pytest.mark.parametrize("edits", CONTRACTS.values(), ids=CONTRACTS)
 def test_both_engines_judge_alike_by_any_contract(
     delivery: Delivery,
-    account: None,  # noqa: ARG001
     declare: Declare,
-    monkeypatch: pytest.MonkeyPatch,
     edits: tuple[tuple[str, str], ...],
 ) -> None:
-    monkeypatch.setenv("SNOWFLAKE_DATABASE", delivery.bucket.replace("-", "_"))
     delivery.moment = MOMENT
     declare(*edits)
     lines = [f"{number},1,{value},1" for number, value in enumerate(ODD_VALUES, 1)]
