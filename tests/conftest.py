@@ -53,6 +53,7 @@ __all__ = [
 # What takes longest comes first, so that no worker is left alone with it at the end.
 # The very first does not wait for the sample, which the other worker makes.
 FIRST = (
+    "test_state.py",
     "test_targets.py",
     "test_real_account.py",
     "test_readme.py",

@@ -128,7 +128,7 @@ def commands() -> list[str]:
     return [line for block in blocks for line in block.splitlines()]
 
 
-@pytest.mark.nightly
+@pytest.mark.long
 def test_every_command_of_the_readme_works_without_a_network(cut_off: Path) -> None:
     found = commands()
     # The folder is on the path already.

@@ -16,6 +16,9 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import _child_environment, environment, serve_bucket
 from reelhouse.s3 import S3Settings, list_objects, upload
 
+# A stand-in for a cloud, on which all of `make test` stands.
+pytestmark = pytest.mark.long
+
 PARENT = """
 import os, time
 from reelhouse.local.bucket import serve_bucket
@@ -29,9 +32,6 @@ with serve_bucket() as settings:
 
 CLIENT = """
 import json, boto3
-
-# A stand-in for a cloud, on which all of `make test` stands.
-pytestmark = pytest.mark.long
 client = boto3.client("s3")
 client.create_bucket(Bucket="from-boto3")
 print(json.dumps([bucket["Name"] for bucket in client.list_buckets()["Buckets"]]))

@@ -11,14 +11,20 @@ import pytest
 from tests.delivery import unbuilt
 from tests.project import PROJECT
 
-from reelhouse.transform.build import manifest_of
+from reelhouse.transform.build import manifest_of, parse_folder
 from tools.diagram import PAGE, page_of
 
 
 @pytest.fixture(scope="module")
 def manifest() -> dict[str, Any]:
-    """The manifest that dbt makes of the tree."""
-    return manifest_of(unbuilt())
+    """The manifest that dbt makes of the tree.
+
+    It is parsed anew: dbt forgets the description of a test when a model that the test
+    reads is parsed again.
+    """
+    settings = unbuilt()
+    (parse_folder(settings) / "partial_parse.msgpack").unlink(missing_ok=True)
+    return manifest_of(settings)
 
 
 # --- the entity diagram
