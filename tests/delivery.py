@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from tests.project import PROJECT
 
 from reelhouse.contract import entities
+from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.duckdb.load import open_warehouse
 from reelhouse.engines.duckdb.reading import reading
@@ -100,6 +102,18 @@ def client(s3: S3Settings) -> Any:
         aws_secret_access_key=s3.secret,
         region_name=s3.region,
     )
+
+
+def copy_warehouse(old: Path, new: Path, source: str) -> None:
+    """Copy a warehouse's folder for a source by the name that a ledger knows it by.
+
+    Another worker may have made it, whose server had another address.
+    """
+    shutil.copytree(old, new)
+    with duckdb.connect(str(new / "reelhouse.duckdb")) as connection:
+        connection.execute("update raw.loads set source = ?", [source])
+    if known := backup.read(new / "backup"):
+        backup.commit(replace(known, source=source), new / "backup")
 
 
 @dataclass

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from tests.project import PROJECT
 
 KEPT = PROJECT / "target/tests"
+HOUR = 3600
 # What dbt reads, and what the loader and dbt's Python do with it.
 TREE = (
     *("models", "macros", "seeds", "snapshots", "analyses", "tests/data_tests"),
@@ -46,8 +48,11 @@ def kept(name: str, places: tuple[str, ...], make: Callable[[Path], object]) -> 
     with (KEPT / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_made.exists():
-            for older in KEPT.glob(f"{name}-*"):
-                older.unlink() if older.is_file() else shutil.rmtree(older)
+            for older in KEPT.glob(f"{name}-*.made"):
+                # Another session may be at work with what it was before an edit.
+                if time.time() - older.stat().st_mtime > HOUR:
+                    older.unlink()
+                    shutil.rmtree(older.with_suffix(""))
             # dbt remembers the place of a seed.
             make(folder)
             is_made.touch()

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.delivery import HISTORY, Delivery, csv
+from tests.delivery import HISTORY, Delivery, copy_warehouse, csv
 from tests.kept import MAKERS, TREE, kept
 from tests.tree import EditedTree, small_tree
 
@@ -237,7 +237,8 @@ def first(
             replace(desk, warehouse=warehouse).run()
 
         places = (*TREE, *MAKERS, "tests/story.py")
-        shutil.copytree(kept("first", places, make), desk.warehouse)
+        made = kept("first", places, make)
+        copy_warehouse(made, desk.warehouse, desk.settings.source_name)
         story.record()
     return story
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import duckdb
 import pytest
-from tests.delivery import client, csv, one_worker_at_a_time
+from tests.delivery import client, copy_warehouse, csv, one_worker_at_a_time
 from tests.faults import tally, warm
 from tests.faults.warm import Started
 
-from reelhouse.engines.duckdb import backup
 from reelhouse.engines.duckdb.reading import attach_published
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload
@@ -81,18 +78,10 @@ class Desk:
         return self.seen / "reelhouse.duckdb"
 
     def copy(self, warehouse: Path) -> Desk:
-        """Another desk of the same bucket, with all that this one's folder has.
-
-        Another worker may have made it, whose server had another address.
-        """
-        shutil.copytree(self.warehouse, warehouse)
+        """Another desk of the same bucket, with all that this one's folder has."""
         host = urlsplit(self.s3.endpoint_url or "").netloc
         source = f"s3://{self.bucket}/source at {host}"
-        with duckdb.connect(str(warehouse / "reelhouse.duckdb")) as connection:
-            connection.execute("update raw.loads set source = ?", [source])
-        kept = warehouse / "backup"
-        if known := backup.read(kept):
-            backup.commit(replace(known, source=source), kept)
+        copy_warehouse(self.warehouse, warehouse, source)
         return replace(self, warehouse=warehouse)
 
     def put(self, files: dict[str, bytes]) -> None:

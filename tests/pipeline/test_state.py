@@ -94,7 +94,7 @@ def test_an_edit_of_a_rule_reaches_all_behind_it(
     begun.edit(kind)
     report = begun.run()
     assert report.state
-    assert 0 < len(report.state.to_build) < report.state.total
+    assert 0 < len(report.state.to_build) < report.state.total, report.state.causes
     begun.assert_fresh()
     begun.tree.take_back()
     begun.run()
