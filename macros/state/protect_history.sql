@@ -9,11 +9,12 @@
             select count(*) as harmed
             from {{ target.database }}.{{ node.relation }}
             {% if not is_cut -%}
-                where dbt_valid_from > (
+                {#- Without such a load, nothing of history came by then. #}
+                where coalesce(dbt_valid_from > (
                     select max(loaded_at)
                     from {{ source('reelhouse', 'loads').render() }}
                     where load_id <= {{ load_id | int }}
-                )
+                ), true)
             {%- endif %}
         {%- endset -%}
         {%- if run_query(harmed).columns[0].values()[0] > 0 -%}
