@@ -15,17 +15,17 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 # Functions of Snowflake that compiled SQL may call, and words before a bracket.
 FUNCTION_NAMES = """
-    abs cast chr coalesce count date_trunc dateadd datediff dayofweekiso extract
-    flatten floor greatest lag lead least left length listagg lower max max_by md5
-    min mod nullif over percent_rank power rank regexp_like regexp_replace replace
-    right row_number rtrim split split_part sqrt substr sum to_timestamp_ntz
-    translate trim try_cast upper
+    abs cast chr coalesce count count_if date_trunc dateadd datediff dayofweekiso
+    extract flatten floor greatest lag lead least left length listagg lower max
+    max_by md5 min mod nullif over percent_rank power rank regexp_like
+    regexp_replace replace right row_number rtrim split split_part sqrt substr sum
+    to_timestamp_ntz translate trim try_cast upper
 """
 # And what a session says of itself, which no model may ask.
 OF_SESSION = {"convert_timezone", "current_database", "current_timestamp"}
 OTHER_WORDS = """
     and as by decimal distinct exists from group if in insert into join not on or
-    select then values when where
+    select then using values when where
 """
 FUNCTIONS = set(FUNCTION_NAMES.split())
 WORDS = set(OTHER_WORDS.split())
