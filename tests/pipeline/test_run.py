@@ -396,6 +396,7 @@ def test_another_source_starts_a_fresh_warehouse(
     assert (report.aside / "report.html").read_text() == "charts"
     assert not built.settings.report.exists()
     assert ask(built, "select count(*) from serving.fct_ratings") == 5
+    assert ask(built, "select count(*) from serving.publications") == 1
     assert sources_of(built.settings) == [(built.settings.source_name,)]
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from reelhouse.errors import ReelhouseError
 
+if TYPE_CHECKING:
+    from sqlglot import exp
+
 Dialect = Literal["duckdb", "snowflake"]
+MARTS = "marts"
 
 
 @dataclass(frozen=True)
@@ -31,22 +35,11 @@ def published_view(
     stays as it was written, but that without a schema a CTE which has a relation's name
     gets another: Snowflake takes a relation inside a CTE of its own name for a
     recursion. `database` is that of the marts. Raises ReelhouseError where the text
-    cannot be read.
+    cannot be read, or would read other relations than before.
     """
-    import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
-    from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
-    from sqlglot.optimizer.scope import Scope, traverse_scope
 
-    try:
-        text = _query(text, dialect)
-        query = normalize_identifiers(
-            sqlglot.parse_one(text, dialect=dialect), dialect=dialect
-        )
-        scopes = traverse_scope(query)
-    except SqlglotError as error:
-        raise refusal(name, error) from error
     edits: dict[tuple[int, int], str] = {}
 
     def put(new: str, first: Any, last: Any) -> None:
@@ -55,46 +48,71 @@ def published_view(
     def written(part: Any) -> str:
         return text[part.meta["start"] : part.meta["end"] + 1]
 
-    references = {
-        id(table)
-        for scope in scopes
+    try:
+        text = _query(text, dialect)
+        query, tables, references, outside = _relations(text, dialect, database, MARTS)
+        reads = {table.name for table in tables}
+        prefix = f"{schema}." if schema else ""
+        for table in tables:
+            put(prefix + written(table.this), table.parts[0], table.parts[-1])
+        for column in query.find_all(exp.Column):
+            if column.db.lower() == MARTS and column.table in reads:
+                relation = column.args["table"]
+                put(prefix + written(relation), column.parts[0], relation)
+        for cte in () if schema else query.find_all(exp.CTE):
+            if cte.alias in reads:
+                alias = cte.args["alias"].this
+                put(f'"{cte.alias}__CTE"', alias, alias)
+        for table in () if schema else references:
+            if table.name in reads:
+                alias = "" if table.alias else f" as {written(table.this)}"
+                put(f'"{table.name}__CTE"{alias}', table.this, table.this)
+        moved = text
+        for (start, end), new in sorted(edits.items(), reverse=True):
+            moved = moved[:start] + new + moved[end:]
+        _, again, _, beside = _relations(moved, dialect, database, schema)
+    except SqlglotError as error:
+        raise refusal(name, error) from error
+    if ({table.name for table in again}, beside) != (reads, outside):
+        raise refusal(name, "its text reads other relations than it did")
+    return View(moved, frozenset(each.lower() for each in reads), outside)
+
+
+def _relations(
+    text: str, dialect: Dialect, database: str, home: str
+) -> tuple[exp.Expr, list[exp.Table], list[exp.Table], tuple[str, ...]]:
+    """A query, its relations in `home`, its references to CTEs, and what else it reads.
+
+    Relations without a schema are in `home`, too.
+    """
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+    from sqlglot.optimizer.scope import Scope, traverse_scope
+
+    query = normalize_identifiers(
+        sqlglot.parse_one(text, dialect=dialect), dialect=dialect
+    )
+    references = [
+        table
+        for scope in traverse_scope(query)
         for table in scope.tables
         if not table.db
         and isinstance(source := scope.sources.get(table.alias_or_name), Scope)
         and isinstance(source.expression.parent, exp.CTE)
-    }
-    prefix = f"{schema}." if schema else ""
-    reads, outside = set(), []
+    ]
+    found: dict[bool, list[exp.Table]] = {True: [], False: []}
+    known = {*map(id, references)}
     for table in query.find_all(exp.Table):
-        if id(table) in references:
-            continue
-        if (
-            isinstance(table.this, exp.Identifier)
-            and table.db.lower() in ("", "marts")
-            and table.catalog.lower() in ("", database.lower())
-        ):
-            reads.add(table.name)
-            put(prefix + written(table.this), table.parts[0], table.parts[-1])
-        else:
-            outside.append(table.sql(dialect=dialect))
-    for column in query.find_all(exp.Column):
-        if column.db.lower() == "marts" and column.table in reads:
-            relation = column.args["table"]
-            put(prefix + written(relation), column.parts[0], relation)
-    for cte in () if schema else query.find_all(exp.CTE):
-        if cte.alias in reads:
-            alias = cte.args["alias"].this
-            put(f'"{cte.alias}__CTE"', alias, alias)
-    for table in () if schema else query.find_all(exp.Table):
-        if id(table) in references and table.name in reads:
-            alias = "" if table.alias else f" as {written(table.this)}"
-            put(f'"{table.name}__CTE"{alias}', table.this, table.this)
-    moved = text
-    for (start, end), new in sorted(edits.items(), reverse=True):
-        moved = moved[:start] + new + moved[end:]
-    return View(
-        moved, frozenset(each.lower() for each in reads), tuple(sorted(outside))
-    )
+        if id(table) not in known:
+            is_at_home = (
+                isinstance(table.this, exp.Identifier)
+                and table.db.lower() in ("", home)
+                and table.catalog.lower() in ("", database.lower())
+            )
+            found[is_at_home].append(table)
+    outside = tuple(sorted(table.sql(dialect=dialect) for table in found[False]))
+    return query, found[True], references, outside
 
 
 def refusal(name: str, why: object) -> ReelhouseError:

@@ -138,7 +138,9 @@ class Attempt:
 
     def publish(self, build: Build) -> Publication:
         prepared = self.folder / self.settings.published.name
-        publication = prepare(self.database, self.settings.published, prepared, build)
+        # What was published of another source is nothing to build upon.
+        published = None if self.former_source else self.settings.published
+        publication = prepare(self.database, published, prepared, build)
         self._keep(prepared)
         return publication
 

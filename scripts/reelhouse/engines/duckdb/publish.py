@@ -42,12 +42,13 @@ STORAGE_VERSION = "v1.0.0"
 MOST_FREE = 0.5
 
 
-def prepare(database: Path, published: Path, to: Path, build: Build) -> Publication:
-    """Write what a build has to publish into a file that nobody sees yet.
+def prepare(
+    database: Path, published: Path | None, to: Path, build: Build
+) -> Publication:
+    """Write what a build has to publish into a file that nobody sees until `show`.
 
     It is a copy of the `published` one, in which what differs is replaced; or a new
-    one, where there is none that can be built upon. Nobody sees it until
-    `show`.
+    one, where there is none that can be built upon.
     """
     _remove(to)
     connect(database, read_only=True).close()
@@ -112,7 +113,10 @@ def _remove(file: Path) -> None:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, published: Path, to: Path, build: Build
+    connection: duckdb.DuckDBPyConnection,
+    published: Path | None,
+    to: Path,
+    build: Build,
 ) -> Publication:
     ask = asking(connection)
     texts: dict[str, str] = dict(
@@ -123,7 +127,7 @@ def _write(
     )
     pieces = pieces_of(build, texts, "duckdb", "reelhouse", "serving")
     stays, history = _known(published, pieces, shapes_in(ask, "marts"))
-    if stays:
+    if published and stays:
         shutil.copyfile(published, to)
     connection.execute(
         f"attach {literal(to)} as published (storage_version '{STORAGE_VERSION}')"
@@ -162,7 +166,7 @@ def _write(
 
 
 def _known(
-    published: Path, pieces: list[Piece], built: Shapes
+    published: Path | None, pieces: list[Piece], built: Shapes
 ) -> tuple[dict[str, int], list[tuple[Any, ...]]]:
     """What of a published file can be taken as it is, and its history.
 
@@ -170,6 +174,8 @@ def _known(
     """
     stays: dict[str, int] = {}
     history: list[tuple[Any, ...]] = []
+    if not published:
+        return stays, history
     with (
         suppress(ReelhouseError, duckdb.Error),
         closing(attached(published)) as connection,
