@@ -172,7 +172,8 @@ class App:
         self._how(block, sql, rows)
 
     def _stale(self, block: Stale) -> None:
-        stale = self.place.stale()
+        with st.spinner("Comparing the tree with what is built …"):
+            stale = self.place.stale()
         if stale is None:
             say_empty("It cannot be told from here: `reelhouse status` tells it.")
         elif not stale:
@@ -184,8 +185,9 @@ class App:
     def _table(self, block: Shown, rows: Frame) -> None:
         names = named(rows)
         texts = dated(rows[names], "%Y-%m-%d %H:%M")
+        words = texts.select_dtypes(exclude=["number", "bool", "datetime"])
         picked: Any = st.dataframe(
-            texts.fillna(dict.fromkeys(texts.select_dtypes("object"), "")),
+            texts.fillna(dict.fromkeys(words, "")),
             hide_index=True,
             width="stretch",
             height=min(420, 36 * (len(rows) + 1)),
