@@ -555,12 +555,17 @@ class Warehouse(ABC):
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:
         """Write down when the source was last listed, and how many objects it had."""
-        self._change("delete from raw.listings")
-        self._change(
-            "insert into raw.listings (listed_at, objects) "
-            "select cast(? as datetime), ?",
-            *(listed_at.isoformat(sep=" "), objects),
-        )
+        values = (listed_at.isoformat(sep=" "), objects)
+        # A run that finds nothing new sends one statement.
+        if not self._change(
+            "update raw.listings set listed_at = cast(? as datetime), objects = ?",
+            *values,
+        ):
+            self._change(
+                "insert into raw.listings (listed_at, objects) "
+                "select cast(? as datetime), ?",
+                *values,
+            )
 
     def note(self, file: str, etag: str, contract: str | None) -> None:
         """Remember that an object was looked at and is as it was."""
