@@ -46,7 +46,7 @@ JUDGES: tuple[Any, ...] = (
     *(snowflake._well_formed, snowflake.Warehouse.read),
     *(snowflake.Warehouse.read_again, snowflake.Warehouse.land),
 )
-JUDGED_BY = (2, "31b6b190ccad5cf290e6b693a90580199be06a3fce37612f5a0a1935b6cf3023")
+JUDGED_BY = (2, "ce61b88cca8dee42dab6dd7ebb139f687a2d6460a638591d7769fbf7584a97df")
 
 Declare = Callable[..., None]
 

@@ -469,7 +469,7 @@ class Desk:
         )
         listed = S3Object(key, "", len(content), DELIVERED)
         state = ObjectState(entity.name, "", "", None, None) if load_id > 1 else None
-        fetched = Fetched(listed.key, entity, listed, path, inspector.facts())
+        fetched = Fetched(listed.key, entity, listed, path, inspector)
         assert fetched.facts.sha256 == hashlib.sha256(content).hexdigest()
         check_header(path, entity, key)
         run._take(fetched, state)

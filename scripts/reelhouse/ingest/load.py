@@ -22,7 +22,6 @@ from reelhouse.engines.warehouse import (
 from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.exactness import ExactLines
 from reelhouse.ingest.records import (
-    Facts,
     Inspector,
     RefusedObject,
     check_header,
@@ -76,7 +75,7 @@ class Fetched:
     entity: Entity
     listed: S3Object
     path: Path
-    facts: Facts
+    facts: Inspector
 
 
 def load(
@@ -342,7 +341,7 @@ class _Load:
             return
         try:
             if is_packed(listed.key):
-                facts = replace(facts, line_breaks=0)  # nobody knows of records yet
+                facts.line_breaks = 0  # nobody knows of records yet
                 facts = unpack(path, entity, facts, listed.key)
             check_header(path, entity, listed.key)
             fetched = Fetched(file, entity, listed, path, facts)
@@ -386,14 +385,13 @@ class _Load:
             self.report.refused.append(f"{file} is still the one that was refused.")
         self.report.unchanged += 1
 
-    def _fetch(self, entity: Entity, listed: S3Object, path: Path) -> Facts:
-        inspector = self.source.fetch(
+    def _fetch(self, entity: Entity, listed: S3Object, path: Path) -> Inspector:
+        return self.source.fetch(
             listed,
             path,
             lambda: Inspector(ExactLines(entity)),
             adding(self.progress, listed.key, listed.size),
         )
-        return inspector.facts()
 
     def _take(self, fetched: Fetched, state: ObjectState | None) -> None:
         """Load one object; RefusedObject where it may not have rejects."""
@@ -494,7 +492,7 @@ class _Load:
         entity: Entity,
         listed: S3Object,
         state: ObjectState | None,
-        facts: Facts,
+        facts: Inspector,
         reason: str,
     ) -> None:
         if state and facts.sha256 == state.refused_sha256:

@@ -13,7 +13,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,42 +57,12 @@ class RefusedObject(ReelhouseError):
     """An object that cannot be read as a whole; the message says why."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What one pass over an object's bytes tells."""
-
-    size: int
-    sha256: str
-    line_breaks: int
-    commas: int
-    ends_with_line_break: bool
-    is_plain: bool
-    is_exact: bool
-
-    @property
-    def records(self) -> int:
-        """Lines after the header."""
-        return self.lines - 1
-
-    @property
-    def lines(self) -> int:
-        return self.line_breaks + (0 if self.ends_with_line_break else 1)
-
-    def is_plain_table(self, columns: int) -> bool:
-        """Whether any CSV reader finds the same records of so many columns.
-
-        Holds if the reader finds as many records as there are lines: none can have
-        a comma too many then, since none has one too few.
-        """
-        return self.is_plain and self.commas == self.lines * (columns - 1)
-
-
 @dataclass
 class Inspector:
-    """Takes an object's bytes as they arrive and ends with its Facts.
+    """Takes an object's bytes as they arrive, and tells what they are.
 
-    A plain object is printable ASCII without quotes, with one kind of line end: any
-    CSV reader agrees about it. `exact` looks at its numbers.
+    `has_odd_bytes` tells of others than printable ASCII without quotes; `exact` looks
+    at numbers.
     """
 
     exact: ExactLines
@@ -101,7 +71,7 @@ class Inspector:
     commas: int = 0
     returns: int = 0
     pairs: int = 0
-    is_plain: bool = True
+    has_odd_bytes: bool = False
     last: int = -1
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
@@ -115,12 +85,12 @@ class Inspector:
         data = np.frombuffer(chunk, np.uint8)
         is_break = data == ord("\n")
         self.line_breaks += int(np.count_nonzero(is_break))
-        if self.is_plain:
+        if not self.has_odd_bytes:
             is_return = data == ord("\r")
             ends = np.count_nonzero(is_break) + np.count_nonzero(is_return)
             # Bytes below a space wrap round, so that others are those beyond '~'.
             others = np.count_nonzero((data - np.uint8(ord(" "))) > ord("~") - ord(" "))
-            self.is_plain = b'"' not in chunk and bool(others == ends)
+            self.has_odd_bytes = b'"' in chunk or bool(others != ends)
             self.commas += int(np.count_nonzero(data == ord(",")))
             self.returns += int(np.count_nonzero(is_return))
             self.pairs += int(np.count_nonzero(is_return[:-1] & is_break[1:]))
@@ -129,22 +99,41 @@ class Inspector:
             self.exact.update(chunk)
         self.last = chunk[-1]
 
-    def facts(self) -> Facts:
-        ends = self.last == ord("\n")
-        same_ends = self.returns == self.pairs and self.pairs in (0, self.line_breaks)
-        return Facts(
-            size=self.size,
-            sha256=self.digest.hexdigest(),
-            line_breaks=self.line_breaks,
-            commas=self.commas,
-            ends_with_line_break=ends,
-            is_plain=self.is_plain and ends and same_ends,
-            is_exact=self.is_plain and self.exact.is_exact,
+    @property
+    def sha256(self) -> str:
+        return self.digest.hexdigest()
+
+    @property
+    def lines(self) -> int:
+        return self.line_breaks + (self.last != ord("\n"))
+
+    @property
+    def records(self) -> int:
+        """Lines after the header."""
+        return self.lines - 1
+
+    @property
+    def is_exact(self) -> bool:
+        return not self.has_odd_bytes and self.exact.is_exact
+
+    def is_plain_table(self, columns: int) -> bool:
+        """Whether any CSV reader finds the same records of so many columns.
+
+        Lines end alike, the last one too. Holds if the reader finds as many records as
+        there are lines: none can have a comma too many then, since none has one too
+        few.
+        """
+        return (
+            not self.has_odd_bytes
+            and self.lines == self.line_breaks
+            and self.returns == self.pairs
+            and self.pairs in (0, self.line_breaks)
+            and self.commas == self.lines * (columns - 1)
         )
 
 
-def unpack(path: Path, entity: Entity, packed: Facts, name: str) -> Facts:
-    """Put in a gzip file's place what it holds; the Facts of that.
+def unpack(path: Path, entity: Entity, packed: Inspector, name: str) -> Inspector:
+    """Put in a gzip file's place what it holds, and look at that.
 
     What an object is known by stays that of its own bytes, which `packed` tells. Raises
     RefusedObject where it is damaged or cut off.
@@ -161,7 +150,8 @@ def unpack(path: Path, entity: Entity, packed: Facts, name: str) -> Facts:
             f"{name} cannot be unpacked ({error}): deliver it again."
         ) from error
     into.replace(path)
-    return replace(inspector.facts(), size=packed.size, sha256=packed.sha256)
+    inspector.size, inspector.digest = packed.size, packed.digest
+    return inspector
 
 
 def check_header(path: Path, entity: Entity, name: str) -> None:

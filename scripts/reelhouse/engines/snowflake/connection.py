@@ -85,16 +85,6 @@ class Account:
             for schema, name, kind in rows
         }
 
-    def relations(self, schema: str) -> list[tuple[str, str]]:
-        """Kind (table or view) and name of what is in a schema."""
-        return self.ask(
-            "select 'view', table_name from information_schema.views "
-            f"where table_schema = {literal(schema.upper())} union all "
-            "select 'table', table_name from information_schema.tables "
-            f"where table_schema = {literal(schema.upper())} "
-            "and table_type = 'BASE TABLE'"
-        )
-
     def version(self) -> str:
         """The version in SERVING; ReelhouseError where nothing is published."""
         try:

@@ -60,9 +60,9 @@ class Publisher:
         kinds |= dict.fromkeys(
             ("publication", "publications", "published_tables"), "table"
         )
-        for kind, name in self.account.relations("serving_next"):
+        for name, (kind, _) in shapes_in(self.account.ask, "serving_next").items():
             # What is of the right kind is replaced.
-            if kinds.get(name.lower()) != kind:
+            if kinds.get(name) != kind:
                 self.account.run(f"drop {kind} serving_next.{name}")
         new = [piece for piece in pieces if piece.name not in stays]
         for piece in new:

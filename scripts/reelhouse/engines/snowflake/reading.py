@@ -14,7 +14,6 @@ from reelhouse.engines.snowflake.connection import (
     Account,
     connector,
     first_line,
-    literal,
     open_account,
 )
 from reelhouse.engines.warehouse import (
@@ -25,6 +24,7 @@ from reelhouse.engines.warehouse import (
     Answering,
     CannotAnswer,
     bounded,
+    shapes_in,
 )
 from reelhouse.errors import ReelhouseError
 
@@ -109,10 +109,12 @@ def fetch_serving(to: Path, target: str) -> None:
     """
     with open_account(target) as account, closing(connect(to)) as file:
         version = account.version()
-        names = [name.lower() for _, name in account.relations("serving")]
         file.execute("create schema serving")
-        for name in names:
-            columns = _local_columns(account, name)
+        for name, (_, described) in shapes_in(account.ask, "serving").items():
+            columns = {
+                column: _local_type(f"{name}.{column}", *told)
+                for column, *told in described
+            }
             definition = ", ".join(
                 f"{identifier(column)} {data_type}"
                 for column, data_type in columns.items()
@@ -126,24 +128,16 @@ def fetch_serving(to: Path, target: str) -> None:
             )
 
 
-def _local_columns(account: Account, name: str) -> dict[str, str]:
-    """DuckDB's types for the columns of a published table, in their order."""
-    columns = {}
-    for column, data_type, precision, scale in account.ask(
-        "select lower(column_name), data_type, numeric_precision, numeric_scale "
-        "from information_schema.columns where table_schema = 'SERVING' "
-        f"and table_name = {literal(name.upper())} order by ordinal_position"
-    ):
-        if data_type == "NUMBER":
-            columns[column] = f"decimal({precision}, {scale})" if scale else "bigint"
-        elif data_type in LOCAL_TYPES:
-            columns[column] = LOCAL_TYPES[data_type]
-        else:
-            raise ReelhouseError(
-                f"The account's {name}.{column} is of type {data_type}, which no local "
-                f"table has: cast it in the model."
-            )
-    return columns
+def _local_type(column: str, data_type: str, precision: int, scale: int) -> str:
+    """DuckDB's type for a column of a published table."""
+    if data_type == "NUMBER":
+        return f"decimal({precision}, {scale})" if scale else "bigint"
+    if data_type not in LOCAL_TYPES:
+        raise ReelhouseError(
+            f"The account's {column} is of type {data_type}, which no local table has: "
+            f"cast it in the model."
+        )
+    return LOCAL_TYPES[data_type]
 
 
 def _fetch_rows(
