@@ -50,6 +50,37 @@ IS_LOADED = """
     && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
         .every(chart => chart.querySelector('canvas, svg'))
 """
+# Texts that are harder to read than WCAG allows, 4.5 to 1, whatever lies over what.
+CONTRAST = """
+() => {
+  const parse = text => {
+    const found = text.match(/[\\d.]+/g).map(Number);
+    return text.startsWith('color(') ? found.map((v, i) => i < 3 ? v * 255 : v) : found;
+  };
+  const over = (top, under) => {
+    const alpha = top[3] === undefined ? 1 : top[3];
+    return [0, 1, 2].map(i => top[i] * alpha + under[i] * (1 - alpha));
+  };
+  const light = rgb => rgb.map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const app = getComputedStyle(document.querySelector('.stApp'));
+  const ground = over(parse(app.backgroundColor), [0, 0, 0]);
+  const poor = [];
+  for (const each of document.querySelectorAll('[class^=rh-], [class^=rh-] a')) {
+    if (!each.innerText || !each.offsetParent) continue;
+    let faint = 1;
+    for (let at = each; at; at = at.parentElement)
+      faint *= getComputedStyle(at).opacity;
+    const style = getComputedStyle(each);
+    const ink = over([...over(parse(style.color), ground), faint], ground);
+    const [one, other] = [light(ink), light(ground)].sort((a, b) => b - a);
+    const ratio = (one + 0.05) / (other + 0.05);
+    if (ratio < 4.5) poor.push(each.className + ' ' + ratio.toFixed(2));
+  }
+  return poor;
+}
+"""
 HOSTILE = "<img src=http://example.invalid/x.png onerror=alert(1)> **bold** $x$ :smile:"
 
 
@@ -220,24 +251,31 @@ def test_the_first_page_shows_figures(served: Served, context: BrowserContext) -
     expect(_figure(page, "Movies rated")).to_have_text("892")
 
 
-@pytest.mark.parametrize("context", LOOKS, indirect=True)
+# What one window shows, made smaller; colours are chosen when a page is opened.
+@pytest.mark.parametrize(
+    ("context", "looks"),
+    [("wide", ("wide", "middle", "narrow")), ("dark", ("dark",))],
+    indirect=["context"],
+)
 def test_every_page_fits_its_window(
-    served: Served, context: BrowserContext, request: pytest.FixtureRequest
+    served: Served, context: BrowserContext, looks: tuple[str, ...]
 ) -> None:
-    look = request.node.callspec.params["context"]
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for name, each in pages().items():
         page = _open(context, served, "" if name == "overview" else name)
         expect(page.get_by_role("heading", name=each.title, level=1)).to_be_visible()
-        assert (
-            page.evaluate("document.documentElement.scrollWidth")
-            <= (LOOKS[look]["width"])
-        )
-        ground = page.evaluate(
-            "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
-        )
-        assert ground == ("rgb(20, 23, 27)" if look == "dark" else "rgb(252, 251, 248)")
-        _screenshot(page, f"{name}-{look}")
+        assert page.evaluate(CONTRAST) == [], name
+        for look in looks:
+            page.set_viewport_size(LOOKS[look])
+            _screenshot(page, f"{name}-{look}")
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= LOOKS[look]["width"], (name, look)
+            ground = page.evaluate(
+                "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+            )
+            assert (
+                ground == f"rgb({'20, 23, 27' if look == 'dark' else '252, 251, 248'})"
+            )
         page.close()
 
 
@@ -429,46 +467,6 @@ def test_the_keyboard_is_enough(served: Served, context: BrowserContext) -> None
     expect(page).to_have_url(re.compile(r"/genre\?of=Drama"))
 
 
-CONTRAST = """
-() => {
-  const parse = text => {
-    const found = text.match(/[\\d.]+/g).map(Number);
-    return text.startsWith('color(') ? found.map((v, i) => i < 3 ? v * 255 : v) : found;
-  };
-  const over = (top, under) => {
-    const alpha = top[3] === undefined ? 1 : top[3];
-    return [0, 1, 2].map(i => top[i] * alpha + under[i] * (1 - alpha));
-  };
-  const light = rgb => rgb.map(v => v / 255)
-    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const app = getComputedStyle(document.querySelector('.stApp'));
-  const ground = over(parse(app.backgroundColor), [0, 0, 0]);
-  const poor = [];
-  for (const each of document.querySelectorAll('[class^=rh-], [class^=rh-] a')) {
-    if (!each.innerText || !each.offsetParent) continue;
-    let faint = 1;
-    for (let at = each; at; at = at.parentElement)
-      faint *= getComputedStyle(at).opacity;
-    const style = getComputedStyle(each);
-    const ink = over([...over(parse(style.color), ground), faint], ground);
-    const [one, other] = [light(ink), light(ground)].sort((a, b) => b - a);
-    const ratio = (one + 0.05) / (other + 0.05);
-    if (ratio < 4.5) poor.push(each.className + ' ' + ratio.toFixed(2));
-  }
-  return poor;
-}
-"""
-
-
-@pytest.mark.parametrize("context", ["wide", "dark"], indirect=True)
-def test_texts_can_be_read(served: Served, context: BrowserContext) -> None:
-    """As WCAG asks for: 4.5 to 1, whatever lies over what."""
-    for name in ("overview", "genre", "health"):
-        page = _open(context, served, name if name != "overview" else "")
-        assert page.evaluate(CONTRAST) == []
-
-
 # Texts that reach beyond their chart, where what does so is not shown.
 CUT_OFF = """
 () => [...document.querySelectorAll('.rh-chart svg')]
@@ -479,27 +477,24 @@ CUT_OFF = """
 """
 
 
-@pytest.mark.parametrize("context", LOOKS, indirect=True)
 def test_the_report_needs_nothing_but_itself(
-    sample: Settings,
-    context: BrowserContext,
-    tmp_path: Path,
-    asked: list[str],
-    request: pytest.FixtureRequest,
+    sample: Settings, context: BrowserContext, tmp_path: Path, asked: list[str]
 ) -> None:
-    look = request.node.callspec.params["context"]
     out = tmp_path / "report.html"
     write_report(sample, out, lambda *_: None)
     context.set_offline(True)
-    page = context.new_page()
-    page.on("pageerror", lambda error: pytest.fail(str(error)))
-    page.goto(out.as_uri())
-    expect(page.locator(".rh-chart:not(:has(svg))")).to_have_count(0)
-    assert page.locator(".rh-chart svg").count() > 20
-    assert page.evaluate(CUT_OFF) == []
-    assert (
-        page.evaluate("document.documentElement.scrollWidth") <= (LOOKS[look]["width"])
-    )
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"report-{look}.png", full_page=True)
-    assert asked == [out.as_uri()]
+    for look, size in LOOKS.items():
+        page = context.new_page()
+        page.on("pageerror", lambda error: pytest.fail(str(error)))
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme="dark" if look == "dark" else "light")
+        page.goto(out.as_uri())
+        expect(page.locator(".rh-chart:not(:has(svg))")).to_have_count(0)
+        assert page.locator(".rh-chart svg").count() > 20
+        assert page.evaluate(CUT_OFF) == []
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"], look
+        page.screenshot(path=SCREENSHOTS / f"report-{look}.png", full_page=True)
+        page.close()
+    assert {*asked} == {out.as_uri()}

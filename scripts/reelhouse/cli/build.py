@@ -338,13 +338,13 @@ def _show_run(settings: Settings, report: RunReport) -> None:
     target = f" --target {settings.target}" if settings.is_snowflake else ""
     show.out.print("\nWhat next:")
     for words, purpose in (
-        ("dashboard", "the dashboards"),
+        ("dashboard", "dashboards"),
         (f"query '{QUESTION}'", "a table"),
-        ("query 'select * from published_tables'", "what there is"),
+        ("query 'select * from published_tables'", "all tables"),
         ("run --source DIR", "your own files"),
     ):
-        show.out.print(f"  {command} {words + target:<42} [dim]{purpose}[/]")
-    show.out.print(f"[dim]All tables: {_place(settings)}, schema serving[/]")
+        show.out.print(f"  [dim]{purpose:<15}[/]{command} {words}{target}")
+    show.out.print(f"[dim]They are in {_place(settings)}, schema serving[/]")
 
 
 def _recovered(report: RunReport) -> Iterator[str]:
