@@ -148,12 +148,22 @@ def started(
         assert rest == ""
 
 
-def test_it_ends_though_nobody_reads_its_words(sample: Settings) -> None:
+def test_it_ends_in_a_query_and_though_nobody_reads_its_words(
+    sample: Settings, tmp_path: Path, context: BrowserContext
+) -> None:
+    shutil.copyfile(sample.published, tmp_path / "published.duckdb")
+    with duckdb.connect(str(tmp_path / "published.duckdb")) as connection:
+        connection.execute("use serving")
+        connection.execute("alter table dim_genres rename to genres")
+        connection.execute(
+            "create view dim_genres as select * from genres where "
+            "(select count(*) from range(500_000_000) as r(x) where sqrt(x) >= 0) > 0"
+        )
     with subprocess.Popen(
         [sys.executable, "-m", "reelhouse", "dashboard"],
         env=os.environ
         | {
-            "REELHOUSE_WAREHOUSE": str(sample.warehouse),
+            "REELHOUSE_WAREHOUSE": str(tmp_path),
             "PYTHONPATH": str(PROJECT / "scripts"),
             "DBT_TARGET": "dev",
         },
@@ -167,8 +177,13 @@ def test_it_ends_though_nobody_reads_its_words(sample: Settings) -> None:
             found = re.search(r"http://127\.0\.0\.1:\d+", said)
             assert found, said
             _wait_until_it_listens(found[0], process)
+            page = context.new_page()
+            page.goto(found[0])
+            # It begins to read then.
+            expect(page).to_have_title("Reelhouse")
+            page.wait_for_timeout(500)
             process.terminate()
-            process.wait(timeout=30)
+            assert process.wait(timeout=60) == 0
         finally:
             process.kill()
 

@@ -6,10 +6,13 @@ from datetime import date
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from reelhouse.dashboard.filters import KINDS, Filters, literal
+from reelhouse.dashboard.published import Published, Serving
+from reelhouse.settings import Settings
 
 KNOWN = ["Drama", "Sci-Fi", "it's \\ a genre"]
 DAYS = (date(2001, 1, 1), date(2001, 12, 31))
@@ -66,7 +69,21 @@ def test_each_kind_can_be_taken_away_alone() -> None:
         assert ALL.only([kind]).set == (kind,)
 
 
-@settings(deadline=None)
+def test_several_filters_leave_what_each_of_them_leaves(sample: Settings) -> None:
+    serving = Serving(Published(sample))
+
+    def left(filters: Filters) -> set[int]:
+        where = filters.movies("movies.movie_id")
+        asked = f"select movie_id from serving.dim_movies as movies where {where}"
+        return set(serving.ask(asked)["movie_id"])
+
+    some = Filters(("Drama", "War"), 1990, 2001, 20)
+    each = [left(some.only([kind])) for kind in some.set]
+    assert left(some) == set.intersection(*each)
+    assert 0 < len(left(some)) < min(map(len, each)) < len(left(Filters()))
+
+
+@hypothesis(deadline=None)
 @given(st.text(st.characters(exclude_characters="\x00", codec="utf-8")))
 def test_a_text_means_itself_in_sql(text: str) -> None:
     assert duckdb.execute(f"select {literal(text)}").fetchall() == [(text,)]

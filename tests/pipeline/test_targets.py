@@ -23,7 +23,6 @@ from tests.story import snapshots
 
 from reelhouse.cli import main
 from reelhouse.contract import entities
-from reelhouse.dashboard.filters import Filters
 from reelhouse.engines.snowflake.connection import limits, literal, open_account
 from reelhouse.engines.snowflake.reading import fetch_serving
 from reelhouse.engines.view_sql import Dialect, published_view
@@ -54,7 +53,6 @@ OTHER_DEFAULTS = (
     "timezone = 'America/Los_Angeles' timestamp_type_mapping = TIMESTAMP_LTZ "
     "autocommit = false"
 )
-SOME_MOVIES = Filters(("Drama", "Comedy"), 1980, 2005, 10)
 # Texts that engines have been known to read, fold or order each in its own way.
 TEXTS = [
     "\u00a0no-break\u00a0space\u00a0",

@@ -20,12 +20,12 @@ from reelhouse.dashboard.page import At, pages, questions
 from reelhouse.engines.snowflake.connection import connector
 from reelhouse.transform.build import parsed
 from reelhouse.transform.dbt import invoke
+from tools.exposures import SOME
 from tools.snowflake_setup import render
 
 # --- The tree, compiled without a server
 
 KINDS = {"model", "snapshot", "analysis", "test"}
-SOME_MOVIES = Filters(("Drama", "Comedy"), 1980, 2005, 10)
 
 BUILT = "int_user_days_summed"
 NODE = f"model.reelhouse.{BUILT}"
@@ -170,7 +170,7 @@ def test_questions_of_pages_are_snowflake_sql(compiled: Compiled) -> None:
     asked = {
         sql
         for page in pages().values()
-        for filters, of in ((Filters(), ""), (Filters(), "1"), (SOME_MOVIES, "1"))
+        for filters, of in ((Filters(), ""), (Filters(), "1"), (SOME, "1"))
         for sql in questions(page.at(At(filters, of)))
     }
     assert len(asked) > 50

@@ -54,26 +54,26 @@ class Filters:
         return self.without(*(kind for kind in KINDS if kind not in kinds))
 
     def movies(self, movie_id: str = "movie_id") -> str:
-        """SQL condition that a movie is meant; `movie_id` is its column."""
+        """SQL condition that a movie is meant; `movie_id` is its column.
+
+        Each filter is within the next, so that few movies are looked up in many ratings
+        once alone.
+        """
         parts = []
         if self.genres:
             genres = ", ".join(literal(genre) for genre in self.genres)
-            parts.append(
-                f"{movie_id} in (select movie_id from serving.bridge_movies_genres "
-                f"where genre in ({genres}))"
-            )
+            parts.append(("bridge_movies_genres", f"genre in ({genres})"))
         if self.first_year is not None or self.last_year is not None:
-            parts.append(
-                f"{movie_id} in (select movie_id from serving.dim_movies "
-                f"where release_year between {self.first_year or FIRST_YEAR} "
-                f"and {self.last_year or LAST_YEAR})"
-            )
+            first, last = self.first_year or FIRST_YEAR, self.last_year or LAST_YEAR
+            parts.append(("dim_movies", f"release_year between {first} and {last}"))
         if self.min_ratings:
-            parts.append(
-                f"{movie_id} in (select movie_id from serving.mart_movie_performance "
-                f"where rating_count >= {self.min_ratings})"
-            )
-        return " and ".join(parts) or "true"
+            fewest = f"rating_count >= {self.min_ratings}"
+            parts.append(("mart_movie_performance", fewest))
+        within = ""
+        for table, where in parts:
+            more = f" and movie_id in ({within})" if within else ""
+            within = f"select movie_id from serving.{table} where {where}{more}"
+        return f"{movie_id} in ({within})" if within else "true"
 
     def ratings(self) -> str:
         """SQL condition that a row of fct_ratings is meant."""

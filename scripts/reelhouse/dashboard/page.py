@@ -256,11 +256,15 @@ class At:
                 from serving.mart_movie_performance
                 where {self.filters.movies()}"""
         return f"""
-                select movie_id, count(*) as rating_count,
-                    cast(sum(rating) as double) as rating_sum
-                from serving.fct_ratings
-                where {self.filters.ratings()}
-                group by movie_id"""
+                select *
+                from (
+                    select movie_id, count(*) as rating_count,
+                        cast(sum(rating) as double) as rating_sum
+                    from serving.fct_ratings
+                    where {self.filters.only(["rated"]).ratings()}
+                    group by movie_id
+                ) as every
+                where {self.filters.movies()}"""
 
     def two_periods(self) -> str:
         """A select of the ratings by movie in a period and in the one before."""
@@ -268,17 +272,18 @@ class At:
         then = self.period.before().first_day
         return f"""
                 select movie_id,
-                    sum(case when rated_date >= date '{start}' then 1 else 0 end)
-                        as count_now,
-                    sum(case when rated_date >= date '{start}' then rating else 0 end)
-                        as sum_now,
-                    sum(case when rated_date < date '{start}' then 1 else 0 end)
-                        as count_before,
-                    sum(case when rated_date < date '{start}' then rating else 0 end)
-                        as sum_before
-                from serving.fct_ratings
-                where rated_date between date '{then}' and date '{end}'
-                    and {self.filters.movies()}
+                    sum(case when is_now then ratings else 0 end) as count_now,
+                    sum(case when is_now then stars else 0 end) as sum_now,
+                    sum(case when is_now then 0 else ratings end) as count_before,
+                    sum(case when is_now then 0 else stars end) as sum_before
+                from (
+                    select movie_id, rated_date >= date '{start}' as is_now,
+                        count(*) as ratings, sum(rating) as stars
+                    from serving.fct_ratings
+                    where rated_date between date '{then}' and date '{end}'
+                    group by movie_id, rated_date >= date '{start}'
+                ) as every
+                where {self.filters.movies()}
                 group by movie_id"""
 
 

@@ -10,13 +10,16 @@ def blocks(at: At) -> Iterator[Block]:
     # Of some days alone, a movie is judged by the ratings of these days.
     is_of_days = at.filters.first_day is not None
     basis = "average_rating" if is_of_days else "bayesian_rating"
+    average = "rated.rating_sum / rated.rating_count"
+    # By its name alone, Snowflake would order by the column, not by what is shown.
+    by = average if is_of_days else "performance.bayesian_rating"
     fewest = max(at.filters.min_ratings, ENOUGH) if is_of_days else 0
     ever = "performance.bayesian_rating, performance.rating_stddev,"
     movies = f"""
         select performance.movie_id, performance.title, performance.release_year,
             {"" if is_of_days else ever}
-            rated.rating_sum / rated.rating_count as average_rating,
-            rated.rating_count, replace(movies.genres, '|', ', ') as genres
+            {average} as average_rating, rated.rating_count,
+            replace(movies.genres, '|', ', ') as genres
         from ({at.movie_ratings()}
         ) as rated
         inner join serving.mart_movie_performance as performance
@@ -29,7 +32,7 @@ def blocks(at: At) -> Iterator[Block]:
     top = f"""
         {movies}
         where rated.rating_count >= {fewest}
-        order by {basis} desc, rated.rating_count desc, performance.movie_id
+        order by {by} desc, rated.rating_count desc, performance.movie_id
         limit 20"""
     distribution = f"""
         select steps.rating, count(ratings.rating) as rating_count

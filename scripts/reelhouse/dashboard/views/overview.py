@@ -8,10 +8,9 @@ TOTALS = ("ratings", "raters", "average_rating", "rated_movies", "ratings_per_ra
 
 
 def blocks(at: At) -> Iterator[Block]:
-    before = at.period.before().ratings()
     now = measured(*TOTALS, where=at.filters.ratings())
     if at.filters.first_day:
-        then = measured(*TOTALS, where=before)
+        then = measured(*TOTALS, where=at.filters.before().ratings())
         more = ", ".join(
             f"cast(totals.{name} as double) / nullif(earlier.{name}, 0) - 1 "
             f"as more_{name}"
@@ -30,16 +29,20 @@ def blocks(at: At) -> Iterator[Block]:
     shown["average_rating"] = ("", higher if at.filters.first_day else of_ratings)
     yield Figures(now, shown)
     change = f"""
-        select recent.ratings as rating_count, recent.average_rating,
-            earlier.ratings as _others,
-            abs(recent.average_rating - earlier.average_rating) as _by,
-            case when recent.average_rating < earlier.average_rating then 'fell'
-                else 'rose' end as _did
-        from ({measured("average_rating", "ratings", where=at.period.ratings())}
-        ) as recent
-        cross join ({measured("average_rating", "ratings", where=before)}
-        ) as earlier
-        where earlier.ratings >= {ENOUGH}"""
+        select rating_count, average_rating, _others,
+            abs(average_rating - average_before) as _by,
+            case when average_rating < average_before then 'fell' else 'rose' end
+                as _did
+        from (
+            select sum(count_now) as rating_count, sum(count_before) as _others,
+                cast(sum(sum_now) as double) / nullif(sum(count_now), 0)
+                    as average_rating,
+                cast(sum(sum_before) as double) / nullif(sum(count_before), 0)
+                    as average_before
+            from ({at.two_periods()}
+            ) as rated
+        ) as periods
+        where _others >= {ENOUGH}"""
     months = """
         select month, rating_count, average_rating
         from serving.mart_monthly_trends
@@ -47,16 +50,16 @@ def blocks(at: At) -> Iterator[Block]:
     if at.filters.set:
         months = f"""
             select dates.month_start as month,
-                count(ratings.rating) as rating_count,
-                cast(sum(ratings.rating) as double)
-                    / nullif(count(ratings.rating), 0) as average_rating
+                coalesce(sum(days.ratings), 0) as rating_count,
+                cast(sum(days.stars) as double) / sum(days.ratings) as average_rating
             from serving.dim_dates as dates
             left join (
-                select rated_date, rating
+                select rated_date, count(*) as ratings, sum(rating) as stars
                 from serving.fct_ratings
                 where {at.filters.ratings()}
-            ) as ratings
-                on dates.date_day = ratings.rated_date
+                group by rated_date
+            ) as days
+                on dates.date_day = days.rated_date
             group by dates.month_start
             order by dates.month_start"""
     new = f"""
