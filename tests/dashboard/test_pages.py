@@ -114,9 +114,34 @@ def test_a_sentence_tells_of_the_rows_that_its_rules_pick() -> None:
     )
     assert said(block, GENRES) == (
         '<p class="rh-finding"><a href="genre?of=War" target="_self">War</a> has 40, '
-        '<b>Western</b> 3.25. <a href="#the-chart">See below</a></p>'
+        '<b>Western</b> 3.25. <a href="#the-chart" title="The chart">See below</a></p>'
     )
     assert "genre?of" not in markup.says(block, GENRES)
+
+
+def test_one_of_a_kind_is_one() -> None:
+    block = Facts("{n:,} ratings · of {m:,.0f} movies · {n} users was", "", counted="")
+    for n, m, told in (
+        (1, 1.0, "1 rating · of 1 movie · 1 users was"),
+        (2, 1_000.0, "2 ratings · of 1,000 movies · 2 users was"),
+    ):
+        frame = pd.DataFrame({"n": [n], "m": [m]})
+        assert said(block, frame) == f'<p class="rh-facts">{told}</p>'
+    none = pd.DataFrame({"n": pd.array([None], dtype="Int64"), "m": [None]})
+    assert said(block, none) == '<p class="rh-facts"></p>'
+
+
+def test_what_can_be_picked_is_said_where_it_can() -> None:
+    rows = GENRES.assign(movie_id=[1, 2])
+    block = Shown("The movies", says="The best.", to="movie")
+    assert "The best. Pick a row to go to the movie." in markup.block(
+        block, rows, with_links=True
+    )
+    for made in (
+        markup.block(block, rows),
+        markup.block(block, rows.head(0), with_links=True),
+    ):
+        assert "The best.</p>" in made
 
 
 def test_nothing_is_said_of_too_few() -> None:
@@ -219,6 +244,10 @@ def test_a_period_is_that_of_the_reader_or_the_last_five_years() -> None:
     young = At(first_day=date(2015, 1, 1), last_day=date(2018, 9, 25))
     assert young.period.before().first_day == date(2015, 1, 1)
     assert At(SOME).period == SOME
+    one_day = At(first_day=date(2015, 1, 1), last_day=date(2015, 1, 1))
+    now, then = one_day.period, one_day.period.before()
+    assert (now.first_day, now.last_day) == (date(2015, 1, 1), date(2015, 1, 1))
+    assert (then.first_day, then.last_day) == (date(2014, 12, 31), date(2014, 12, 31))
 
 
 def test_a_page_is_one_file_and_is_read_anew_when_it_is_saved(

@@ -25,10 +25,10 @@ from reelhouse.dashboard.page import (
     At,
     Frame,
     Page,
+    Section,
     Shown,
     Single,
     Stale,
-    flat,
     newest_change,
     pages,
     questions,
@@ -136,12 +136,18 @@ class App:
     def _blocks(self, page: Page, at: At) -> None:
         shown, unheard = page.at(at), page.unheard(at)
         reading = self.read(questions(shown))
+        is_filtered = at.filters.only(page.filters).set
+        self.hint = " The filters may be the reason." if is_filtered else ""
         for block in shown:
-            beside = [*flat([block])]
-            places = st.columns(len(beside), gap="large")
-            for place, each in zip(places, beside, strict=True):
-                with place:
-                    self._block(each, reading, unheard)
+            if isinstance(block, list):
+                for place, each in zip(st.columns(len(block)), block, strict=True):
+                    with place:
+                        self._block(each, reading, unheard)
+            else:
+                self._block(block, reading, unheard)
+            asks = isinstance(block, Section) and tidy(block.sql)
+            if asks and reading[asks].empty:
+                break
 
     def _block(
         self, block: Single, reading: Reading, unheard: dict[str, list[str]]
@@ -160,12 +166,11 @@ class App:
 
     def _shown(self, block: Shown, sql: str, rows: Frame) -> None:
         if rows.empty:
-            say_empty(block.empty)
+            say_empty(block.empty + self.hint)
             return
         if block.draw:
-            chart = themed(
-                block.draw(rows), DARK if st.context.theme.type == "dark" else LIGHT
-            )
+            palette = DARK if st.context.theme.type == "dark" else LIGHT
+            chart = themed(block.draw(rows), palette)
             st.altair_chart(chart, theme=None, width="stretch")
         else:
             self._table(block, rows)

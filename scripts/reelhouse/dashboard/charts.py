@@ -48,7 +48,7 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
 
     def draw(frame: pd.DataFrame) -> Chart:
         data = _rows(frame.head(MOST_BARS))
-        data["row"] = range(len(data))
+        data["_row"] = range(len(data))
         names = data[label].fillna("without a title").astype(str).tolist()
         value = values[0] if values else next(iter(legend))
         form = written(value, data)
@@ -60,7 +60,7 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
             grid=not as_bars,
             gridDash=[1, 3],
         )
-        base = _base(data).encode(y=alt.Y("row:O", axis=axis))
+        base = _base(data).encode(y=alt.Y("_row:O", axis=axis))
         high = _high(len(data))
         if as_bars:
             x = _across(value, data, zero=True)
@@ -69,7 +69,7 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
             folded = _folded(data, legend)
             x = alt.X("value:Q", axis=_axis(STARS, ".2f", folded["value"]))
             x = x.scale(zero=False, nice=True, padding=10)
-            y = alt.Y("row:O", axis=axis)
+            y = alt.Y("_row:O", axis=axis)
             ends = {"x": "min(value):Q", "x2": "max(value):Q"}
             line = alt.Chart(folded).mark_rule(strokeWidth=2, style="faint")
             tips = [
@@ -78,11 +78,12 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
                 *_tips(data.drop(columns=list(legend))),
             ]
             kinds = _kinds(legend, "color", "shape")
-            dot = _base(folded).mark_point(size=85)
+            # One that lies under another is seen.
+            dot = _base(folded).mark_point(size=85, filled=False, strokeWidth=2.5)
             drawn = dot.encode(y=y, x=x, tooltip=tips, **kinds)
             return _sized(alt.layer(line.encode(y=y, **ends), drawn), high + 32)
         low, top = float(data[value].min()), float(data[value].max())
-        span = max(top - low, 0.05)
+        span = max(top - low, 0.2)
         is_told = "rating_count" in data
         # The numbers of ratings stand where no dot is.
         domain = [low - span * 0.06, top + span * (0.3 if is_told else 0.06)]
@@ -107,17 +108,20 @@ def lines(*values: str) -> Draw:
 
     def draw(frame: pd.DataFrame) -> Chart:
         data = _rows(frame)
-        data["in_words"] = pd.to_datetime(data["month"]).dt.strftime("%B %Y")
+        data["_words"] = pd.to_datetime(data["month"]).dt.strftime("%B %Y")
         axis = alt.Axis(title=None, grid=False, labelOverlap="greedy")
+        if len(data) <= 12:
+            axis.format, axis.tickCount = "%b %Y", "month"
         x = alt.X("month:T", scale=alt.Scale(type="utc"), axis=axis)
-        words = alt.Tooltip("in_words:N", title="month")
+        words = alt.Tooltip("_words:N", title="month")
         tips = [words, *_tips(data.drop(columns="month"))]
         zero = written(values[0], data) == ","
         if len(values) == 1:
             y = _across(values[0], data, alt.Y, zero=zero)
             base = alt.Chart(data).encode(x=x, y=y, tooltip=tips)
             if zero:
-                drawn = base.mark_area(line={"strokeWidth": 1.5}, opacity=0.35)
+                line = {"strokeWidth": 1.5}
+                drawn = base.mark_area(line=line, opacity=0.35, point=len(data) == 1)
             else:
                 # One alone between two empty ones is no line, but a dot.
                 drawn = base.mark_line(point={"size": 14})
@@ -127,7 +131,7 @@ def lines(*values: str) -> Draw:
         y = alt.Y("value:Q", axis=_axis("users a month", ",", folded["value"], zero))
         told = alt.Tooltip("told:N", title="which")
         number = alt.Tooltip("value:Q", title="number", format=",")
-        drawn = alt.Chart(folded).mark_line(strokeWidth=1.6)
+        drawn = alt.Chart(folded).mark_line(strokeWidth=1.6, point=len(data) == 1)
         drawn = drawn.encode(x=x, y=y, tooltip=[words, told, number])
         return _sized(drawn.encode(**_kinds(legend, "color", "strokeDash")), HEIGHT)
 
@@ -141,15 +145,15 @@ def columns(x: str, value: str) -> Draw:
         data = _rows(frame)
         y = _across(value, data, alt.Y, zero=True)
         if written(x, data) == "d":
-            data["to"] = data[x] + 1
+            data["_to"] = data[x] + 1
             # A year alone is no broad field, and none is to come.
             ends = [min(int(data[x].min()), int(data[x].max()) - 9), int(data[x].max())]
-            across = {"x": _across(x, data).bin("binned"), "x2": "to:Q"}
+            across = {"x": _across(x, data).bin("binned"), "x2": "_to:Q"}
             across["x"] = across["x"].scale(domain=[ends[0], ends[1] + 1])
             return _sized(_base(data).mark_bar().encode(y=y, **across), HEIGHT)
-        data["step"] = [f"{each:g}" for each in data[x]]
+        data["_step"] = [f"{each:g}" for each in data[x]]
         axis = alt.Axis(title=called(x), labelAngle=0, ticks=False)
-        step = alt.X("step:O", sort=data["step"].tolist(), axis=axis)
+        step = alt.X("_step:O", sort=data["_step"].tolist(), axis=axis)
         bar = _base(data).mark_bar(width={"band": 0.78})
         return _sized(bar.encode(x=step, y=y), HEIGHT)
 
@@ -166,6 +170,8 @@ def dots(x: str, y: str, size: str = "", *, is_log: bool = False) -> Draw:
         data = _rows(frame)
         across = _across(x, data, zero=written(x, data) == ",")
         if is_log:
+            # One value alone needs room, too.
+            top = float(max(data[x].max(), 2 * data[x].min()))
             axis = alt.Axis(
                 title=f"{called(x)} (each step to the right is twice as many)",
                 format=",d",
@@ -173,7 +179,7 @@ def dots(x: str, y: str, size: str = "", *, is_log: bool = False) -> Draw:
                 labelOverlap=True,
                 grid=False,
             )
-            scale = alt.Scale(type="log", base=2, nice=False, padding=10)
+            scale = alt.Scale(type="log", base=2, nice=False, padding=10, domainMax=top)
             across = alt.X(f"{x}:Q", axis=axis, scale=scale)
         dot = _base(data).mark_point(opacity=0.6, size=38)
         drawn = dot.encode(x=across, y=_across(y, data, alt.Y))
@@ -282,7 +288,7 @@ def _axis(
         short = "format(datum.value, datum.value < 1000 ? ',d' : '~s')"
         return alt.Axis(title=title, labelExpr=short, tickMinStep=1, tickCount=5)
     span = max(top, 0) - min(low, 0) if zero else top - low
-    digits = 1 if span > 0.9 else 2 if span > 0.09 else 3
+    digits = 1 if span > 0.9 else 2 if span > 0.09 or not span else 3
     sign = "+" if form.startswith("+") else ""
     number = "%" if "%" in form else f"{sign}.{digits}f"
     return alt.Axis(title=title, format=number, tickCount=5)
@@ -295,7 +301,6 @@ def _tips(data: pd.DataFrame) -> list[alt.Tooltip]:
         if written(name, data)
         else alt.Tooltip(f"{name}:N", title=called(name))
         for name in named(data)
-        if name not in {"row", "in_words", "step", "to"}
     ]
 
 

@@ -27,6 +27,8 @@ from reelhouse.serving.metrics import Metric, metrics
 
 # Bold words, and links to a page about something or to a web address.
 MARKED = re.compile(r"\*\*(?P<bold>.+?)\*\*|\[(?P<words>.+?)\]\((?P<to>.+?)\)")
+# A number and what is counted, such as {rating_count:,} ratings.
+COUNTED = re.compile(r"(\{([\w.]+):,[^}]*\} [a-z]{3,})s\b")
 # Columns whose definition a metric has under another name.
 METRICS = {"rating_count": "ratings", "tag_count": "tags"}
 
@@ -58,7 +60,11 @@ def words(text: str, values: Mapping[str, Any], with_links: bool = False) -> str
 
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:
-    return escape(Words().vformat(text, (), values))
+    def one(found: re.Match[str]) -> str:
+        number, _ = Words().get_field(found[2], (), values)
+        return found[1] if str(number) in {"1", "1.0"} else found[0]
+
+    return escape(Words().vformat(COUNTED.sub(one, text), (), values))
 
 
 def _link(text: str, to: str, values: Mapping[str, Any], with_links: bool) -> str:
@@ -85,7 +91,7 @@ def block(each: Single, frame: Frame, note: str = "", with_links: bool = False) 
         case Section():
             title = escape(each.title)
             if each.sql and frame.empty:
-                return empty(each.empty)
+                return empty("There is none of this name or number here.")
             if each.sql:
                 title = words(each.title, dict(frame.astype(object).iloc[0]))
             return f'<h2 class="rh-section">{title}</h2>{_note("rh-says", each.says)}'
@@ -95,7 +101,10 @@ def block(each: Single, frame: Frame, note: str = "", with_links: bool = False) 
         case Figures():
             return figures(each, frame) + unheard
     title = f'<h3 class="rh-title" id="{slug(each.title)}">{escape(each.title)}</h3>'
-    return title + _note("rh-says", each.says) + unheard
+    told = each.says
+    if each.to and with_links and not frame.empty:
+        told += f" {'Click one' if each.draw else 'Pick a row'} to go to the {each.to}."
+    return f"<div>{title}{_note('rh-says', told)}{unheard}</div>"
 
 
 def says(block: Says, frame: Frame, with_links: bool = False) -> str:
@@ -122,7 +131,8 @@ def says(block: Says, frame: Frame, with_links: bool = False) -> str:
         kind = "rh-well" if values["is_well"] else "rh-ill"
         return f'<p class="rh-verdict {kind}" role="status">{said}</p>'
     if block.see:
-        said += f' <a href="#{slug(block.see)}">See below</a>'
+        see = f'href="#{slug(block.see)}" title="{escape(block.see)}"'
+        said += f" <a {see}>See below</a>"
     return f'<p class="rh-finding">{said}</p>'
 
 

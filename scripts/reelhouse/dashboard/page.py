@@ -89,14 +89,13 @@ def least(column: str) -> Pick:
 class Section:
     """A heading, and what there is to know before one reads on.
 
-    With `sql` the title is made of words, as those of Says; `empty` stands for it where
-    nothing answers.
+    With `sql` the title is made of words, as those of Says; where nothing answers, the
+    page ends there.
     """
 
     title: str
     says: str = ""
     sql: str = ""
-    empty: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ class Shown:
     draw: Draw | None = None
     says: str = ""
     _: KW_ONLY
-    empty: str = "There is nothing of this kind, or the filters leave nothing."
+    empty: str = "There is nothing of this kind here."
     to: str = ""
     rows: Callable[[Frame], Frame] | None = None
 
@@ -182,12 +181,8 @@ class Shown:
         return rows
 
 
-class Chart(Shown):
-    """A chart of an answer."""
-
-
-class Table(Shown):
-    """A table of an answer; it has no `draw`."""
+# A chart has a `draw`, a table has none.
+Chart = Table = Shown
 
 
 class Stale(Shown):
@@ -235,7 +230,7 @@ class At:
         if self.filters.first_day:
             return self.filters
         half = (self.last_day - self.first_day + ONE_DAY) // 2
-        start = self.last_day - min(FIVE_YEARS, half) + ONE_DAY
+        start = self.last_day - max(min(FIVE_YEARS, half), ONE_DAY) + ONE_DAY
         return replace(self.filters, first_day=start, last_day=self.last_day)
 
     @property

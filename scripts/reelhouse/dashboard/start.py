@@ -14,8 +14,6 @@ from reelhouse.settings import Settings, environment
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8501
-# Seconds that a page which is being made may go on when the app ends.
-PATIENCE = 10
 APP = Path(__file__).with_name("app.py")
 
 # Streamlit reads options of the user and of the folder too; these outrank them.
@@ -87,7 +85,7 @@ def start(settings: Settings, port: int, is_preview: bool = False) -> None:
         redirect_stdout(nowhere),
     ):
         streamlit.main(["run", str(APP), *arguments], standalone_mode=False)
-    # Python that ends in the middle of a query takes the process down.
+    # Python that ends in the middle of a query takes the process down: wait a little.
     for thread in threading.enumerate():
         if thread.name == "ScriptRunner.scriptThread":
-            thread.join(PATIENCE)
+            thread.join(timeout=10)

@@ -43,14 +43,11 @@ def report_files(model: Model) -> dict[str, str]:
         for index, (visual_name, box, visual) in enumerate(_placed(page)):
             x, y, width, height = map(round, box)
             position = {"x": x, "y": y, "z": index, "width": width, "height": height}
-            files[f"{name}/visuals/{visual_name}/visual.json"] = _as_json(
-                "visualContainer/2.2.0",
-                {
-                    "name": visual_name,
-                    "position": {**position, "tabOrder": index},
-                    "visual": _visual(model, **visual),
-                },
-            )
+            position["tabOrder"] = index
+            shown = {"name": visual_name, "position": position}
+            path = f"{name}/visuals/{visual_name}/visual.json"
+            shown["visual"] = _visual(model, **visual)
+            files[path] = _as_json("visualContainer/2.2.0", shown)
     return files
 
 
@@ -80,18 +77,18 @@ def _placed(page: dict[str, Any]) -> Iterator[tuple[str, Box, Visual]]:
 
 
 def _visual(
-    model: Model, *, first: str = "", along: str = "", **about: Any
+    model: Model, *, of: str = "", first: str = "", along: str = "", **about: Any
 ) -> dict[str, Any]:
     """A visual of report.yml, whose first key is its kind."""
     (kind, title), *roles = about.items()
     query: dict[str, Any] = {
         "queryState": {
-            role: {"projections": [_projection(model, field) for field in fields]}
+            role: {"projections": [_projection(model, of, field) for field in fields]}
             for role, fields in roles
         }
     }
     if first or along:
-        field = _projection(model, first or along)["field"]
+        field = _projection(model, of, first or along)["field"]
         direction = "Descending" if first else "Ascending"
         query["sortDefinition"] = {"sort": [{"field": field, "direction": direction}]}
     visual = {"visualType": kind, "query": query}
@@ -104,8 +101,9 @@ def _visual(
     return visual
 
 
-def _projection(model: Model, field: str) -> dict[str, Any]:
+def _projection(model: Model, of: str, name: str) -> dict[str, Any]:
     """A column of a table, or a metric, by its name."""
+    field = f"{of}.{name}" if of else name
     if field not in model.fields:
         raise ReelhouseError(
             f"The Power BI report shows {field}, which is not published: correct "

@@ -117,8 +117,5 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         to="genre",
     )
     yield Table(
-        "The users",
-        users,
-        says=f"The {LISTED} with the most ratings; pick a row to go to the user.",
-        to="user",
+        "The users", users, says=f"The {LISTED} with the most ratings.", to="user"
     )

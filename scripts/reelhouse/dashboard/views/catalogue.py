@@ -17,8 +17,8 @@ def blocks(at: At) -> Iterator[Block]:
     ever = "performance.bayesian_rating, performance.rating_stddev,"
     movies = f"""
         select performance.movie_id, performance.title, performance.release_year,
-            {"" if is_of_days else ever}
             {average} as average_rating, rated.rating_count,
+            {"" if is_of_days else ever}
             replace(movies.genres, '|', ', ') as genres
         from ({at.movie_ratings()}
         ) as rated
@@ -67,7 +67,8 @@ def blocks(at: At) -> Iterator[Block]:
     )
     yield Says(
         "[{title}](movie {movie_id}) is rated best: {average_rating:.2f} stars on "
-        "average, of {rating_count:,} ratings.",
+        "average, of {rating_count:,} ratings"
+        + ("." if is_of_days else "; its Bayesian rating is {bayesian_rating:.2f}."),
         top,
         best,
     )
@@ -94,12 +95,7 @@ def blocks(at: At) -> Iterator[Block]:
             "mean of all. At the right, how many there are.",
             to="movie",
         ),
-        Chart(
-            many,
-            titles,
-            bars("title", "rating_count"),
-            to="movie",
-        ),
+        Chart(many, titles, bars("title", "rating_count"), to="movie"),
     ]
     yield Chart(
         "Quality and popularity",
@@ -119,7 +115,7 @@ def blocks(at: At) -> Iterator[Block]:
             dots("release_year", "average_rating", "rating_count"),
             "Of the movies of each year with ten ratings or more together; larger "
             "dots have more ratings.",
-            empty="No release year has ten ratings under these filters.",
+            empty="No release year has ten ratings.",
             rows=lambda frame: frame[frame["rating_count"] >= 10],
         ),
     ]
@@ -127,13 +123,12 @@ def blocks(at: At) -> Iterator[Block]:
         given,
         distribution,
         columns("rating", "rating_count"),
-        empty="No rating fits these filters.",
+        empty="There is no rating.",
         rows=lambda frame: frame if frame["rating_count"].any() else frame.head(0),
     )
     yield Table(
         "The movies",
         titles,
-        says=f"At most the {LISTED_MOVIES:,} most rated; pick a row to go there, or a "
-        "column's name to sort by it.",
+        says=f"At most the {LISTED_MOVIES:,} most rated; a column's name sorts by it.",
         to="movie",
     )

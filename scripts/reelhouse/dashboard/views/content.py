@@ -48,10 +48,6 @@ def blocks(at: At) -> Iterator[Block]:
         having count(*) >= 3 and sum(performance.rating_count) >= {ENOUGH}
         order by sum(performance.rating_count) desc, tags.tag_normalised
         limit {LISTED}"""
-    no_genome = (
-        "There are no genome scores for these movies: the source has none, or the "
-        "filters leave none."
-    )
     yield Says(
         "[{tag}](tag {tag}) is the tag that users write most, {applications:,} times "
         "on {movies:,} movies.",
@@ -82,7 +78,7 @@ def blocks(at: At) -> Iterator[Block]:
             relevance,
             bars("tag", "average_relevance"),
             "Tags of the tag genome, by how well they fit the movies on average.",
-            empty=no_genome,
+            empty="There are no genome scores for these movies.",
             to="tag",
         ),
     ]
@@ -108,4 +104,4 @@ def blocks(at: At) -> Iterator[Block]:
         empty="No tag is among the top tags of enough movies, or there is no genome.",
         to="tag",
     )
-    yield Table("Tags by users", used, says="Pick a row to go there.", to="tag")
+    yield Table("Tags by users", used, to="tag")

@@ -58,13 +58,14 @@ def blocks(at: At) -> Iterator[Block]:
         where {of_genre} and rating_count > 0
         order by rating_year"""
     made = "Movies that made the change"
-    yield Section(at.of)
-    yield Figures(
-        f"""
-        select rating_count, raters, average_rating, weighted_average_rating,
+    genre = f"""
+        select genre, rating_count, raters, average_rating, weighted_average_rating,
             rated_movies, movies
         from serving.mart_genre_ratings
-        where {of_genre}""",
+        where {of_genre}"""
+    yield Section("{genre}", sql=genre)
+    yield Figures(
+        genre,
         {
             "Ratings": ("{rating_count:,}", ""),
             "raters": ("", ""),
@@ -98,6 +99,7 @@ def blocks(at: At) -> Iterator[Block]:
         f"{at.periods}. The shares of all movies add up to the change of the "
         "genre's average: those that pulled it down most first, then those that "
         "raised it most.",
+        empty=f"It has fewer than {ENOUGH} ratings in one of the periods.",
         to="movie",
         rows=lambda frame: (
             frame.iloc[[*range(8), *range(-8, 0)]] if len(frame) > 16 else frame
@@ -122,6 +124,7 @@ def blocks(at: At) -> Iterator[Block]:
             order by rank""",
             bars("title", "bayesian_rating"),
             "By the Bayesian rating, which draws movies with few ratings to the mean.",
+            empty="No movie of it is rated often enough.",
             to="movie",
         ),
         Chart(

@@ -90,7 +90,7 @@ def blocks(at: At) -> Iterator[Block]:
         changes,
         bars("genre", "average_change"),
         f"Average rating, {at.periods}; genres with {ENOUGH} ratings or more in both. "
-        "A click leads to the genre, and to the movies that made the change.",
+        "The page of a genre tells which movies made its change.",
         empty=f"No genre has {ENOUGH} ratings in this period and in the one before.",
         to="genre",
     )
@@ -130,7 +130,7 @@ def blocks(at: At) -> Iterator[Block]:
         empty=f"No genre has {ENOUGH} ratings in a year.",
         to="genre",
     )
-    yield Table("Genres in both periods", changes, says=at.periods, to="genre")
+    yield Table("Genres in both periods", changes, says=f"{at.periods}.", to="genre")
 
 
 def only(did: str, pick: Pick) -> Pick:

@@ -40,7 +40,7 @@ def blocks(at: At) -> Iterator[Block]:
         ) as every
         where movies.movie_id = {at.id}"""
     years = by_year(f"movie_id = {at.id}")
-    yield Section("{title}", sql=movie, empty="There is no such movie.")
+    yield Section("{title}", sql=movie)
     yield Facts(
         "released **{release_date:%Y-%m-%d}** · year **{release_year}** · "
         "genres **{genres}** · first rated **{first_rated_at:%Y-%m-%d}** · last "
@@ -127,8 +127,8 @@ def blocks(at: At) -> Iterator[Block]:
     ]
     yield Section(
         "History",
-        "What the files have said of it, load by load: without a time, since the first "
-        "load, or until now.",
+        "What the files have said of it. The first load has no time of its own, and "
+        "what holds now has no end; links have no history.",
     )
     yield Table(
         "Titles and genres",

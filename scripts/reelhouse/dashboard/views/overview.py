@@ -97,6 +97,7 @@ def blocks(at: At) -> Iterator[Block]:
             months,
             lines("average_rating"),
             "Months with ten ratings or more; point at one for how many they are.",
+            empty="No month has ten ratings.",
             rows=lambda frame: frame[frame["rating_count"] >= 10],
         ),
     ]

@@ -31,7 +31,8 @@ def blocks(at: At) -> Iterator[Block]:
     for momentum, than in (("rising", "more"), ("falling", "less")):
         yield Says(
             f"[{{title}}](movie {{movie_id}}) is rated {than} than before: "
-            "{recent_rating_count:,} times after {previous_rating_count:,}.",
+            "{recent_rating_count:,} times in the last 365 days of the data, "
+            "{previous_rating_count:,} in the 365 before.",
             moving.format(f"'{momentum}'", movies, 1),
             "Movies by momentum",
             counted="",
@@ -69,15 +70,15 @@ def blocks(at: At) -> Iterator[Block]:
     yield Table(
         "Movies to recommend",
         recommended,
-        says="Pick a row to go to the movie, and to what people who liked it also "
-        "liked; a user's page says what to watch next.",
-        empty="No movie that fits these filters is in a category to recommend.",
+        says="A movie's page tells what people who liked it also liked, a user's what "
+        "to watch next.",
+        empty="No movie is in a category to recommend.",
         to="movie",
     )
     yield Table(
         "Rising and falling movies",
         moving.format("'rising', 'falling'", movies, LISTED),
-        empty="No movie is rising or falling under these filters.",
+        empty="No movie is rising or falling.",
         to="movie",
     )
     yield Table(

@@ -33,12 +33,17 @@ def blocks(at: At) -> Iterator[Block]:
         where tag_normalised = {at.name} and {at.filters.movies()}
         group by extract(year from tagged_at)
         order by tag_year"""
-    yield Section(at.of)
+    tag = f"""
+        select coalesce(used.tag_normalised, lower(genome.tag)) as tag,
+            used.applications, used.movies, used.users, used.first_tagged_at,
+            used.last_tagged_at
+        from serving.mart_user_tags as used
+        full outer join serving.dim_genome_tags as genome
+            on used.tag_normalised = lower(genome.tag)
+        where coalesce(used.tag_normalised, lower(genome.tag)) = {at.name}"""
+    yield Section("{tag}", sql=tag)
     yield Figures(
-        f"""
-        select applications, movies, users, first_tagged_at, last_tagged_at
-        from serving.mart_user_tags
-        where tag_normalised = {at.name}""",
+        tag,
         {
             "Times applied": ("{applications:,}", ""),
             "Movies": ("{movies:,}", ""),
@@ -77,14 +82,10 @@ def blocks(at: At) -> Iterator[Block]:
             limit 20""",
             bars("title", "relevance"),
             "By the tag genome, from 0 to 1.",
-            empty="The tag genome does not know this tag, or the filters leave none.",
+            empty="The tag genome does not know this tag.",
             to="movie",
         ),
-        Chart(
-            "Uses by year",
-            years,
-            columns("tag_year", "applications"),
-        ),
+        Chart("Uses by year", years, columns("tag_year", "applications")),
     ]
     yield Table(
         "What has become of it",
