@@ -50,6 +50,18 @@ IS_LOADED = """
     && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
         .every(chart => chart.querySelector('canvas, svg'))
 """
+# Charts side by side that do not begin at one height, by their titles.
+UNEVEN = """
+() => [...document.querySelectorAll('.stHorizontalBlock:has(.rh-title)')]
+    .filter(row => {
+        const seconds = '.stColumn > .stVerticalBlock > :nth-child(2)';
+        const places = [...row.querySelectorAll(seconds)]
+            .map(chart => chart.getBoundingClientRect());
+        const differ = side => new Set(places.map(at => Math.round(at[side]))).size > 1;
+        return differ('left') && differ('top');
+    })
+    .map(row => row.querySelector('.rh-title').innerText)
+"""
 # Texts that are harder to read than WCAG allows, 4.5 to 1, whatever lies over what.
 CONTRAST = """
 () => {
@@ -285,6 +297,7 @@ def test_every_page_fits_its_window(
             _screenshot(page, f"{name}-{look}")
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= LOOKS[look]["width"], (name, look)
+            assert page.evaluate(UNEVEN) == [], (name, look)
             ground = page.evaluate(
                 "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
             )
