@@ -230,6 +230,14 @@ def committed_by_ddl(statements: Iterable[tuple[int, str]]) -> list[str]:
     return found
 
 
+def assert_sent_well(statements: list[tuple[int, str]]) -> None:
+    """No statement that an account was sent breaks a rule."""
+    assert committed_by_ddl(statements) == []
+    texts = {text for _, text in statements if not text.startswith("login as ")}
+    found = {text: sent_faults(text) for text in texts}
+    assert {text: each for text, each in found.items() if each} == {}
+
+
 def is_defined(name: str, sql: str) -> bool:
     """Whether a name before a bracket is a table with a list of its columns."""
     return bool(re.search(rf"\b(as|into|exists|table|view)\s+[\w.]*\b{name}\s*\(", sql))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.delivery import Both, csv
+from tests.emulated import statements
+from tests.snowflake_rules import assert_sent_well
 from tests.story import (
     CATEGORIES,
     EDITS,
@@ -103,6 +105,9 @@ def test_rules_that_change_between_two_loads_give_equal_tables(
     taken_back = versions()
     name = "snap_movies"
     assert before[name] < changed[name] < taken_back[name]
+    sent = len(statements())
+    assert both.prod.run(rebuild=True).published
+    assert_sent_well(statements()[sent:])
 
 
 @pytest.mark.nightly

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from time import sleep
 
+from reelhouse.ingest.source import SETTLED_SECONDS
 from reelhouse.movielens.generate import generate
 from reelhouse.progress import Progress
 
@@ -31,11 +33,15 @@ def files_of(folder: Path, ratings: int, progress: Progress) -> Path:
 
 
 def deliver_all(made: Path, source: Path) -> None:
-    """Put the generated files into a source, which holds nothing else afterwards."""
+    """Put the generated files into a source, which holds nothing else afterwards.
+
+    Waits until a listing trusts their times, as it does those of a person's files.
+    """
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
     for file in (made / "first").glob("*.csv"):
         os.link(file, source / file.name)
+    sleep(SETTLED_SECONDS)
 
 
 def deliver_later(made: Path, source: Path, name: str) -> None:
