@@ -343,7 +343,9 @@ def _show_run(settings: Settings, report: RunReport) -> None:
         ("query 'select * from published_tables'", "all tables"),
         ("run --source DIR", "your own files"),
     ):
-        show.out.print(f"  [dim]{purpose:<15}[/]{command} {words}{target}")
+        told = f"  [dim]{purpose:<15}[/]{command} {words}{target}"
+        # One that is broken up could not be copied.
+        show.out.print(told, soft_wrap=True)
     show.out.print(f"[dim]They are in {_place(settings)}, schema serving[/]")
 
 

@@ -204,7 +204,9 @@ def _put_aside(
         to = aside / settings.backup.name
         to.mkdir()
         for path in filter(Path.is_file, settings.backup.iterdir()):
-            _give_second_name(path, to / path.name)
+            # The parts of the new one are there already.
+            if not known or path.name in known.files:
+                _give_second_name(path, to / path.name)
     return aside
 
 

@@ -71,6 +71,11 @@ class Backup:
     written_at: str
     parts: tuple[Part, ...]
 
+    @property
+    def files(self) -> set[str]:
+        """The names of its files."""
+        return {MANIFEST, *(part.file for part in self.parts)}
+
     def is_of(self, other: Backup) -> bool:
         """Whether both are of one warehouse."""
         return (self.source, self.began_at) == (other.source, other.began_at)
@@ -143,7 +148,7 @@ def commit(backup: Backup, folder: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(folder / MANIFEST)
-    used = {part.file for part in backup.parts}
+    used = backup.files
     for path in folder.iterdir():
         if path.name not in used and PART_NAME.fullmatch(path.name):
             path.unlink()
