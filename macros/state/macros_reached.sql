@@ -1,5 +1,5 @@
 {% macro macros_reached(text, texts, names, known) %}
-    {%- set word = '[a-z]\\w*' -%}
+    {%- set word = '[A-Za-z_]\\w*' -%}
     {%- set called = [] -%}
     {%- for each in modules.re.findall(word, text)
         | select('in', names) | unique -%}

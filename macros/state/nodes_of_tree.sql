@@ -34,12 +34,18 @@
         {%- set parents = node.depends_on.get('nodes', []) -%}
         {%- do wanted.extend(parents | select('in', graph.nodes)) -%}
         {%- set columns = node.columns.values() -%}
+        {%- if node.resource_type == 'seed' and node.checksum.name == 'path' -%}
+            {%- do exceptions.raise_compiler_error(
+                'The seed ' ~ node.name ~ ' is larger than 1 MiB, so that dbt does '
+                ~ 'not tell when it changes: deliver it as a file.'
+            ) -%}
+        {%- endif -%}
         {%- set code = tojson([
             node.raw_code, node.schema, node.alias,
             node.config.items() | rejectattr('0', 'in', not_hashed)
                 | sort(attribute='0') | list,
             node.columns | list, columns | map(attribute='data_type') | list,
-            columns | map(attribute='constraints') | list,
+            columns | map(attribute='constraints') | list, node.get('constraints'),
             node.get('test_metadata'),
             node.checksum.checksum if node.resource_type == 'seed' else none,
         ], sort_keys=true) -%}

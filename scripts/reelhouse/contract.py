@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache, cached_property
@@ -43,6 +43,8 @@ RULES = {"min": "minimum", "max": "maximum"} | {
     name: name
     for name in ("header", "above", "step", "may_be_empty", "is_epoch", "separator")
 }
+# What a declaration that is not as it should be ends in.
+MISDECLARED = (AttributeError, KeyError, TypeError, ValueError)
 # Raised when records are judged in another way, so that all are judged again.
 INGEST_VERSION = 2
 # Digits that a number may have: a bigint, and either part of a double.
@@ -172,24 +174,38 @@ class Listing:
 @cache
 def entities() -> dict[str, Entity]:
     """Every entity by name, in the order of the sources files."""
-    found = {}
+    found: dict[str, Entity] = {}
     staging = project() / STAGING
     for path in sorted({*staging.glob("*/_*__sources.yml")} - {staging / LEDGER}):
-        source = _source(path)
-        singular = source.get("config", {}).get("meta", {}).get("singular")
-        for table in source["tables"]:
-            meta = table["config"]["meta"]
-            entity = Entity(
-                name=table["name"],
-                columns=_columns(table),
-                file=meta["file"],
-                singular=singular,
-                is_required=meta.get("required", False),
-                key=tuple(meta.get("key", ())),
-            )
-            _check_types(entity, path)
-            found[entity.name] = entity
+        try:
+            found |= {entity.name: entity for entity in _entities(path)}
+        except (*MISDECLARED, yaml.YAMLError) as error:
+            raise ReelhouseError(
+                f"{path.relative_to(project())} does not declare its files as "
+                f"docs/own-data.md has it ({type(error).__name__}: {error}): correct "
+                f"it."
+            ) from error
     return found
+
+
+def _entities(path: Path) -> Iterator[Entity]:
+    source = _source(path)
+    singular = source.get("config", {}).get("meta", {}).get("singular")
+    for table in source["tables"]:
+        meta = table["config"]["meta"]
+        entity = Entity(
+            name=table["name"],
+            columns=_columns(table),
+            file=meta["file"],
+            singular=singular,
+            is_required=meta.get("required", False),
+            key=tuple(meta.get("key", ())),
+        )
+        for name in entity.key:
+            if not entity.has_column(name):
+                raise ValueError(f"{entity.name} has no column {name} for its key")
+        _check_types(entity, path)
+        yield entity
 
 
 @cache
@@ -320,6 +336,12 @@ def _columns(table: dict[str, Any]) -> tuple[Column, ...]:
     columns = []
     for column in table["columns"]:
         meta = column.get("config", {}).get("meta", {})
+        for key in meta.keys() - RULES.keys():
+            # Other programs may have their own words here.
+            if rule := next(filter(key.startswith, RULES), None):
+                raise ValueError(f"{column['name']} has {key} and not {rule}")
         rules = {RULES[key]: meta[key] for key in RULES if key in meta}
+        for name in ("minimum", "maximum", "above", "step"):
+            float(rules.get(name, 0))
         columns.append(Column(column["name"], column["data_type"], **rules))
     return tuple(columns)

@@ -1,15 +1,20 @@
-"""One writer at a time in a warehouse folder."""
+"""A warehouse folder: one writer at a time, and folders in it that come and go."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from reelhouse.errors import ReelhouseError, local_fault
+
+# In a folder that is Reelhouse's own, and what earlier versions have left in one.
+MARK = ".reelhouse"
+LEFT = ("reelhouse.duckdb", "published.duckdb")
 
 
 @contextmanager
@@ -48,3 +53,35 @@ def writing(warehouse: Path) -> Iterator[None]:
             if told:
                 raise told from error
             raise
+
+
+def fresh_folder(folder: Path) -> Path:
+    """Make a folder, in the place of the one that an earlier run has left.
+
+    Raises ReelhouseError where there is somebody else's.
+    """
+    remove_folder(folder)
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise ReelhouseError(
+            f"{folder} is not Reelhouse's, which needs that name: move it away, or set "
+            f"REELHOUSE_WAREHOUSE to another folder."
+        ) from error
+    (folder / MARK).touch()
+    return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that `fresh_folder` has made; another one stays."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    held = list(folder.iterdir())
+    if (folder / MARK) in held or all(path.name.startswith(LEFT) for path in held):
+        # The mark goes last, for whoever is killed meanwhile.
+        for path in held:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != MARK:
+                path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -163,6 +163,8 @@ def read_settings(
         )
     if targets()[target] == "snowflake":
         _check_account(target, environ)
+    if source is not None and not source.strip():
+        raise ReelhouseError("--source is empty: name a folder or an S3 address.")
     return Settings(
         source=source
         or environ.get("REELHOUSE_SOURCE")

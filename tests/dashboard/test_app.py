@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,15 @@ def test_nothing_published_is_said_so(opened: AppTest, tmp_path: Path) -> None:
 
 def _number(text: str) -> int:
     return int(text.replace(",", ""))
+
+
+@pytest.mark.parametrize(
+    ("since", "until"), [("1960-01-01", "1975-12-31"), ("2018-01-01", "2018-12-31")]
+)
+def test_days_outside_of_the_data_leave_a_page(
+    since: str, until: str, opened: AppTest
+) -> None:
+    opened.query_params.update({"since": since, "until": until})
+    app = on(opened, "genres")
+    days = tuple(map(date.fromisoformat, (since, until)))
+    assert app.sidebar.date_input[0].value == days

@@ -508,7 +508,7 @@ REFUSALS = {
         r"failed, so nothing is published .* then run again\.$",
     ),
     "warehouse suspended": (
-        r"create transient table serving_next\..*",
+        r"create or replace transient table serving_next\..*",
         *(90073, "22000", "Warehouse TRANSFORMING cannot be resumed."),
         rf"{REFUSED}\(090073 \(22000\): Warehouse TRANSFORMING .*run it again\.$",
     ),

@@ -28,8 +28,10 @@ from tests.story import (
     small,
     told,
 )
+from tests.tree import EditedTree
 
 from reelhouse.engines.snowflake.reading import fetch_serving
+from reelhouse.errors import ReelhouseError
 from reelhouse.local.emulator import EmulatorSettings
 from reelhouse.local.emulator import environment as account_variables
 from reelhouse.run import BuildFailed
@@ -187,6 +189,49 @@ def test_what_is_said_of_a_test_is_no_rule() -> None:
     nodes = read_tree(unbuilt()).nodes.values()
     assert {node.docs for node in nodes if node.kind == "test"} == {""}
     assert all(node.docs for node in nodes if node.kind != "test")
+
+
+# Edits that are easily overlooked, of a model that is read by others.
+OVERLOOKED = {
+    "a macro with an odd name": {
+        "macros/odd.sql": "{% macro _Odd() %}1{% endmacro %}",
+        "models/odd.sql": "select {{ _Odd() }} as one",
+    },
+    "that macro": {"macros/odd.sql": "{% macro _Odd() %}2{% endmacro %}"},
+    "a variable behind a space": {"models/odd.sql": "select {{ var ('odd', 1) }} as a"},
+    "its constraint": {
+        "models/odd.yml": "models: [{name: odd, constraints: [{type: check, "
+        "expression: one < 9}]}]",
+    },
+}
+REFUSED = {
+    "environment variable": ("models/odd.sql", "select {{ env_var('HOME') }} as one"),
+    "larger than 1 MiB": ("seeds/odd.csv", "one\n" + "1\n" * 600_000),
+    "which was not found": (
+        "tests/data_tests/odd.sql",
+        "select * from {{ ref('nobody') }}",
+    ),
+}
+
+
+@pytest.mark.long
+def test_no_rule_is_overlooked(small: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        tree = EditedTree(tmp_path, patch, small)
+        seen = set()
+        for kind, files in OVERLOOKED.items():
+            for name, text in files.items():
+                tree.write(name, text)
+            node = read_tree(unbuilt()).nodes["model.reelhouse.odd"]
+            assert node.rules not in seen, kind
+            seen.add(node.rules)
+        for words, (name, text) in REFUSED.items():
+            tree.write(name, text)
+            with pytest.raises(ReelhouseError, match=words):
+                read_tree(unbuilt())
+            tree.take_back(name)
+            assert read_tree(unbuilt())
+        tree.read_again()
 
 
 # What shapes tables beside the rules that dbt shows to a macro. The variable

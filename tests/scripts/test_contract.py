@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from tests.project import PROJECT
 
 from reelhouse import contract
 from reelhouse.errors import ReelhouseError
@@ -71,3 +73,30 @@ def test_a_name_in_the_singular_is_asked_about(staging: Path) -> None:
     assert contract.sort_out(["sale.csv"]).hints == [
         "sale.csv is not read: is it sales.csv?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (
+            "header: rating, min: 0.5",
+            "header: rating, minimum: 0.5",
+            "minimum and not min",
+        ),
+        ("header: rating, min: 0.5", "header: rating, min: half", "half"),
+        ("file: ratings", "files: ratings", "'file'"),
+        ("key: [movie_id]", "key: [nobody]", "no column nobody for its key"),
+        ("    tables:", "    tables", "docs/own-data.md"),
+    ],
+)
+def test_a_declaration_that_cannot_be_read_is_named(
+    staging: Path, before: str, after: str, words: str
+) -> None:
+    name = "movielens/_movielens__sources.yml"
+    text = (PROJECT / "models/staging" / name).read_text(encoding="utf-8")
+    assert before in text
+    (staging / name).parent.mkdir(parents=True, exist_ok=True)
+    (staging / name).write_text(text.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(ReelhouseError, match=re.escape(words)) as refused:
+        contract.entities()
+    assert "_movielens__sources.yml does not declare its files" in str(refused.value)

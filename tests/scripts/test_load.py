@@ -978,3 +978,12 @@ def test_a_change_of_a_keyed_row_is_no_loss(delivery: Delivery) -> None:
     delivery.put({"movies.csv": csv("movies", ["4,New (2001),Drama", *renamed[1:]])})
     with pytest.raises(ReelhouseError, match="would lose 1 of its 3 rows"):
         delivery.load()
+
+
+def test_a_folder_of_somebody_else_stays(delivery: Delivery) -> None:
+    mine = delivery.warehouse / "scratch" / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("of years")
+    with pytest.raises(ReelhouseError, match="scratch is not Reelhouse's"):
+        delivery.load()
+    assert mine.read_text() == "of years"

@@ -346,7 +346,7 @@ def _show_run(settings: Settings, report: RunReport) -> None:
         told = f"  [dim]{purpose:<15}[/]{command} {words}{target}"
         # One that is broken up could not be copied.
         show.out.print(told, soft_wrap=True)
-    show.out.print(f"[dim]They are in {_place(settings)}, schema serving[/]")
+    show.out.print(f"[dim]The tables are in {_place(settings)}, schema serving[/]")
 
 
 def _recovered(report: RunReport) -> Iterator[str]:

@@ -28,7 +28,7 @@ from reelhouse.settings import powerbi_schemas, read_settings
     type=click.Choice(["table", "csv", "json", "parquet"]),
     default="table",
     show_default=True,
-    help="A table fits the terminal and is rounded; the others hold every digit.",
+    help="A table fits the terminal and is rounded; CSV holds every digit.",
 )
 @target_option
 @command

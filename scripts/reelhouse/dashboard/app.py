@@ -378,8 +378,9 @@ def _days(at: At) -> tuple[date | None, date | None]:
     state[DAYS] = state.get(DAYS, whole)
     days = st.date_input(
         "Days of rating",
-        min_value=date(1970, 1, 1),
-        max_value=at.last_day,
+        # An address may name any days.
+        min_value=min(date(1970, 1, 1), *state[DAYS]),
+        max_value=max(at.last_day, *state[DAYS]),
         key=DAYS,
         format="YYYY-MM-DD",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from reelhouse.ingest.records import (
 )
 from reelhouse.ingest.rules import FUTURE_ALLOWANCE, future_epoch, why_bad
 from reelhouse.ingest.source import Source, check_complete
+from reelhouse.locking import fresh_folder, remove_folder
 from reelhouse.progress import Progress, adding
 from reelhouse.s3 import ObjectChanged, S3Object
 from reelhouse.settings import Settings
@@ -116,13 +116,11 @@ def load(
 @contextmanager
 def _scratch(warehouse: Path) -> Iterator[Path]:
     """A folder for what is under way; what a killed load left there is cleared."""
-    folder = warehouse / "scratch"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = fresh_folder(warehouse / "scratch")
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings, environment, project
 
 Counting = Callable[[int, int], None]
@@ -128,7 +129,10 @@ def describe(settings: Settings) -> str:
         environment({"REELHOUSE_WAREHOUSE": folder}),
         _closing(),
     ):
-        _dbt(["run-operation", "describe_tree"], settings, parsed(settings), listen)
+        command = ["run-operation", "describe_tree"]
+        (result,) = _dbt(command, settings, parsed(settings), listen).results
+    if not said:
+        raise ReelhouseError(_without_macros(result.message))
     return said[-1]
 
 
@@ -184,8 +188,15 @@ def parsed(settings: Settings) -> Any:
     What dbt remembers of a parse is shared by all warehouses, where it may be written.
     It reads that again in a third of the time that a copy of a manifest takes.
     """
+    # Of a test that names a model which is not there, dbt would only warn, and would
+    # forget it for as long as it remembers the rest.
+    strict = '{"error": ["NodeNotFoundOrDisabled"]}'
     with environment(PARSED_WITH):
-        return _dbt(["parse"], settings, target_path=parse_folder(settings))
+        return _dbt(
+            ["parse", "--no-use-colors", "--warn-error-options", strict],
+            settings,
+            target_path=parse_folder(settings),
+        )
 
 
 def parse_folder(settings: Settings) -> Path:
@@ -220,9 +231,7 @@ def _dbt(
 def _add(report: BuildReport, result: Any) -> None:
     status = str(result.status)
     kind = str(result.node.resource_type)
-    # Which macros dbt went through tells a reader nothing.
-    message = (result.message or status).partition("> in macro ")[0]
-    finding = Failure(result.node.name, kind, " ".join(message.split()))
+    finding = Failure(result.node.name, kind, _without_macros(result.message or status))
     if status in {"error", "fail", "runtime error"}:
         report.failures.append(finding)
     elif status == "warn":
@@ -231,6 +240,11 @@ def _add(report: BuildReport, result: Any) -> None:
         report.skipped += 1
     else:
         report.times.append(NodeTime(result.node.name, kind, result.execution_time))
+
+
+def _without_macros(message: str) -> str:
+    """What dbt says in a line; which macros it went through tells a reader nothing."""
+    return " ".join(message.partition("> in macro ")[0].split())
 
 
 class _Teller:

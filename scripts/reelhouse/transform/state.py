@@ -264,9 +264,15 @@ def state_of(settings: Settings) -> State:
 
 def compare(tree: Tree, ask: Ask) -> State:
     """What is out of date in the warehouse that `ask` queries."""
-    if "load_objects" not in shapes_in(ask, "raw"):
+    raw = shapes_in(ask, "raw")
+    if "load_objects" not in raw:
         raise ReelhouseError(
             "Nothing is loaded yet, so nothing can be up to date: run `reelhouse run`."
+        )
+    if "load_key" not in {name for name, *_ in raw["loads"][1]}:
+        raise ReelhouseError(
+            "The raw tables are those of an older Reelhouse: `reelhouse run` brings "
+            "them in line."
         )
     rows, distrusted = _rows(tree, ask)
     sources: dict[str, str | None] = dict(ask(tree.source_versions_sql))

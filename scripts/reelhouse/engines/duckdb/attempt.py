@@ -27,6 +27,7 @@ from reelhouse.engines.duckdb.publish import (
 from reelhouse.engines.publication import Build, Publication, up_to_date
 from reelhouse.engines.warehouse import Ask, Lasting
 from reelhouse.errors import ReelhouseError, local_fault
+from reelhouse.locking import fresh_folder, remove_folder
 from reelhouse.settings import Settings
 
 
@@ -37,14 +38,14 @@ def attempt(
     rebuild: bool,
 ) -> Iterator[Attempt]:
     """An attempt in a copy, which is gone at the end if it has not taken its place."""
-    work = _fresh_folder(settings.warehouse / "work")
+    work = fresh_folder(settings.warehouse / "work")
     try:
         yield Attempt(settings, work, rebuild)
     except UnreadableWarehouse as error:
         # The copy is no better than what it is a copy of.
         raise UnreadableWarehouse(settings.database, error.problem) from error
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_folder(work)
 
 
 class Attempt:
@@ -109,7 +110,7 @@ class Attempt:
                 raise told
         if any(is_damage(each) for each in messages):
             raise UnreadableWarehouse(self.settings.database)
-        failed = _fresh_folder(self.settings.warehouse / "failed")
+        failed = fresh_folder(self.settings.warehouse / "failed")
         for path in (self.database, log_of(self.database)):
             if path.exists():
                 path.replace(failed / path.name)
@@ -158,7 +159,7 @@ class Attempt:
         put_in_place(self.database, self.settings.database)
         if prepared:
             show(prepared, self.settings.published)
-        shutil.rmtree(self.settings.warehouse / "failed", ignore_errors=True)
+        remove_folder(self.settings.warehouse / "failed")
         if self.backup:
             backup.commit(self.backup, self.settings.backup)
 
@@ -192,7 +193,8 @@ def _put_aside(
     if not files and not is_other and not log.exists():
         return None
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    aside = _fresh_folder(settings.warehouse / f"aside-{stamp}")
+    aside = settings.warehouse / f"aside-{stamp}"
+    aside.mkdir()
     for path in files:
         # A second name, so that readers are never without the first.
         _give_second_name(path, aside / path.name)
@@ -227,9 +229,3 @@ def _give_second_name(path: Path, to: Path) -> None:
         os.link(path, to)
     except OSError:
         shutil.copyfile(path, to)
-
-
-def _fresh_folder(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder

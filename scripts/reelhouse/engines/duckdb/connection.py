@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from reelhouse.engines.warehouse import Ask
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ReelhouseError, local_fault
 from reelhouse.settings import memory_limit
 
 DAMAGE = re.compile("Corrupt database|Could not read enough bytes|invalidated because")
@@ -110,6 +110,8 @@ def _cannot_open(path: Path, message: str) -> ReelhouseError:
         return ReelhouseError(
             f"{path} cannot be opened: check its permissions and its folder's."
         )
+    if told := local_fault(message, path.parent):
+        return told
     if "with a newer version" in message:
         return UnreadableWarehouse(path, "was written by a newer DuckDB")
     return UnreadableWarehouse(path)
