@@ -43,8 +43,6 @@ RULES = {"min": "minimum", "max": "maximum"} | {
     name: name
     for name in ("header", "above", "step", "may_be_empty", "is_epoch", "separator")
 }
-# What a declaration that is not as it should be ends in.
-MISDECLARED = (AttributeError, KeyError, TypeError, ValueError)
 # Raised when records are judged in another way, so that all are judged again.
 INGEST_VERSION = 2
 # Digits that a number may have: a bigint, and either part of a double.
@@ -179,11 +177,15 @@ def entities() -> dict[str, Entity]:
     for path in sorted({*staging.glob("*/_*__sources.yml")} - {staging / LEDGER}):
         try:
             found |= {entity.name: entity for entity in _entities(path)}
-        except (*MISDECLARED, yaml.YAMLError) as error:
+        # What a declaration that is not as it should be ends in.
+        except (
+            *(AttributeError, KeyError, TypeError, ValueError),
+            yaml.YAMLError,
+        ) as error:
+            why = f"{error} is missing" if isinstance(error, KeyError) else error
             raise ReelhouseError(
                 f"{path.relative_to(project())} does not declare its files as "
-                f"docs/own-data.md has it ({type(error).__name__}: {error}): correct "
-                f"it."
+                f"docs/own-data.md has it ({why}): correct it."
             ) from error
     return found
 

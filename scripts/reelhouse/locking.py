@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reelhouse.errors import ReelhouseError, local_fault
@@ -73,15 +73,21 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder that `fresh_folder` has made; another one stays."""
-    if folder.is_symlink() or not folder.is_dir():
-        return
-    held = list(folder.iterdir())
-    if (folder / MARK) in held or all(path.name.startswith(LEFT) for path in held):
+    """Remove a folder that `fresh_folder` has made, as far as that can be done.
+
+    Another one stays.
+    """
+    with suppress(OSError):
+        held = {path.name for path in folder.iterdir()}
+        if folder.is_symlink() or not (
+            MARK in held or all(name.startswith(LEFT) for name in held)
+        ):
+            return
         # The mark goes last, for whoever is killed meanwhile.
-        for path in held:
+        for name in held - {MARK}:
+            path = folder / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.name != MARK:
-                path.unlink(missing_ok=True)
+            else:
+                path.unlink()
         shutil.rmtree(folder, ignore_errors=True)

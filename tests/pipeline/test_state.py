@@ -198,10 +198,12 @@ OVERLOOKED = {
         "models/odd.sql": "select {{ _Odd() }} as one",
     },
     "that macro": {"macros/odd.sql": "{% macro _Odd() %}2{% endmacro %}"},
-    "a variable behind a space": {"models/odd.sql": "select {{ var ('odd', 1) }} as a"},
     "its constraint": {
         "models/odd.yml": "models: [{name: odd, constraints: [{type: check, "
         "expression: one < 9}]}]",
+    },
+    "a variable behind a space": {
+        "models/odd.sql": "select {{ var ('min_tagged_movies') }} as one"
     },
 }
 REFUSED = {
@@ -218,13 +220,19 @@ REFUSED = {
 def test_no_rule_is_overlooked(small: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         tree = EditedTree(tmp_path, patch, small)
-        seen = set()
-        for kind, files in OVERLOOKED.items():
+        seen = []
+
+        def look() -> None:
+            seen.append(read_tree(unbuilt()).nodes["model.reelhouse.odd"].rules)
+            assert len({*seen}) == len(seen)
+
+        for files in OVERLOOKED.values():
             for name, text in files.items():
                 tree.write(name, text)
-            node = read_tree(unbuilt()).nodes["model.reelhouse.odd"]
-            assert node.rules not in seen, kind
-            seen.add(node.rules)
+            look()
+        limit = "min_tagged_movies: 5"
+        tree.replace("dbt_project.yml", f"{limit}0", f"{limit}1")
+        look()
         for words, (name, text) in REFUSED.items():
             tree.write(name, text)
             with pytest.raises(ReelhouseError, match=words):

@@ -84,7 +84,7 @@ def test_a_name_in_the_singular_is_asked_about(staging: Path) -> None:
             "minimum and not min",
         ),
         ("header: rating, min: 0.5", "header: rating, min: half", "half"),
-        ("file: ratings", "files: ratings", "'file'"),
+        ("file: ratings", "files: ratings", "'file' is missing"),
         ("key: [movie_id]", "key: [nobody]", "no column nobody for its key"),
         ("    tables:", "    tables", "docs/own-data.md"),
     ],

@@ -132,7 +132,9 @@ def describe(settings: Settings) -> str:
         command = ["run-operation", "describe_tree"]
         (result,) = _dbt(command, settings, parsed(settings), listen).results
     if not said:
-        raise ReelhouseError(_without_macros(result.message))
+        # The first line names our macro alone.
+        _, _, why = result.message.partition("\n")
+        raise ReelhouseError(_without_macros(why or result.message))
     return said[-1]
 
 
