@@ -30,6 +30,8 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.ingest import exactness, load, records, rules
 from reelhouse.ingest.load import LoadReport
 from reelhouse.ingest.source import Bucket
+from reelhouse.serving.publish import build_of
+from reelhouse.transform import state
 
 MOMENT = datetime(2026, 1, 1)
 # What judges records, with the version that this hash of it belongs to. Where the
@@ -202,6 +204,45 @@ def test_a_shrinkage_by_other_rules_is_told(desk: Desk, declare: Declare) -> Non
     )
     assert desk.ratings() == before
     assert desk.load(accept_shrink=True).load_id == 2
+
+
+def test_what_is_declared_no_more_goes_only_when_asked(
+    desk: Desk, declare: Declare
+) -> None:
+    desk.put(tags=["1,1,sea,1104982703"])
+    desk.load()
+    declare(("- name: tags", "- name: labels"), ("file: tags", "file: labels"))
+    rows = "select load_id, removed_load_id from raw.tags"
+    with pytest.raises(
+        ReelhouseError, match=r"declares tags no more, of which raw\.tags"
+    ):
+        desk.load()
+    assert desk.rows(rows) == [(1, None)]
+    assert desk.load(accept_shrink=True).load_id == 2
+    assert desk.rows(rows) == [(1, 2)]
+    declare()
+    assert desk.load().live_rows["tags"] == 1
+
+
+def test_files_to_be_judged_again_are_out_of_date(
+    delivery: Delivery, declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.load()
+    movies, ratings = (
+        state.Node(name, "model", "table", name, (), "", "", "", (f"raw.{name}",))
+        for name in ("movies", "ratings")
+    )
+    published = replace(ratings, published={"ignored_columns": [], "key_columns": []})
+    nodes = {"movies": movies, "ratings": published}
+    none = "select '', '' where false"
+    tree = state.Tree(nodes, none, none, ("node",))
+    monkeypatch.setattr(state, "read_tree", lambda _: tree)
+    assert {*state.state_of(delivery.settings).stale.values()} == {state.NOT_BUILT}
+    declare(UP_TO_TEN)
+    found = state.state_of(delivery.settings)
+    assert found.stale == {"ratings": state.OTHER_CONTRACT, "movies": state.NOT_BUILT}
+    with pytest.raises(ReelhouseError, match=r"judged anew .* Run `reelhouse run`"):
+        build_of(found)
 
 
 def test_a_contract_that_changes_no_verdict_makes_no_load(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import random
+import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +15,13 @@ from tests.delivery import MOVIES, RATINGS, Delivery, csv
 from tests.faults import tally
 
 from reelhouse.contract import unpacked
+from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb.attempt import attempt
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.duckdb.load import Warehouse
 from reelhouse.engines.warehouse import MAX_LINE_BYTES
 from reelhouse.errors import ReelhouseError
+from reelhouse.ingest.load import load
 from reelhouse.ingest.records import RefusedObject
 from reelhouse.ingest.source import Bucket
 from reelhouse.movielens.generate import generate
@@ -891,6 +895,23 @@ def test_a_delivery_that_changes_nothing_is_passed(delivery: Delivery) -> None:
     ]
 
 
+def test_a_delivery_dated_in_the_future_overrules_nothing(delivery: Delivery) -> None:
+    delivery.put({"2999-01-01/movies.csv": csv("movies", MOVIES[:1])})
+    report = delivery.load()
+    assert (report.delivery, report.live_rows["movies"]) == ("", 3)
+    assert report.hints == [
+        "the delivery 2999-01-01 is dated in the future and left alone until then: "
+        "rename its folder if the date is wrong"
+    ]
+    delivery.moment = datetime(2998, 12, 31)
+    assert delivery.load().live_rows["movies"] == 1
+    # A clock that was ahead, or behind, takes nothing back.
+    delivery.moment = None
+    report = delivery.load()
+    assert (report.load_id, report.live_rows["movies"]) == (None, 1)
+    assert "2999-01-01 is dated in the future and overrules all" in report.hints[0]
+
+
 def test_loads_begin_with_the_delivery_that_completes_the_files(
     delivery: Delivery,
 ) -> None:
@@ -987,3 +1008,48 @@ def test_a_folder_of_somebody_else_stays(delivery: Delivery) -> None:
     with pytest.raises(ReelhouseError, match="scratch is not Reelhouse's"):
         delivery.load()
     assert mine.read_text() == "of years"
+
+
+BY_HAND = {
+    "delete from raw.ratings where user_id = 2": "ratings holds 2 live.* 4 and 1",
+    "delete from raw.ratings where removed_load_id = 2": "ratings .* 4 live rows and 0",
+    "update raw.ratings set removed_load_id = 1": "ratings holds 0 live rows and 5",
+    "insert into raw.movies from raw.movies": "movies holds 6 live",
+    "delete from raw.rejects": "rejects holds 0 live rows.* for 1 and",
+    "delete from raw.objects where entity = 'ratings'": "ratings .* for 0 and 5",
+}
+
+
+@pytest.mark.parametrize(("statement", "told"), BY_HAND.items(), ids=list(BY_HAND))
+def test_rows_that_were_changed_by_hand_are_noticed_and_come_back(
+    delivery: Delivery, statement: str, told: str
+) -> None:
+    """From the backup or, where that has the same, from the source."""
+    delivery.put(ratings(*RATINGS, "7,2,9.9,1164982931")).load()
+    delivery.put(ratings(*RATINGS[1:], GOOD, "7,2,9.9,1164982931")).load()
+    settings, raw = delivery.settings, ("ratings", "movies", "rejects", "objects")
+    wanted = {name: delivery.rows(f"from raw.{name} order by all") for name in raw}
+    live = delivery.live("ratings")
+    backup.commit(backup.write(settings.database, settings.backup), settings.backup)
+    delivery.close()
+    with connect(settings.database) as connection:
+        connection.execute(statement)
+    with pytest.raises(ReelhouseError, match=f"raw.{told}.*--rebuild"):
+        delivery.load()
+    for is_saved in (True, False):
+        with attempt(settings, dict, rebuild=True) as made:
+            assert made.recovery
+            assert made.recovery.raw == ("backup" if is_saved else None)
+            with made.open() as warehouse:
+                load(settings, Bucket(delivery.s3, delivery.url), warehouse)
+            made.skip_publish()
+        assert made.aside
+        assert delivery.live("ratings") == live
+        if is_saved:
+            for name, rows in wanted.items():
+                assert delivery.rows(f"from raw.{name} order by all") == rows
+        delivery.close()
+        with connect(settings.database) as connection:
+            connection.execute(statement)
+        backup.commit(backup.write(settings.database, settings.backup), settings.backup)
+        shutil.rmtree(made.aside)

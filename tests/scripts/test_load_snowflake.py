@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -18,7 +18,7 @@ from tests.delivery import MOVIES, RATINGS, Delivery, csv
 
 from reelhouse.contract import entities, ledger_tables
 from reelhouse.engines.snowflake import engine
-from reelhouse.engines.snowflake.attempt import LEASE, Undo
+from reelhouse.engines.snowflake.attempt import LEASE, Undo, attempt
 from reelhouse.engines.snowflake.connection import Account, literal, open_account
 from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
 from reelhouse.errors import ReelhouseError
@@ -252,6 +252,30 @@ def test_one_run_at_a_time_works_in_an_account(
         account.run(f"update {LEASE} set until = '2020-01-01'")
         with engine.open_warehouse(there):
             assert LEASE not in account.tables()
+
+
+@pytest.mark.long
+def test_rows_that_were_changed_by_hand_are_loaded_again(
+    delivery: Delivery,
+    database: str,  # noqa: ARG001
+) -> None:
+    load_prod(delivery, None)
+    settings = replace(delivery.settings, target="prod")
+    with open_account("prod") as account:
+        account.run("delete from raw.ratings where user_id = 2")
+        with pytest.raises(ReelhouseError, match=r"raw\.ratings holds 2 live rows"):
+            load_prod(delivery, None)
+        for is_kept in (False, True):
+            with suppress(RuntimeError), attempt(settings, dict, True) as made:
+                assert not made.lacks_history
+                with made.open() as warehouse:
+                    source = Bucket(delivery.s3, delivery.url)
+                    assert load(settings, source, warehouse).live_rows["ratings"] == 4
+                if not is_kept:
+                    raise RuntimeError
+                made.skip_publish()
+            ((rows,),) = account.ask("select count(*) from raw.ratings")
+            assert rows == (4 if is_kept else 2)
 
 
 def test_a_stage_of_another_bucket_is_refused(

@@ -40,7 +40,7 @@ SHOWN_CAUSES = 4
     "--rebuild",
     is_flag=True,
     help="Build everything from scratch and record history again, from the raw tables; "
-    "take these from the backup if the warehouse cannot be read.",
+    "take these from the backup if they cannot be read or were changed by hand.",
 )
 @click.option(
     "--all",
@@ -355,9 +355,13 @@ def _recovered(report: RunReport) -> Iterator[str]:
     recovery = report.recovery
     if report.former_source:
         yield f"The warehouse belonged to {report.former_source}{where}."
-    elif recovery and not recovery.is_whole and (report.aside or recovery.written_at):
+    elif (
+        recovery
+        and not recovery.is_whole
+        and (report.aside or recovery.written_at or recovery.history)
+    ):
         backup = f"from the backup of {recovery.written_at} UTC"
-        places = {"file": "from the damaged file", "backup": backup}
+        places = {"file": "what was still there", "backup": backup}
         raw = places[recovery.raw] if recovery.raw else "read again from the source"
         history = (
             places[recovery.history]
@@ -366,7 +370,7 @@ def _recovered(report: RunReport) -> Iterator[str]:
             if recovery.raw
             else "empty"
         )
-        yield f"The warehouse is gone or damaged{where}."
+        yield f"The warehouse was gone, damaged or changed by hand{where}."
         yield f"Its raw rows are {raw}, its history is {history}."
     elif report.aside and not report.has_unreadable_backup:
         yield f"There was a backup of another warehouse{where}."

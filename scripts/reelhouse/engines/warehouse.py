@@ -77,6 +77,10 @@ def shapes_in(ask: Ask, schema: str) -> Shapes:
     return found
 
 
+class ChangedByHand(ReelhouseError):
+    """A raw table does not hold what the loads brought."""
+
+
 class CannotAnswer(ReelhouseError):
     """A question that an engine refuses; the message is in the engine's words."""
 
@@ -143,8 +147,9 @@ class Warehouse(ABC):
     What the loader writes down of its own work is the same on every engine.
     """
 
-    # How one gets another warehouse.
+    # How one gets another warehouse, and raw rows that were changed by hand back.
     elsewhere: str
+    way_back: str
     # What stands behind the name of a table that is made in place of another.
     replacing = ""
 
@@ -368,12 +373,35 @@ class Warehouse(ABC):
         return {row[0]: ObjectState(*row[1:]) for row in rows}
 
     def live_rows(self) -> dict[str, int]:
-        """Live rows of each entity."""
-        counts = " union all ".join(
-            f"select '{name}', count(*) from raw.{name} where removed_load_id is null"
-            for name in entities()
-        )
-        return dict(self._rows(counts))
+        """Live rows of each entity.
+
+        Raises ChangedByHand where a table has more or fewer rows than the ledger says.
+        """
+
+        def counts(table: str, brought: str, left: str, where: str = "") -> str:
+            return (
+                f"select '{table}', count(*), count(*) - count(removed_load_id), "
+                f"(select coalesce(sum({brought}), 0) from raw.load_objects{where}), "
+                f"(select coalesce(sum({left}), 0) from raw.objects{where}) "
+                f"from raw.{table}"
+            )
+
+        counted = []
+        for name in entities():
+            left, of = "records - rows_rejected", f" where entity = '{name}'"
+            counted.append(counts(name, "rows_new", left, of))
+        counted.append(counts("rejects", "rows_rejected", "rows_rejected"))
+        live_rows = {}
+        for table, held, live, brought, left in self._rows(" union all ".join(counted)):
+            if (held, live) != (brought, left):
+                raise ChangedByHand(
+                    f"raw.{table} holds {live:,} live rows and {held - live:,} removed "
+                    f"ones, but the loads account for {left:,} and {brought - left:,}, "
+                    f"so somebody has changed it by hand: {self.way_back}."
+                )
+            live_rows[table] = live
+        del live_rows["rejects"]
+        return live_rows
 
     def live_rows_of(self, entity: Entity, file: str) -> int:
         """Live rows of one object."""

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from reelhouse.contract import Entity, entities, is_packed, sort_out
+from reelhouse.contract import Entity, delivery_of, entities, is_packed, sort_out
 from reelhouse.engines.warehouse import (
     CsvFile,
     LedgerEntry,
@@ -141,12 +141,14 @@ class _Load:
     fetched: dict[str, str] = field(default_factory=dict)
     # Entities with objects that were judged by another contract before.
     rejudged: set[str] = field(default_factory=set)
-    # Rows that were removed, by entity.
+    # Rows that were removed, by entity, and those of what is declared no more.
     removed: Counter[str] = field(default_factory=Counter)
+    undeclared: Counter[str] = field(default_factory=Counter)
 
     def execute(self, accept_shrink: bool, validate: bool) -> LoadReport:
-        found = self.source.list()
+        found, early = self._without_early(self.source.list())
         listing = sort_out(list(found))
+        listing = replace(listing, hints=[*early, *listing.hints])
         self.report.ignored = len(listing.ignored)
         self.report.hints = listing.hints
         files = listing.as_of(self._next(listing.deliveries))
@@ -176,6 +178,35 @@ class _Load:
                 self._check_unchanged()
             raise
         return self.report
+
+    def _without_early(
+        self, found: dict[str, S3Object]
+    ) -> tuple[dict[str, S3Object], list[str]]:
+        """Objects but those of deliveries dated in the future, and a word on these.
+
+        One that is loaded stays, or what it brought would go.
+        """
+        latest: Counter[str] = Counter()
+        for key, each in found.items():
+            day = delivery_of(key)[0]
+            latest[day] = max(latest[day], self._latest(each))
+        early = {
+            day
+            for day, epoch in latest.items()
+            if day
+            and datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() > epoch
+        }
+        loaded = (self.warehouse.newest_delivery() or "") if early else ""
+        told = [
+            f"the delivery {day} is dated in the future and "
+            f"{'overrules all later ones' if day <= loaded else 'left alone'} until "
+            f"then: rename its folder if the date is wrong"
+            for day in sorted(early)
+        ]
+        early -= {day for day in early if day <= loaded}
+        return {
+            k: each for k, each in found.items() if delivery_of(k)[0] not in early
+        }, told
 
     def _next(self, deliveries: list[str]) -> str:
         """The delivery to load, which the report then names."""
@@ -272,6 +303,12 @@ class _Load:
 
         What came instead does not count.
         """
+        for name, count in (+self.undeclared).items():
+            raise ReelhouseError(
+                f"models/staging declares {name} no more, of which raw.{name} holds "
+                f"{count:,} live rows: put the declaration back, or load with "
+                f"--accept-shrink, which marks them as removed."
+            )
         for name, before in self.before.items():
             limit = before * self.settings.max_shrink
             if self.removed[name] <= limit:
@@ -313,6 +350,8 @@ class _Load:
         self.warehouse.remove("rejects", file, self.load_id)
         self.removed[entity.name] += removed
         if not has_moved:
+            if entity.name not in entities():
+                self.undeclared[entity.name] += removed
             self._record(
                 *(file, entity.name, state.etag, state.sha256, "removed"),
                 rows_removed=removed,

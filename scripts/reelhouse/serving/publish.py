@@ -10,7 +10,7 @@ from reelhouse.engines.publication import Build, Publication, Relation
 from reelhouse.errors import ReelhouseError
 from reelhouse.locking import writing
 from reelhouse.settings import Settings
-from reelhouse.transform.state import Node, State, state_of
+from reelhouse.transform.state import OTHER_CONTRACT, Node, State, state_of
 
 # How many nodes a refusal names.
 SHOWN = 3
@@ -84,11 +84,9 @@ def _refusal(state: State, wanted: set[str], read: set[str]) -> str:
     if len(lacking) > SHOWN:
         told += f" and {len(lacking) - SHOWN} more"
     to_build = [nodes[each].name for each in state.to_build if each in read]
-    command = (
-        f"dbt build --select {' '.join(to_build)}"
-        if len(to_build) <= SHOWN
-        else "reelhouse run"
-    )
+    command = "reelhouse run"
+    if len(to_build) <= SHOWN and OTHER_CONTRACT not in state.stale.values():
+        command = f"dbt build --select {' '.join(to_build)}"
     return (
         f"Nothing is published, because not everything is up to date and tested: "
         f"{told}. Run `{command}`, then publish again; `reelhouse status` lists all."

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from reelhouse.contract import ledger_tables
+from reelhouse.contract import entities, ledger_tables
 from reelhouse.engines.engine import engine_of
 from reelhouse.engines.warehouse import Ask, shapes_in
 from reelhouse.errors import ReelhouseError
@@ -46,6 +46,7 @@ OTHER_LEDGER = "the ledger is that of another version of Reelhouse"
 OTHER_RULES = "its rules changed"
 PASSED_ON = "what it reads changed"
 NEW_LOAD = "a new load"
+OTHER_CONTRACT = "its files are judged anew by the next load, by other declarations"
 NO_RECORD = "there is no record of how it was made"
 SHOWN = 3
 
@@ -255,11 +256,26 @@ def _key(settings: Settings) -> str:
 def state_of(settings: Settings) -> State:
     """What is out of date in a target's warehouse; changes nothing.
 
+    So is what reads files that the next load will judge by another contract.
     Raises ReelhouseError if there is no warehouse, or if nothing is loaded.
     """
     tree = read_tree(settings)
     with engine_of(settings).asking(settings) as ask:
-        return compare(tree, ask)
+        state = compare(tree, ask)
+        # What was refused is looked at by every load.
+        judged = ask(
+            "select distinct entity, contract from raw.objects "
+            "where refused_sha256 is null"
+        )
+    changed = {
+        f"raw.{name}"
+        for name, contract in judged
+        if name in entities() and contract != entities()[name].contract
+    }
+    for unique_id, node in tree.nodes.items():
+        if node.materialized != "ephemeral" and changed.intersection(node.data):
+            state.stale[unique_id] = OTHER_CONTRACT
+    return state
 
 
 def compare(tree: Tree, ask: Ask) -> State:

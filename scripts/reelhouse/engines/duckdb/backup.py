@@ -32,6 +32,7 @@ from reelhouse.engines.duckdb.connection import (
     telling_damage,
 )
 from reelhouse.engines.duckdb.load import open_warehouse
+from reelhouse.engines.warehouse import ChangedByHand
 from reelhouse.errors import ReelhouseError
 
 MANIFEST = "manifest.json"
@@ -177,6 +178,8 @@ def recover(lost: Path, folder: Path, source: str, to: Path) -> Recovery:
             of_schema = [part for part in parts[place] if part.schema == schema]
             if of_schema and _restore(of_schema, folder, to):
                 return place
+            if of_schema and place == "file":
+                readable.discard(schema)
         return None
 
     history: Place | None = None
@@ -288,10 +291,17 @@ def _digests(
 
 
 def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
-    """Put parts into a warehouse, all or none; False where one is not as written."""
+    """Put parts into a warehouse, all or none; False where one is not as written.
+
+    So it is where raw rows are not what the ledger says.
+    """
     if any(sha256_of(folder / part.file) != part.sha256 for part in parts):
         return False
-    with open_warehouse(to) as warehouse, warehouse.atomic():
+    with (
+        suppress(ChangedByHand),
+        open_warehouse(to) as warehouse,
+        warehouse.atomic(),
+    ):
         run = warehouse.connection.execute
         for schema in {part.schema for part in parts}:
             run(f"create schema if not exists {identifier(schema)}")
@@ -301,7 +311,9 @@ def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
             run(f"insert into {_name(part.table)} by name {rows}")
         # What was written by another declaration is brought in line.
         warehouse.make_tables()
-    return True
+        warehouse.live_rows()
+        return True
+    return False
 
 
 def _digest(content: dict[str, Any]) -> str:

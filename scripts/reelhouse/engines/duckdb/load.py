@@ -28,6 +28,10 @@ class Warehouse(warehouse.Warehouse):
     """An open warehouse file, as `engines.warehouse.Warehouse` describes it."""
 
     elsewhere = "set REELHOUSE_WAREHOUSE to another folder"
+    way_back = (
+        "`reelhouse run --rebuild` takes all raw rows from the backup or, where that "
+        "has none, from the source, and puts this file aside"
+    )
     reads_bucket = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reelhouse.contract import entities, ledger_tables
 from reelhouse.engines.duckdb.backup import Recovery
 from reelhouse.engines.publication import Build, Publication, up_to_date
 from reelhouse.engines.snowflake.connection import (
@@ -21,7 +20,13 @@ from reelhouse.engines.snowflake.connection import (
 )
 from reelhouse.engines.snowflake.load import Warehouse, open_warehouse
 from reelhouse.engines.snowflake.publish import Publisher
-from reelhouse.engines.warehouse import Ask, Lasting, shapes_in
+from reelhouse.engines.warehouse import (
+    Ask,
+    ChangedByHand,
+    Lasting,
+    raw_tables,
+    shapes_in,
+)
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
@@ -30,6 +35,7 @@ UNDO = "undo"
 RUN = "undo.run"
 LEASE = "undo.lease"
 LEDGER = "state.nodes"
+ENTITIES = "select distinct entity from raw.objects"
 # So long a run from elsewhere is believed to be still at work.
 LEASE_TIME = timedelta(hours=12)
 ALREADY_EXISTS = "already exists"
@@ -45,8 +51,10 @@ def attempt(settings: Settings, lasting: Lasting, rebuild: bool) -> Iterator[Att
     A killed one is undone by the next. `lasting` tells the tables that builds add to.
     """
     with open_warehouse(settings) as warehouse:
-        attempted = Attempt(settings, warehouse, lasting, rebuild)
+        attempted = Attempt(settings, warehouse, lasting)
         try:
+            if rebuild and warehouse.source() is not None:
+                attempted.begin_again()
             yield attempted
         except BaseException as error:
             _undo(attempted.undo, error)
@@ -72,6 +80,7 @@ def _undo(undo: Undo, error: BaseException) -> None:
 class Attempt:
     """An `engines.engine.Attempt` in an account."""
 
+    lacks_history = False
     former_source: str | None = None
     recovery: Recovery | None = None
     aside: Path | None = None
@@ -82,7 +91,6 @@ class Attempt:
         settings: Settings,
         warehouse: Warehouse,
         lasting: Lasting,
-        rebuild: bool,
     ) -> None:
         self.folder = settings.warehouse
         self.warehouse = warehouse
@@ -91,7 +99,23 @@ class Attempt:
         self.undo = Undo(self.account, settings.warehouse)
         self.undo.undo()
         warehouse.before_changes = self.prepare
-        self.lacks_history = rebuild and warehouse.source() is not None
+
+    def begin_again(self) -> None:
+        """Let all be made anew: from the raw rows or, if these are wrong, the source.
+
+        In the second case history goes on from where it ended.
+        """
+        self.lacks_history = True
+        try:
+            # Of tables that are not as they are declared, the load itself will tell.
+            if self.warehouse.known_objects() is not None:
+                self.warehouse.live_rows()
+        except ChangedByHand:
+            self.lacks_history = False
+            self.recovery = Recovery(None, "file", False, None)
+            self.prepare()
+            for table in raw_tables():
+                self.account.run(f"delete from raw.{table.name}")
 
     @contextmanager
     def open(self) -> Iterator[Warehouse]:
@@ -148,11 +172,14 @@ class Undo:
         That is raw, and what of the dbt tree is not replaced each time: `built` are
         its tables, as schema.table, by unique id.
         """
-        raw = [*entities().values(), *ledger_tables()]
-        names: dict[str, str | None] = {f"raw.{table.name}": None for table in raw}
+        there = self.account.tables()
+        raw = {table.name for table in raw_tables()}
+        if "raw.objects" in there:
+            # One that is declared no more, too.
+            raw |= {name for (name,) in self.account.ask(ENTITIES)}
+        names: dict[str, str | None] = {f"raw.{name}": None for name in sorted(raw)}
         names |= {table: unique_id for unique_id, table in built.items()}
         names[LEDGER] = None
-        there = self.account.tables()
         try:
             self.account.run(f"create schema {UNDO} data_retention_time_in_days = 0")
         except connector().errors.ProgrammingError as error:

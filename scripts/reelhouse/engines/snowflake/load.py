@@ -57,6 +57,10 @@ class Warehouse(warehouse.Warehouse):
     """An account's raw schema, as `engines.warehouse.Warehouse` describes it."""
 
     elsewhere = "set SNOWFLAKE_DATABASE to another one"
+    way_back = (
+        "clone it from before that (docs/operations.md#restore), or let `reelhouse run "
+        "--rebuild` load the whole source again, which forgets removed rows"
+    )
     replacing = " copy grants"
 
     def __init__(
