@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 FULL = (
@@ -27,7 +29,27 @@ LOCAL_FAULTS = {
     "Out of Memory Error": MEMORY,
     "OutOfMemoryException": MEMORY,
     "MemoryError": MEMORY,
+    "Symlink loop": "A link leads back to itself: correct it, or name another place",
     os.strerror(errno.ENOMEM): MEMORY,
+}
+# What to do about an error of a file.
+ELSEWHERE = "move that away, or name another place"
+ADVICE = {
+    **dict.fromkeys(
+        (errno.EEXIST, errno.ENOTDIR), f"a folder is needed there, so {ELSEWHERE}"
+    ),
+    errno.EISDIR: f"a file is needed there, so {ELSEWHERE}",
+    **dict.fromkeys(
+        (errno.ENOENT, errno.ELOOP),
+        "a folder or link on the way leads nowhere: correct it, or name another place",
+    ),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        "check its permissions, or name another place",
+    ),
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT), "make room on its disk, or name another place"
+    ),
 }
 
 
@@ -38,6 +60,24 @@ class ReelhouseError(Exception):
     what to do. It never holds a secret. The command line prints it to stderr
     and exits with status 1.
     """
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of a file that names none name this one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def file_fault(error: OSError) -> str:
+    """What an error of a file says, and what to do about it."""
+    # Of two, what was to be written.
+    where = error.filename2 or error.filename or "What this command writes to"
+    advice = ADVICE.get(error.errno or 0, "--debug shows more")
+    return f"{where} cannot be used ({error.strerror or error}): {advice}."
 
 
 def local_fault(message: str, warehouse: Path) -> ReelhouseError | None:

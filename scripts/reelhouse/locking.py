@@ -15,6 +15,8 @@ from reelhouse.errors import ReelhouseError, local_fault
 # In a folder that is Reelhouse's own, and what earlier versions have left in one.
 MARK = ".reelhouse"
 LEFT = ("reelhouse.duckdb", "published.duckdb")
+FILES = (*LEFT, "published.sha256")
+FOLDERS = ("backup", "dbt", "failed", "scratch", "work")
 
 
 @contextmanager
@@ -26,7 +28,8 @@ def writing(warehouse: Path) -> Iterator[None]:
     """
     try:
         warehouse.mkdir(parents=True, exist_ok=True)
-        file = (warehouse / ".lock").open("a+", encoding="utf-8")
+        _check_kinds(warehouse)
+        file = (warehouse / ".lock").open("a+b", buffering=0)
     except OSError as error:
         raise ReelhouseError(
             f"{warehouse} cannot be written ({error.strerror}): check its permissions, "
@@ -37,7 +40,7 @@ def writing(warehouse: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            holder = file.read().strip() or "another process"
+            holder = file.read().decode().strip() or "another process"
             raise ReelhouseError(
                 f"{warehouse} is in use by {holder}: wait for it to end, or end it."
             ) from None
@@ -45,14 +48,30 @@ def writing(warehouse: Path) -> Iterator[None]:
             file.seek(0)
             file.truncate()
             command = " ".join(["reelhouse", *sys.argv[1:2]])
-            file.write(f"process {os.getpid()} ({command})")
-            file.flush()
+            file.write(f"process {os.getpid()} ({command})".encode())
             yield
         except Exception as error:
             told = local_fault(f"{type(error).__name__} {error}", warehouse)
             if told:
                 raise told from error
             raise
+
+
+def _check_kinds(warehouse: Path) -> None:
+    """Raise ReelhouseError where a folder is in the place of a file, or otherwise."""
+    for name in (*FILES, *FOLDERS):
+        path, is_folder = warehouse / name, name in FOLDERS
+        # A link may lead to what is still to be made.
+        leads_to = Path(os.path.realpath(path))
+        wrong = path.is_dir() if not is_folder else path.exists() and not path.is_dir()
+        if wrong or (
+            path.is_symlink()
+            and not (leads_to if is_folder else leads_to.parent).is_dir()
+        ):
+            raise ReelhouseError(
+                f"{path} has to be a {'folder' if is_folder else 'file'}: move what is "
+                f"there away, or set REELHOUSE_WAREHOUSE to another folder."
+            )
 
 
 def fresh_folder(folder: Path) -> Path:

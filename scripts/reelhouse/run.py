@@ -58,7 +58,8 @@ class RunReport:
     `recovery` tells what was kept of them, `has_unreadable_backup` that a backup is
     among them of which nothing was. `state` is what was out of date before the
     build, `from_scratch` names incremental models that were made whole, with the
-    reason. If `is_up_to_date`, what is `published` needed no change.
+    reason. If `is_up_to_date`, what is `published` needed no change. What was published
+    before and is no more is `gone`.
     """
 
     loads: list[LoadReport] = field(default_factory=list)
@@ -66,6 +67,7 @@ class RunReport:
     from_scratch: dict[str, str] = field(default_factory=dict)
     built: BuildReport = field(default_factory=BuildReport)
     published: Publication | None = None
+    gone: list[str] = field(default_factory=list)
     is_up_to_date: bool = False
     aside: Path | None = None
     has_unreadable_backup: bool = False
@@ -190,6 +192,7 @@ def run(
             report.is_up_to_date = True
             attempt.skip_publish()
         report.published = unchanged or attempt.publish(to_publish)
+        report.gone = to_publish.gone
         report.aside = attempt.aside
         tell("publish", 1, 1)
         watch.lap("publish")

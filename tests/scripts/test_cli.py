@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from functools import partial
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -438,6 +439,42 @@ def test_load_says_what_it_did_and_what_is_missing(tmp_path: Path) -> None:
     assert "ignored: 1" in result.stdout
     again = call("load", "--source", source)
     assert "Nothing new: 2 objects known from before." in again.stdout
+
+
+WRONG_KINDS = {
+    "work": "folder",
+    "backup": "folder",
+    "reelhouse.duckdb": "file",
+    "published.duckdb": "file",
+    "published.sha256": "file",
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), WRONG_KINDS.items(), ids=WRONG_KINDS)
+def test_a_folder_in_the_place_of_a_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    """Or a file in the place of a folder, or a link that leads nowhere."""
+    source, there = folder(tmp_path, GOOD), tmp_path / "warehouse" / name
+    monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(there.parent))
+    there.mkdir(parents=True)
+    if kind == "folder":
+        there.rmdir()
+        there.write_text("mine")
+    for _ in range(2):
+        said(call("run", "--source", source), f"{name} has to be a {kind}", "move what")
+        assert [each.name for each in there.parent.iterdir()] == [name]
+        there.rename(tmp_path / uuid.uuid4().hex)
+        there.symlink_to(tmp_path / "gone" / "gone")
+
+
+def test_an_error_of_a_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    told = "file cannot be used (File exists): a folder is needed there"
+    said(call("export", tmp_path / "file/x"), told)
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    said(call("export", circle / "x"), "leads back to itself: correct it")
 
 
 def test_publish_and_query_before_anything() -> None:

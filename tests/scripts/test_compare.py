@@ -637,7 +637,7 @@ def test_what_cannot_be_compared_is_said(publish: Publish, tmp_path: Path) -> No
     text = tmp_path / "text.duckdb"
     text.write_text("no database at all " * 1000)
     with pytest.raises(
-        ReelhouseError, match=r"text\.duckdb is damaged, so it cannot be compared"
+        ReelhouseError, match=r"text\.duckdb is no DuckDB database, so it cannot be"
     ):
         compare(text, published)
 

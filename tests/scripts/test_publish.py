@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import shutil
 import subprocess
 import threading
@@ -10,13 +12,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
 from tests.delivery import query, unbuilt
 
-from reelhouse.engines.duckdb import backup
-from reelhouse.engines.duckdb.publish import is_as_written, prepare, seal, show
+from reelhouse.engines.duckdb import backup, engine
+from reelhouse.engines.duckdb.connection import asking, connect
+from reelhouse.engines.duckdb.publish import is_as_written, prepare, show
 from reelhouse.engines.publication import Build, Publication, Relation, up_to_date
 from reelhouse.errors import ReelhouseError
 from reelhouse.serving.compare import compare
@@ -101,10 +105,15 @@ def changed(*names: str, build: Build = BUILD) -> Build:
 
 
 def publish(database: Path, published: Path, build: Build = BUILD) -> Publication:
-    prepared = published.with_name("prepared.duckdb")
+    prepared = published.with_name(f".{published.name}")
     publication = prepare(database, published, prepared, build)
     show(prepared, published)
     return publication
+
+
+def seal(file: Path) -> None:
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.with_suffix(".sha256").write_text(f"{digest}  {file.name}\n")
 
 
 def told(file: Path, *statements: str) -> list[tuple[Any, ...]]:
@@ -442,7 +451,7 @@ def test_what_has_another_byte_is_made_anew(make: Make, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_publish_left_does_no_harm(make: Make, tmp_path: Path) -> None:
-    published, prepared = tmp_path / "published.duckdb", tmp_path / "prepared.duckdb"
+    published, prepared = tmp_path / "published.duckdb", tmp_path / ".published.duckdb"
     publish(make(), published)
     with duckdb.connect() as connection:
         connection.execute("set checkpoint_threshold = '1TB'")
@@ -673,3 +682,24 @@ def test_what_is_published_stands_until_something_is_new(
     with duckdb.connect(str(published), read_only=True) as connection:
         found = up_to_date(lambda sql: connection.execute(sql).fetchall(), build)
     assert found == (Publication(version, 1, 3, 2) if does_stand else None)
+
+
+def test_what_is_published_no_more_is_told(first: Path) -> None:
+    build = replace(BUILD, relations=BUILD.relations[:2], gone=[])
+    with connect(first / "published.duckdb", read_only=True) as connection:
+        assert up_to_date(asking(connection), build) is None
+    assert build.gone == ["health_loads"]
+
+
+def test_a_publish_on_a_full_disk_leaves_all_as_it_was(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    published = tmp_path / "published.duckdb"
+    publish(make(), published)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(Path, "write_text", Mock(side_effect=full))
+    settings = replace(unbuilt(), warehouse=tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        engine.publish(settings, changed("dim_movies"))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

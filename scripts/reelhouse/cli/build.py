@@ -321,6 +321,10 @@ def _show_run(settings: Settings, report: RunReport) -> None:
     size = f" ({published.rows:,} rows)" if published else ""
     verb = "stay published" if report.is_up_to_date else "published"
     show.out.print(f"{told}{tables} {verb}{size}")
+    if report.gone:
+        show.note(
+            f"No longer published, since no model makes it: {', '.join(report.gone)}."
+        )
     if rows:
         held = ", ".join(
             f"{rows[name]:,} {name.replace('_', ' ')}" for name in entities()
@@ -351,7 +355,10 @@ def _show_run(settings: Settings, report: RunReport) -> None:
 
 def _recovered(report: RunReport) -> Iterator[str]:
     """What became of files that the run could not build upon, and what was kept."""
-    where = f": its files are now in {show.short(report.aside)}" if report.aside else ""
+    where = ""
+    if report.aside:
+        aside = show.short(report.aside)
+        where = f": its files are now in {aside}, to use with REELHOUSE_WAREHOUSE"
     recovery = report.recovery
     if report.former_source:
         yield f"The warehouse belonged to {report.former_source}{where}."

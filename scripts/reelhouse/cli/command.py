@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from reelhouse.cli import show
-from reelhouse.errors import ReelhouseError, local_fault
+from reelhouse.errors import ReelhouseError, file_fault, local_fault
 from reelhouse.settings import variables
 
 STOPPED = "Stopped. What was there before is untouched; run it again."
@@ -80,9 +80,7 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
         except BrokenPipeError:
             raise  # click ends in silence, as other programs do before `| head`
         except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            why = f"{error.strerror or error}{where}: --debug shows more."
-            raise told(why, debug) from error
+            raise told(file_fault(error), debug) from error
         except Exception as error:
             # What DuckDB makes of Ctrl-C.
             if str(error) == "Query interrupted":

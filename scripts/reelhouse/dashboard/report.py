@@ -30,7 +30,7 @@ from reelhouse.dashboard.page import (
 )
 from reelhouse.dashboard.published import Published, Reading, Serving
 from reelhouse.dashboard.theme import DARK, ICON, LIGHT, SANS, STYLE, chart_config
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ReelhouseError, naming
 from reelhouse.progress import Progress
 from reelhouse.settings import Settings
 
@@ -206,7 +206,8 @@ def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        scratch.write_bytes(content)
+        with naming(path):
+            scratch.write_bytes(content)
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)

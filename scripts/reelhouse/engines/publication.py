@@ -40,7 +40,8 @@ class Build:
     """What may be published: its load, what passed, and its tables.
 
     `seconds` is what each step of its run took, `started` when that began, by the clock
-    of `time.monotonic`; where no run has made it, it begins with publishing.
+    of `time.monotonic`; where no run has made it, it begins with publishing. What is
+    published and is none of it, `up_to_date` adds to `gone`.
     """
 
     load_id: int
@@ -49,6 +50,7 @@ class Build:
     relations: list[Relation]
     seconds: Mapping[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    gone: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,8 @@ def up_to_date(published: Ask, build: Build) -> Publication | None:
         )
         for relation in build.relations
     }
+    names = {relation.name for relation in build.relations}
+    build.gone.extend(sorted(row[0] for row in known if row[0] not in names))
     ((version, *about),) = published(
         "select version, load_id, tests, models from serving.publication"
     )

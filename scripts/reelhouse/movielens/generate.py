@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ReelhouseError, naming
 from reelhouse.movielens.generator.catalogue import make_catalogue
 from reelhouse.movielens.generator.csvbytes import line
 from reelhouse.movielens.generator.dirt import make_dirty
@@ -153,18 +153,13 @@ def generate(
     _check(out, ratings, seed)
     folder = out / UNFINISHED
     shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise GenerateError(
-            f"{out} cannot be written ({error.strerror}): name another folder, or "
-            f"check its permissions."
-        ) from error
+    folder.mkdir(parents=True)
     planted = 0
     try:
-        records = _write_all(folder, ratings, seed, progress)
-        if later:
-            records |= make_later(folder, seed)
+        with naming(out):
+            records = _write_all(folder, ratings, seed, progress)
+            if later:
+                records |= make_later(folder, seed)
         if dirty:
             progress("faults", 0, 1)
             plan = make_dirty(folder, seed, folder / MANIFEST)

@@ -13,7 +13,7 @@ import duckdb
 from reelhouse.engines.duckdb.connection import identifier, literal
 from reelhouse.engines.duckdb.reading import attach_published
 from reelhouse.engines.engine import engine_of
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import LOCAL_FAULTS, ReelhouseError
 from reelhouse.progress import Progress
 from reelhouse.serving.csv_export import FORMULA
 from reelhouse.serving.folders import former_contents, written_whole
@@ -88,7 +88,8 @@ def export(
             text = json.dumps(contents, indent=2) + "\n"
             (files / CONTENTS).write_text(text, encoding="utf-8")
     except duckdb.IOException as error:
-        reason = str(error).splitlines()[0].removeprefix("IO Error: ")
+        said = str(error)
+        reason = next((each for each in LOCAL_FAULTS if each in said), said)
         raise ReelhouseError(
             f"{folder} cannot be written ({reason}): make room there, or name another "
             f"folder."

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ReelhouseError, naming
 
 # Of Linux: paths are relative to the current folder, and files change places.
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
@@ -40,7 +40,8 @@ def written_whole(folder: Path, contents: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
         made = Path(work) / "made"
         made.mkdir()
-        yield made
+        with naming(folder):
+            yield made
         # It may have come in the meantime.
         former_contents(folder, contents)
         if folder.exists():

@@ -114,6 +114,8 @@ def _cannot_open(path: Path, message: str) -> ReelhouseError:
         return told
     if "with a newer version" in message:
         return UnreadableWarehouse(path, "was written by a newer DuckDB")
+    if "not a valid DuckDB database" in message or path.is_dir():
+        return UnreadableWarehouse(path, "is no DuckDB database")
     return UnreadableWarehouse(path)
 
 

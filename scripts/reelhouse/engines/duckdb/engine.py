@@ -12,7 +12,7 @@ from reelhouse.engines.duckdb.attempt import attempt as attempt
 from reelhouse.engines.duckdb.attempt import other_source
 from reelhouse.engines.duckdb.connection import asking as ask_of
 from reelhouse.engines.duckdb.connection import connect
-from reelhouse.engines.duckdb.publish import prepare, show
+from reelhouse.engines.duckdb.publish import prepare, remove, show
 from reelhouse.engines.duckdb.reading import check_question as check_question
 from reelhouse.engines.publication import Build, Publication
 from reelhouse.engines.warehouse import Answering, Ask
@@ -47,8 +47,11 @@ def asking(settings: Settings) -> Iterator[Ask]:
 
 def publish(settings: Settings, build: Build) -> Publication:
     prepared = settings.warehouse / f".{settings.published.name}"
-    publication = prepare(settings.database, settings.published, prepared, build)
-    show(prepared, settings.published)
+    try:
+        publication = prepare(settings.database, settings.published, prepared, build)
+        show(prepared, settings.published)
+    finally:
+        remove(prepared)
     return publication
 
 

@@ -48,9 +48,10 @@ def prepare(
     """Write what a build has to publish into a file that nobody sees until `show`.
 
     It is a copy of the `published` one, in which what differs is replaced; or a new
-    one, where there is none that can be built upon.
+    one, where there is none that can be built upon. Its SHA-256 is written beside it,
+    as sha256sum has it.
     """
-    _remove(to)
+    remove(to)
     connect(database, read_only=True).close()
     connection = connect(Path(":memory:"))
     try:
@@ -58,9 +59,11 @@ def prepare(
             connection.execute(f"attach {literal(database)} as reelhouse (read_only)")
             connection.execute("use reelhouse")
             publication = _write(connection, published, to, build)
+        note = f"{sha256_of(to)}  {to.name.removeprefix('.')}\n"
+        _checksum(to).write_text(note, encoding="utf-8")
     except BaseException:
         connection.close()
-        _remove(to)
+        remove(to)
         raise
     connection.close()
     return publication
@@ -80,17 +83,9 @@ def put_in_place(prepared: Path, published: Path) -> None:
 
 
 def show(prepared: Path, published: Path) -> None:
-    """Put a published file in place, and its SHA-256 beside it, as sha256sum has it."""
+    """Put what `prepare` wrote in place."""
     put_in_place(prepared, published)
-    seal(published)
-
-
-def seal(published: Path) -> None:
-    """Write down the SHA-256 of a published file."""
-    checksum = _checksum(published)
-    partial = checksum.with_name(f".{checksum.name}")
-    partial.write_text(f"{sha256_of(published)}  {published.name}\n", encoding="utf-8")
-    partial.replace(checksum)
+    _checksum(prepared).replace(_checksum(published))
 
 
 def is_as_written(published: Path) -> bool:
@@ -106,9 +101,10 @@ def _checksum(published: Path) -> Path:
     return published.with_suffix(".sha256")
 
 
-def _remove(file: Path) -> None:
+def remove(file: Path) -> None:
+    """Remove a file with its log and its checksum."""
     # What a killed process has left in a log would be written into the next file.
-    for path in (file, log_of(file)):
+    for path in (file, log_of(file), _checksum(file)):
         path.unlink(missing_ok=True)
 
 
