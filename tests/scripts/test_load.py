@@ -16,6 +16,7 @@ from tests.faults import tally
 
 from reelhouse.contract import unpacked
 from reelhouse.engines.duckdb import backup
+from reelhouse.engines.duckdb import load as engine
 from reelhouse.engines.duckdb.attempt import attempt
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.duckdb.load import Warehouse
@@ -28,6 +29,12 @@ from reelhouse.movielens.generate import generate
 from reelhouse.settings import DEFAULT_MAX_REJECTS
 
 GOOD = "7,1,4.5,1104982703"
+
+
+@pytest.fixture(params=[engine.PAIRED_AT_ONCE, 2], ids=["at once", "in parts"])
+def paired(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a replaced file is compared: a small one, and one that is large for us."""
+    monkeypatch.setattr(engine, "PAIRED_AT_ONCE", request.param)
 
 
 def ratings(*lines: str, line_end: str = "\r\n") -> dict[str, bytes]:
@@ -633,6 +640,7 @@ def test_a_new_etag_of_the_same_bytes_is_no_change(delivery: Delivery) -> None:
 
 
 @pytest.mark.fault("13")
+@pytest.mark.usefixtures("paired")
 def test_a_replaced_file_keeps_what_stayed(delivery: Delivery) -> None:
     delivery.load()
     late, changed = "3,1,2.0,900000000", "1,2,1.0,1104982703"
@@ -655,6 +663,7 @@ def test_a_replaced_file_keeps_what_stayed(delivery: Delivery) -> None:
     balance(delivery)
 
 
+@pytest.mark.usefixtures("paired")
 def test_of_two_records_of_a_key_their_order_counts(delivery: Delivery) -> None:
     twice = ["1,First (1990),Drama", "1,Second (1990),Drama"]
     delivery.put({"movies.csv": csv("movies", twice)})
@@ -672,6 +681,7 @@ def test_of_two_records_of_a_key_their_order_counts(delivery: Delivery) -> None:
     ) == [("Salt (2001)", 1), ("Second (1990)", 2), ("First (1990)", 3)]
 
 
+@pytest.mark.usefixtures("paired")
 def test_a_row_that_only_moved_keeps_its_load(delivery: Delivery) -> None:
     delivery.load()
     delivery.put({"movies.csv": csv("movies", ["9,New (2000),Drama", *MOVIES])})

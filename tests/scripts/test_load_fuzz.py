@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from tests.faults import tally
 
 from reelhouse.contract import Column, Entity, entities
+from reelhouse.engines.duckdb import load
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.duckdb.load import Warehouse
 from reelhouse.engines.warehouse import MAX_LINE_BYTES, ObjectState
@@ -531,7 +532,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     warehouse.make_tables()
     folder = tmp_path_factory.mktemp("desk") / "scratch"
     folder.mkdir()
-    yield Desk(warehouse, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        # Files are paired as large ones are.
+        patch.setattr(load, "PAIRED_AT_ONCE", 2)
+        yield Desk(warehouse, folder)
     connection.close()
 
 

@@ -22,6 +22,9 @@ from reelhouse.engines.duckdb.connection import (
 from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile
 
 BUFFER_BYTES = 32 << 20
+# More records of a replaced file are paired with the old ones in parts, since a join
+# holds all of its rows in memory.
+PAIRED_AT_ONCE = 12_000_000
 
 
 class Warehouse(warehouse.Warehouse):
@@ -127,16 +130,20 @@ class Warehouse(warehouse.Warehouse):
         shared = ", ".join(part + ["place"] * with_places)
         same = " and ".join(f"was.{name} = is_now.{name}" for name in columns)
         moved = ", is_now.record_number, was.record_number <> is_now.record_number"
-        self.connection.execute(
-            f"create or replace temp table pairs as "
-            f"select was.row_id as was_rowid, is_now.row_id as now_rowid, "
-            f"coalesce({same}, false) as is_same"
-            f"{moved + ' as has_moved' if number else ''} "
-            f"from ({read} raw.{entity.name} "
-            f"where file = ? and removed_load_id is null) as was "
-            f"full join ({read} landing) as is_now using ({shared})",
-            [file],
-        )
+        create = "create or replace temp table pairs as"
+        parts = 1 + self._count("select count(*) from landing") // PAIRED_AT_ONCE
+        for turn in range(parts):
+            some = f"hash({', '.join(part)}) % {parts} = {turn}"
+            self.connection.execute(
+                f"{'insert into pairs' if turn else create} "
+                f"select was.row_id as was_rowid, is_now.row_id as now_rowid, "
+                f"coalesce({same}, false) as is_same"
+                f"{moved + ' as has_moved' if number else ''} "
+                f"from ({read} raw.{entity.name} "
+                f"where file = ? and removed_load_id is null and {some}) as was "
+                f"full join ({read} landing where {some}) as is_now using ({shared})",
+                [file],
+            )
         return bool(
             self._count(
                 "select count(was_rowid) = (select count(*) from raw."
