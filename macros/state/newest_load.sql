@@ -1,15 +1,22 @@
 {% macro newest_load() %}
     {#- adapter.get_relation would open a transaction that nobody commits -#}
     {%- set loads = source('reelhouse', 'loads') -%}
-    {%- set tables -%}
-        select count(*) as tables
-        from information_schema.tables
+    {%- set described -%}
+        select lower(column_name) as column_name
+        from information_schema.columns
         where table_catalog in {{ either_case([loads.database]) }}
             and table_schema in {{ either_case([loads.schema]) }}
             and table_name in {{ either_case([loads.identifier]) }}
     {%- endset -%}
-    {%- if run_query(tables).columns[0].values()[0] == 0 -%}
+    {%- set columns = run_query(described).columns[0].values() -%}
+    {%- if not columns -%}
         {{- return(none) -}}
+    {%- endif -%}
+    {%- if 'load_key' not in columns -%}
+        {%- do exceptions.raise_compiler_error(
+            'The raw tables are those of an older Reelhouse: '
+            ~ '`reelhouse run` brings them in line.'
+        ) -%}
     {%- endif -%}
     {%- set newest = run_query(
         'select max(load_id) as load_id from ' ~ loads.render()

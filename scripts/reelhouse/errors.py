@@ -32,25 +32,14 @@ LOCAL_FAULTS = {
     "Symlink loop": "A link leads back to itself: correct it, or name another place",
     os.strerror(errno.ENOMEM): MEMORY,
 }
-# What to do about an error of a file.
-ELSEWHERE = "move that away, or name another place"
-ADVICE = {
-    **dict.fromkeys(
-        (errno.EEXIST, errno.ENOTDIR), f"a folder is needed there, so {ELSEWHERE}"
-    ),
-    errno.EISDIR: f"a file is needed there, so {ELSEWHERE}",
-    **dict.fromkeys(
-        (errno.ENOENT, errno.ELOOP),
-        "a folder or link on the way leads nowhere: correct it, or name another place",
-    ),
-    **dict.fromkeys(
-        (errno.EACCES, errno.EPERM, errno.EROFS),
-        "check its permissions, or name another place",
-    ),
-    **dict.fromkeys(
-        (errno.ENOSPC, errno.EDQUOT), "make room on its disk, or name another place"
-    ),
-}
+# What to do about errors of files.
+ADVICE = (
+    ((errno.EEXIST, errno.ENOTDIR), "a folder is needed there: move the file away"),
+    ((errno.EISDIR,), "a file is needed there: move the folder away"),
+    ((errno.ENOENT, errno.ELOOP), "its folder, or what a link names, is not there"),
+    ((errno.EACCES, errno.EPERM, errno.EROFS), "check its permissions"),
+    ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room on its disk"),
+)
 
 
 class ReelhouseError(Exception):
@@ -68,7 +57,8 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)
+        if error.errno:  # those of requests and others have none
+            error.filename = error.filename or str(path)
         raise
 
 
@@ -76,8 +66,9 @@ def file_fault(error: OSError) -> str:
     """What an error of a file says, and what to do about it."""
     # Of two, what was to be written.
     where = error.filename2 or error.filename or "What this command writes to"
-    advice = ADVICE.get(error.errno or 0, "--debug shows more")
-    return f"{where} cannot be used ({error.strerror or error}): {advice}."
+    advice = [what for numbers, what in ADVICE if error.errno in numbers]
+    told = f"{advice[0]}, or name another place" if advice else "--debug shows more"
+    return f"{where} cannot be used ({error.strerror or error}): {told}."
 
 
 def local_fault(message: str, warehouse: Path) -> ReelhouseError | None:

@@ -26,15 +26,9 @@ def writing(warehouse: Path) -> Iterator[None]:
     The lock belongs to the process: however that ends, the lock is free again. An
     error that comes of a full disk becomes a ReelhouseError that says so.
     """
-    try:
-        warehouse.mkdir(parents=True, exist_ok=True)
-        _check_kinds(warehouse)
-        file = (warehouse / ".lock").open("a+b", buffering=0)
-    except OSError as error:
-        raise ReelhouseError(
-            f"{warehouse} cannot be written ({error.strerror}): check its permissions, "
-            f"or set REELHOUSE_WAREHOUSE to another folder."
-        ) from error
+    warehouse.mkdir(parents=True, exist_ok=True)
+    _check_kinds(warehouse)
+    file = (warehouse / ".lock").open("a+b", buffering=0)
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,13 +55,13 @@ def _check_kinds(warehouse: Path) -> None:
     """Raise ReelhouseError where a folder is in the place of a file, or otherwise."""
     for name in (*FILES, *FOLDERS):
         path, is_folder = warehouse / name, name in FOLDERS
-        # A link may lead to what is still to be made.
-        leads_to = Path(os.path.realpath(path))
-        wrong = path.is_dir() if not is_folder else path.exists() and not path.is_dir()
-        if wrong or (
-            path.is_symlink()
-            and not (leads_to if is_folder else leads_to.parent).is_dir()
-        ):
+        if is_folder:
+            is_right = path.is_dir() or not os.path.lexists(path)
+        else:  # or a link to one that is still to be made
+            is_right = (
+                not path.is_dir() and Path(os.path.realpath(path)).parent.is_dir()
+            )
+        if not is_right:
             raise ReelhouseError(
                 f"{path} has to be a {'folder' if is_folder else 'file'}: move what is "
                 f"there away, or set REELHOUSE_WAREHOUSE to another folder."

@@ -108,6 +108,7 @@ def test_a_page_without_data_says_so(page: str, emptied: Path, opened: AppTest) 
         app = on(opened, page)
     assert 'class="rh-empty"' in html(app)
     assert app.get("vega_lite_chart") == []
+    assert ("The data has no" in html(app)) == bool(pages()[page].subject)
 
 
 def test_filters_act_and_stand_in_the_address(opened: AppTest) -> None:
@@ -160,6 +161,14 @@ def test_an_address_sets_the_filters(opened: AppTest) -> None:
     assert app.slider(key="years").value[0] == 1990
     assert app.number_input(key="least").value == 0
     assert "rated from 2010-01-01 to 2010-12-31" in html(app)
+
+
+def test_years_without_movies_set_no_limit(opened: AppTest) -> None:
+    opened.query_params["from"] = opened.query_params["to"] = "1801"
+    app = on(opened, "catalogue")
+    slider = app.slider(key="years")
+    assert slider.value == (slider.min, slider.max)
+    assert "released" not in html(app).partition("Filtered")[2][:100]
 
 
 @pytest.mark.parametrize(

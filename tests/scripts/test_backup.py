@@ -394,7 +394,7 @@ def test_a_published_file_that_is_damaged(lost: Delivery) -> None:
 READ_ONLY = {
     "the folder": (
         "warehouse",
-        ("warehouse cannot be written", "check its permissions, or set"),
+        ("/.lock cannot be used", "check its permissions, or name another"),
     ),
     "the file": (
         "warehouse/reelhouse.duckdb",

@@ -14,6 +14,7 @@ from functools import partial
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
+import click
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.delivery import MOVIES, RATINGS, csv
 
+from reelhouse.cli import command as commands
 from reelhouse.cli import main
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.engines.snowflake.reading import check_question
@@ -667,3 +669,23 @@ def test_the_list_of_commands_cuts_no_line() -> None:
     result = call("--help")
     assert "Write MovieLens-shaped files of any size." in result.output
     assert "..." not in result.output.replace("[ARGS]...", "")
+
+
+def test_nobody_need_read_what_is_said() -> None:
+    """Of a closed standard output, no other file takes the number."""
+    code = (
+        "from reelhouse.cli import main; import os; os.close(1); import sys; "
+        "sys.stdout = None; main(['query', 'select 1', '--format', 'parquet'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE)
+    assert b"has been published" in ran.stderr
+
+
+def test_what_click_makes_of_an_interrupt_is_one() -> None:
+    @click.command()
+    @commands.command
+    def stopped() -> None:
+        raise click.Abort
+
+    result = CliRunner().invoke(stopped)
+    assert (result.exit_code, result.stderr[:18]) == (130, "reelhouse: Stopped")

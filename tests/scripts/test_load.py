@@ -910,8 +910,8 @@ def test_a_delivery_dated_in_the_future_overrules_nothing(delivery: Delivery) ->
     report = delivery.load()
     assert (report.delivery, report.live_rows["movies"]) == ("", 3)
     assert report.hints == [
-        "the delivery 2999-01-01 is dated in the future and left alone until then: "
-        "rename its folder if the date is wrong"
+        "the delivery 2999-01-01 is dated in the future, and unless it is loaded it "
+        "waits until then: rename its folder if the date is wrong"
     ]
     delivery.moment = datetime(2998, 12, 31)
     assert delivery.load().live_rows["movies"] == 1
@@ -919,7 +919,7 @@ def test_a_delivery_dated_in_the_future_overrules_nothing(delivery: Delivery) ->
     delivery.moment = None
     report = delivery.load()
     assert (report.load_id, report.live_rows["movies"]) == (None, 1)
-    assert "2999-01-01 is dated in the future and overrules all" in report.hints[0]
+    assert "2999-01-01 is dated in the future" in report.hints[0]
 
 
 def test_loads_begin_with_the_delivery_that_completes_the_files(

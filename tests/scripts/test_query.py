@@ -149,3 +149,32 @@ def test_two_columns_of_one_name_are_refused_where_one_would_be_lost() -> None:
     for form in ("json", "parquet"):
         with pytest.raises(ReelhouseError, match="one name"):
             write(["x", "x"], [(1, 2)], form, io.BytesIO())
+
+
+def test_numbers_that_a_form_cannot_hold_are_texts(tmp_path: Path) -> None:
+    exact, huge = Decimal("12345678901234567890.123"), 2**126
+    out = io.BytesIO()
+    write(["x", "y"], [(exact, Decimal("1.10"))], "json", out)
+    assert json.loads(out.getvalue()) == [{"x": str(exact), "y": 1.1}]
+    with (tmp_path / "answer.parquet").open("wb") as file:
+        write(["x", "y"], [(huge, exact), (None, None)], "parquet", file)
+    rows = duckdb.execute("from read_parquet(?)", [file.name]).fetchall()
+    assert rows == [(str(huge), exact), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("\udce9", "The question is no text in UTF-8."),
+        ("-- what", "write one select"),
+        ("   ", "write one select"),
+        ("--all\nselect 1", "nothing has been published"),
+    ],
+)
+def test_an_odd_question_is_answered_in_one_sentence(
+    tmp_path: Path, question: str, told: str
+) -> None:
+    own = {"REELHOUSE_WAREHOUSE": str(tmp_path)}
+    result = CliRunner().invoke(main, ["query", question], env=own)
+    assert result.exit_code == 1
+    assert told in result.stderr

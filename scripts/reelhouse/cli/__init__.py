@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -67,6 +68,9 @@ class _Commands(click.Group):
 @click.version_option(package_name="reelhouse")
 def main() -> None:
     """Reelhouse: a movie-analytics warehouse on your own machine."""
+    for name in ("stdout", "stderr"):
+        if not getattr(sys, name):  # It is closed, and its number free for a database.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # What a terminal has no letter for is no reason to fail.

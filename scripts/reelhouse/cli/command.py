@@ -72,41 +72,42 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
         former = signal.signal(signal.SIGTERM, stop)
         try:
             return function(*args, **options)
-        except ReelhouseError as error:
-            raise told(error, debug) from error
-        except KeyboardInterrupt as error:
-            number = stopped[-1] if stopped else signal.SIGINT
-            raise told(STOPPED, debug, 128 + number) from error
         except BrokenPipeError:
             raise  # click ends in silence, as other programs do before `| head`
-        except OSError as error:
-            raise told(file_fault(error), debug) from error
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
+            is_stopped = isinstance(error, KeyboardInterrupt | click.Abort)
             # What DuckDB makes of Ctrl-C.
-            if str(error) == "Query interrupted":
+            if is_stopped or str(error) == "Query interrupted":
                 number = stopped[-1] if stopped else signal.SIGINT
                 raise told(STOPPED, debug, 128 + number) from error
-            warehouse = variables().get("REELHOUSE_WAREHOUSE") or "data/warehouse"
-            kind = type(error).__name__
-            if local := local_fault(f"{kind} {error}", Path(warehouse)):
-                raise told(local, debug) from error
-            missing = f"{getattr(error, 'name', None)}".partition(".")[0]
-            if isinstance(error, ModuleNotFoundError) and missing in EXTRAS:
-                why = (
-                    f"This needs {missing}, which is not installed: install reelhouse "
-                    f"with its extra '{EXTRAS[missing]}'."
-                )
-                raise told(why, debug) from error
-            first = (str(error).strip().splitlines() or ["no message"])[0]
-            why = (
-                f"Something went wrong that should not ({kind}: {first}): please "
-                f"report it with what --debug shows."
-            )
-            raise told(why, debug) from error
+            raise told(_cause(error), debug) from error
         finally:
             signal.signal(signal.SIGTERM, former)
 
     return guarded
+
+
+def _cause(error: Exception | KeyboardInterrupt) -> object:
+    """What an error says to whom it happens."""
+    if isinstance(error, ReelhouseError):
+        return error
+    if isinstance(error, OSError):
+        return file_fault(error)
+    warehouse = variables().get("REELHOUSE_WAREHOUSE") or "data/warehouse"
+    kind = type(error).__name__
+    if local := local_fault(f"{kind} {error}", Path(warehouse)):
+        return local
+    missing = f"{getattr(error, 'name', None)}".partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and missing in EXTRAS:
+        return (
+            f"This needs {missing}, which is not installed: install reelhouse with its "
+            f"extra '{EXTRAS[missing]}'."
+        )
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    return (
+        f"Something went wrong that should not ({kind}: {first}): please report it "
+        f"with what --debug shows."
+    )
 
 
 target_option = click.option(

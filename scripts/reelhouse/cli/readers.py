@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,7 +15,15 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.settings import powerbi_schemas, read_settings
 
 
-@click.command()
+class _Query(click.Command):
+    """Takes a question that begins with a comment for what it is."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = [f" {each}" if re.match(r"--\s|--.*\n", each) else each for each in args]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Query)
 @click.argument("question", required=False)
 @click.option(
     "--file",
@@ -28,7 +37,8 @@ from reelhouse.settings import powerbi_schemas, read_settings
     type=click.Choice(["table", "csv", "json", "parquet"]),
     default="table",
     show_default=True,
-    help="A table fits the terminal and is rounded; CSV holds every digit.",
+    help="A table fits the terminal and is rounded; CSV holds every digit. JSON has "
+    "as text what would not be exact as its number.",
 )
 @target_option
 @command
@@ -49,7 +59,8 @@ def query(
         )
     try:
         text = file.read() if file else question or ""
-    except UnicodeDecodeError as error:
+        text.encode()
+    except UnicodeError as error:
         raise ReelhouseError("The question is no text in UTF-8.") from error
     names, rows = ask(read_settings(None, target), text)
     if form == "table":

@@ -71,8 +71,7 @@ def telling() -> Iterator[None]:
     """Tell of what is done, which it stays where nobody can be told."""
     try:
         yield
-        if sys.stdout:  # none where it was closed before the start
-            sys.stdout.flush()
+        sys.stdout.flush()
     except (OSError, SystemExit) as fault:  # rich ends the process of a closed pipe
         # What is still to be written goes nowhere, and fails no more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

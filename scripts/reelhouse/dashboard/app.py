@@ -125,7 +125,10 @@ class App:
         said = at.filters.only(page.filters).described()
         says = f"{page.says} Filtered: {said}." if said else page.says
         st.html(markup.head(page.title, says))
-        self._blocks(page, at)
+        if page.subject and not at.of:
+            say_empty(f"The data has no {page.name}s.")
+        else:
+            self._blocks(page, at)
         with st.sidebar:
             st.html(
                 f'<p class="rh-foot">Published {reading.published_at:%Y-%m-%d %H:%M} '
@@ -322,9 +325,10 @@ class App:
             return now
         usual = (now.first_year or first, now.last_year or last)
         # What is published may have changed under a reader's filters.
-        low, high = (
-            min(max(year, first), last) for year in st.session_state.get(YEARS) or usual
-        )
+        low, high = st.session_state.get(YEARS) or usual
+        # Years in which no movie was released are no choice.
+        is_choice = low <= last and high >= first
+        low, high = (max(low, first), min(high, last)) if is_choice else (first, last)
         st.session_state[YEARS] = low, high
         st.slider("Released", first, last, key=YEARS)
         low, high = st.session_state[YEARS]

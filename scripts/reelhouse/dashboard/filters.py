@@ -127,10 +127,15 @@ class Filters:
         first, last = (_day(address.get(name)) for name in ("since", "until"))
         if first is None or last is None or first > last:
             first = last = None
+        since, until = (
+            whole(address.get(name), FIRST_YEAR, LAST_YEAR) for name in ("from", "to")
+        )
+        if (since or FIRST_YEAR) > (until or LAST_YEAR):
+            since = until = None
         return cls(
             tuple(dict.fromkeys(genres)),
-            whole(address.get("from"), FIRST_YEAR, LAST_YEAR),
-            whole(address.get("to"), FIRST_YEAR, LAST_YEAR),
+            since,
+            until,
             whole(address.get("ratings"), 0, MOST_RATINGS) or 0,
             first,
             last,

@@ -403,14 +403,6 @@ class Warehouse(ABC):
         del live_rows["rejects"]
         return live_rows
 
-    def live_rows_of(self, entity: Entity, file: str) -> int:
-        """Live rows of one object."""
-        return self._count(
-            f"select count(*) from raw.{entity.name} "
-            f"where removed_load_id is null and file = ?",
-            file,
-        )
-
     def insert_new(
         self, entity: Entity, csv_file: CsvFile, why_bad: str, file: str, load_id: int
     ) -> int:

@@ -146,9 +146,13 @@ class _Load:
     undeclared: Counter[str] = field(default_factory=Counter)
 
     def execute(self, accept_shrink: bool, validate: bool) -> LoadReport:
-        found, early = self._without_early(self.source.list())
+        found, early = self._in_time()
         listing = sort_out(list(found))
-        listing = replace(listing, hints=[*early, *listing.hints])
+        listing.hints[:0] = [
+            f"the delivery {day} is dated in the future, and unless it is loaded it "
+            f"waits until then: rename its folder if the date is wrong"
+            for day in early
+        ]
         self.report.ignored = len(listing.ignored)
         self.report.hints = listing.hints
         files = listing.as_of(self._next(listing.deliveries))
@@ -179,34 +183,22 @@ class _Load:
             raise
         return self.report
 
-    def _without_early(
-        self, found: dict[str, S3Object]
-    ) -> tuple[dict[str, S3Object], list[str]]:
-        """Objects but those of deliveries dated in the future, and a word on these.
+    def _in_time(self) -> tuple[dict[str, S3Object], list[str]]:
+        """The source's objects, and the deliveries that are dated in the future.
 
-        One that is loaded stays, or what it brought would go.
+        Of these, only what is loaded is among the objects, or it would be removed.
         """
-        latest: Counter[str] = Counter()
+        found, early = self.source.list(), set()
         for key, each in found.items():
             day = delivery_of(key)[0]
-            latest[day] = max(latest[day], self._latest(each))
-        early = {
-            day
-            for day, epoch in latest.items()
-            if day
-            and datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() > epoch
-        }
+            moment = datetime.fromisoformat(day or "1970-01-01").replace(tzinfo=UTC)
+            if moment.timestamp() > self._latest(each):
+                early.add(day)
         loaded = (self.warehouse.newest_delivery() or "") if early else ""
-        told = [
-            f"the delivery {day} is dated in the future and "
-            f"{'overrules all later ones' if day <= loaded else 'left alone'} until "
-            f"then: rename its folder if the date is wrong"
-            for day in sorted(early)
-        ]
-        early -= {day for day in early if day <= loaded}
-        return {
-            k: each for k, each in found.items() if delivery_of(k)[0] not in early
-        }, told
+        for key in [*found]:
+            if loaded < delivery_of(key)[0] in early:
+                del found[key]
+        return found, sorted(early)
 
     def _next(self, deliveries: list[str]) -> str:
         """The delivery to load, which the report then names."""
@@ -450,12 +442,6 @@ class _Load:
                 self.rejudged.add(entity.name)
             new, removed = self.warehouse.replace(entity, fetched.name, self.load_id)
             self.removed[entity.name] += removed
-        live = self.warehouse.live_rows_of(entity, fetched.name)
-        if live != rows:
-            raise ReelhouseError(
-                f"{fetched.name}: {rows:,} rows were read, but {live:,} are live in "
-                f"raw.{entity.name}: nothing is loaded; please report this file."
-            )
         if (
             state
             and (facts.sha256, None) == (state.sha256, state.refused_sha256)

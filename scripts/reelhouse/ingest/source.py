@@ -123,10 +123,6 @@ class Folder:
                     progress(len(chunk))
         except FileNotFoundError as error:
             raise ObjectChanged(self.address(listed.key), is_removed=True) from error
-        except OSError as error:
-            raise ReelhouseError(
-                f"{path} cannot be read ({error.strerror}): check its permissions."
-            ) from error
         to.unlink(missing_ok=True)
         try:
             to.symlink_to(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import shutil
@@ -20,7 +19,7 @@ import requests
 import yaml
 
 from reelhouse.contract import entities
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ReelhouseError, naming
 from reelhouse.progress import Progress
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
@@ -97,7 +96,7 @@ def download(
     `agree` is asked once per folder, with the terms; the answer is kept beside the
     data. The files get their names when all of them are verified and unpacked.
 
-    Raises DownloadError.
+    Raises DownloadError; OSError where `out` cannot be written.
     """
     if name not in RELEASES:
         raise DownloadError(
@@ -115,29 +114,20 @@ def download(
             return DownloadReport(name, out, files, sha256, is_fixed, is_new=False)
         _settle_terms(out, name, agree)
         try:
-            archive = _fetch(url, unfinished, published, progress)
-            sha256 = published or pooch.file_hash(str(archive))
-            files = _unpack(archive, name, progress)
-            record = {"release": name, "sha256": sha256, "files": files}
-            (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-            # Without a record the files do not count.
-            (out / RECORD).unlink(missing_ok=True)
-            for each in (*files, RECORD):
-                (unfinished / each).replace(out / each)
+            with naming(out):
+                archive = _fetch(url, unfinished, published, progress)
+                sha256 = published or pooch.file_hash(str(archive))
+                files = _unpack(archive, name, progress)
+                record = {"release": name, "sha256": sha256, "files": files}
+                (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+                # Without a record the files do not count.
+                (out / RECORD).unlink(missing_ok=True)
+                for each in (*files, RECORD):
+                    (unfinished / each).replace(out / each)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except requests.exceptions.RequestException as error:
         raise _explained(url, error) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DownloadError(
-                f"There is no room left for {out} ({error.strerror}): make room and "
-                f"run the command again."
-            ) from error
-        raise DownloadError(
-            f"{out} cannot be written ({error.strerror or error}): check its "
-            f"permissions or name another folder."
-        ) from error
     return DownloadReport(name, out, files, sha256, is_fixed, is_new=True)
 
 

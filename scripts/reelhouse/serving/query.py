@@ -53,7 +53,15 @@ def write(
         import pyarrow as pa  # type: ignore[import-untyped]
         from pyarrow import parquet
 
-        columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+        columns = {}
+        for at, name in enumerate(names):
+            values = [row[at] for row in rows]
+            try:
+                columns[name] = pa.array(values)
+            except (OverflowError, pa.ArrowInvalid):
+                # Numbers that no type of Arrow holds.
+                texts = [None if v is None else str(v) for v in values]
+                columns[name] = pa.array(texts)
         # At once, since a pipe cannot be written to from two places.
         with pa.BufferOutputStream() as buffer:
             parquet.write_table(pa.table(columns), buffer)
@@ -81,5 +89,7 @@ def write(
 
 
 def _plain(value: object) -> object:
-    """A value that JSON does not know: a number as one, all else as its text."""
-    return float(value) if isinstance(value, Decimal) else str(value)
+    """A value that JSON does not know: a number if that is exact, else its text."""
+    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
+        return float(value)
+    return str(value)
