@@ -2,6 +2,8 @@
     {%- set tree = nodes_of_tree(graph.nodes) -%}
     {%- set versions = versions_of(tree, tree, {}, {}) -%}
     {%- set schemas = [] -%}
+    {#- These tell what is published. -#}
+    {%- set taken = ['publication', 'publications', 'published_tables'] -%}
     {%- set tests = graph.nodes.values()
         | selectattr('resource_type', 'eq', 'test')
         | sort(attribute='unique_id') -%}
@@ -16,6 +18,15 @@
         {%- endif -%}
         {%- if graph.nodes[unique_id].fqn[1] == 'marts'
             and node.kind == 'model' -%}
+            {%- if not node.relation.startswith('marts.')
+                or node.relation[6:] in taken or node.materialized == 'ephemeral' -%}
+                {%- do exceptions.raise_compiler_error(
+                    node.name ~ ' cannot be published as ' ~ node.relation ~ ' ('
+                    ~ node.materialized ~ '): make it a table or view in the schema '
+                    ~ 'marts, not named ' ~ taken | join(', ')
+                    ~ ', or move its file out of models/marts.'
+                ) -%}
+            {%- endif -%}
             {%- set ignored = [] -%}
             {%- for column in graph.nodes[unique_id].columns.values()
                 if column.config.meta.get('compare') == 'ignore' -%}

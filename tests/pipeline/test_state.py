@@ -213,6 +213,15 @@ REFUSED = {
         "tests/data_tests/odd.sql",
         "select * from {{ ref('nobody') }}",
     ),
+    "aside cannot be published as other.aside": (
+        "models/marts/aside.sql",
+        "{{ config(schema='other', contract={'enforced': false}) }} select 1 as one",
+    ),
+    "not named publication, publications, published_tables": (
+        "models/marts/other.sql",
+        "{{ config(alias='Publications', contract={'enforced': false}) }} "
+        "select 1 as one",
+    ),
 }
 
 
