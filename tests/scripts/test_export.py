@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import resource
 from datetime import date, datetime
@@ -159,7 +160,9 @@ def test_the_command_says_what_is_there(films: Settings, tmp_path: Path) -> None
     contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
     assert contents["version"] == "one"
     assert contents["published_at"] == "2026-01-02 03:04:05"
-    assert contents["files"][0] == {"name": "films", "file": "films.csv", "rows": 6}
+    digest = hashlib.sha256((folder / "films.csv").read_bytes()).hexdigest()
+    listed = {"name": "films", "file": "films.csv", "rows": 6, "sha256": digest}
+    assert contents["files"][0] == listed
     assert films.published.exists()
 
 
@@ -218,6 +221,19 @@ def test_a_file_added_to_an_export_is_left_alone(
     before = untouched(folder)
     with pytest.raises(ReelhouseError, match=r"\(mine\.pbix\)"):
         export(films, folder)
+    assert untouched(folder) == before
+
+
+def test_a_file_of_an_export_that_was_changed_is_left_alone(
+    films: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    export(films, folder, "csv")
+    with (folder / "films.csv").open("a") as file:
+        file.write("a note\n")
+    before = untouched(folder)
+    with pytest.raises(ReelhouseError, match=r"changed since \(films\.csv\)"):
+        export(films, folder, "csv")
     assert untouched(folder) == before
 
 

@@ -151,8 +151,8 @@ def export(folder: Path, form: Any, as_is: bool, target: str | None) -> None:
     """Write the published tables into DIR, a file each.
 
     This replaces an earlier export in DIR, and refuses a folder with anything else in
-    it. In CSV, text that a spreadsheet would run as a formula has an apostrophe before
-    it, such as '@home; --as-is leaves it out.
+    it, or with a file that was changed since. In CSV, text that a spreadsheet would run
+    as a formula has an apostrophe before it, such as '@home; --as-is leaves it out.
     """
     from reelhouse.serving.export import export as export_tables
 

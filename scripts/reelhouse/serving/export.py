@@ -16,7 +16,7 @@ from reelhouse.engines.engine import engine_of
 from reelhouse.errors import LOCAL_FAULTS, ReelhouseError
 from reelhouse.progress import Progress
 from reelhouse.serving.csv_export import FORMULA
-from reelhouse.serving.folders import former_contents, written_whole
+from reelhouse.serving.folders import former_contents, sha256, written_whole
 from reelhouse.settings import Settings
 
 Format = Literal["parquet", "csv"]
@@ -27,11 +27,12 @@ CONTENTS = "export.json"
 
 @dataclass(frozen=True)
 class ExportedTable:
-    """A table's file in the folder, and how many rows it holds."""
+    """A table's file in the folder, how many rows it holds, and its SHA-256."""
 
     name: str
     file: str
     rows: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def export(
     The folder is there whole or not at all; only an earlier export is replaced. In CSV,
     text that a spreadsheet would run has an apostrophe before it, unless `as_is`.
     Raises ReelhouseError where nothing is published, or where the folder holds
-    anything else.
+    anything else, such as a file of that export that was changed since.
     """
     replaces = former_contents(folder, CONTENTS).get("version")
     try:
@@ -126,7 +127,7 @@ def _write(
             f"copy (select {selected} from serving.{identifier(name)}) "
             f"to {literal(files / file)} ({options})"
         ).fetchall()
-        tables.append(ExportedTable(name, file, rows))
+        tables.append(ExportedTable(name, file, rows, sha256(files / file)))
     return version, published_at, tuple(tables)
 
 

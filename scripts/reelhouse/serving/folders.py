@@ -25,8 +25,8 @@ def written_whole(folder: Path, contents: str) -> Iterator[Path]:
     """A folder to fill, which takes the place of `folder` when all has gone well.
 
     What is filled in must have the file `contents`: a JSON object whose `files` name
-    every other file, each an object with `file` and, if a changed one is not to be
-    lost, `sha256`. By it the next time knows what it may replace.
+    every other file, each an object with `file` and `sha256`. By them the next time
+    knows what it may replace: a changed file is not to be lost.
     Raises ReelhouseError where there is anything else, and leaves it alone.
     """
     folder = folder.resolve()
@@ -109,4 +109,5 @@ def former_contents(folder: Path, contents: str) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
