@@ -78,6 +78,15 @@ def test_a_number_is_rounded_and_never_to_nothing(
     assert capsys.readouterr().out.split("\n")[1].strip() == text
 
 
+def test_a_table_has_the_beginning_of_a_long_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show.table(["text"], [("x" * 1_000_000,)])
+    printed = capsys.readouterr().out
+    assert printed.count("x") == 10_000 + 1
+    assert " …" in printed
+
+
 def test_a_reader_may_go_before_the_end(sample: Settings) -> None:
     """As `| head` does."""
     question = "select * from fct_ratings"

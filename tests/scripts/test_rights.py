@@ -121,6 +121,12 @@ def test_a_question_to_an_account_reads_what_is_published(question: str) -> None
         check_for_account(question)
 
 
+def test_a_question_is_not_printed_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ReelhouseError, match="write one select"):
+        check_for_account("call \x1b]0;mine\x07x()")
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     "question",
     [
@@ -146,6 +152,11 @@ def test_a_question_has_limits(
         with pytest.raises(CannotAnswer, match="more than 200,000 rows, so add a lim"):
             answer("from range(100000000000)")
         assert len(answer("from range(200000)")[1]) == warehouse.MOST_ROWS
+        monkeypatch.setattr(warehouse, "MOST_TEXT", 5_000)
+        assert answer("select repeat('x', 2500), 1 from range(2)")[1]
+        for much in ("repeat('x', 5001)", "repeat('x', 999)", "list(repeat('x', 9))"):
+            with pytest.raises(CannotAnswer, match="more than 5,000 characters"):
+                answer(f"select {much} from range(9999) limit 9")
         ((limit,),) = answer("select current_setting('memory_limit')")[1]
         with duckdb.connect() as other:
             question = "select current_setting('memory_limit')"

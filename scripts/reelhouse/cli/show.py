@@ -30,8 +30,8 @@ from reelhouse.settings import project
 COMMANDS = re.compile(r"::(?=.*::)|##\[")
 CHANGED = {"::": r":\x3a", "##[": r"##\x5b"}
 
-# What a column of texts keeps of a table that is too wide.
-LEAST_TEXT = 12
+# What a column of texts keeps of a table that is too wide, and the most of a text.
+LEAST_TEXT, MOST_TEXT = 12, 10_000
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -155,7 +155,8 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         # No digit that says nothing, and no small number that becomes none.
         return f"{value:.3f}" if not value or abs(value) >= 0.0005 else f"{value:.1e}"
-    return "" if value is None else str(value)
+    text = "" if value is None else str(value)
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} …"
 
 
 def short(path: Path) -> str:

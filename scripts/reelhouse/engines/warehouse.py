@@ -27,8 +27,8 @@ SHOWN_REJECTS = 3
 
 # What is said of a question that is not one select.
 ONE_SELECT = "Ask one question at a time: write one select."
-# The most that a question may take: rows of its answer, and seconds.
-MOST_ROWS, MOST_SECONDS = 200_000, 120
+# The most that a question may take: rows of its answer, characters, and seconds.
+MOST_ROWS, MOST_TEXT, MOST_SECONDS = 200_000, 100_000_000, 120
 
 # The rows of an answer.
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -86,9 +86,16 @@ class CannotAnswer(ReelhouseError):
 
 
 def bounded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows of an answer; CannotAnswer where there are more than may be."""
+    """The rows of an answer; CannotAnswer where there is more than may be."""
     if len(rows) > MOST_ROWS:
         raise CannotAnswer(f"it has more than {MOST_ROWS:,} rows, so add a limit")
+    held = (str, bytes, list, tuple, dict)
+    texts = (value for row in rows for value in row if isinstance(value, held))
+    if sum(len(str(value)) for value in texts) > MOST_TEXT:
+        raise CannotAnswer(
+            f"it has more than {MOST_TEXT:,} characters, so ask for fewer columns or "
+            f"rows, or for a part of each text"
+        )
     return rows
 
 

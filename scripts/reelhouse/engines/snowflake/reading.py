@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -66,6 +67,8 @@ def check_question(question: str) -> None:
     import sqlglot
     from sqlglot import exp
 
+    # It prints questions that it does not know, as they are.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
         statements = sqlglot.parse(question, dialect="snowflake")
     except sqlglot.ParseError as error:
