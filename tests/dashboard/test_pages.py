@@ -237,6 +237,12 @@ def test_what_to_watch_next_is_unseen_and_has_its_reason(sample: Settings) -> No
     assert best["_score"] == pytest.approx(alike["liked"] / alike["all_of_it"] ** 0.5)
 
 
+def test_every_number_that_a_column_holds_has_a_page() -> None:
+    assert At(of=str(2**63 - 1)).id == 2**63 - 1
+    for none in (str(2**63), "9" * 5000, "-1", "\u0663", ""):
+        assert At(of=none).id == -1
+
+
 def test_a_period_is_that_of_the_reader_or_the_last_five_years() -> None:
     at = At(first_day=date(1996, 1, 1), last_day=date(2018, 9, 25))
     assert at.period.first_day == date(2013, 9, 26)

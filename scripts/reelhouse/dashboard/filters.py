@@ -148,7 +148,7 @@ ONE_DAY = timedelta(days=1)
 def whole(texts: Sequence[str] | None, least: int, most: int) -> int | None:
     """The whole number that a parameter holds, if it lies within the limits."""
     text = texts[-1] if texts else ""
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
     return int(text) if least <= int(text) <= most else None
 

@@ -213,7 +213,7 @@ class At:
     @property
     def id(self) -> int:
         """The number of the movie or user that the page is of; -1 for no number."""
-        found = whole([self.of], 0, 2**62)
+        found = whole([self.of], 0, 2**63 - 1)
         return -1 if found is None else found
 
     @property

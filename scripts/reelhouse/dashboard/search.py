@@ -52,7 +52,7 @@ USER = """
     select cast(user_id as varchar) as subject, rating_count as number
     from serving.mart_user_engagement
     where user_id = {}"""
-NUMBER = re.compile(r"(?:user )?([0-9]{1,18})")
+NUMBER = re.compile(r"(?:user )?([0-9]{1,19})")
 
 
 @dataclass(frozen=True)
