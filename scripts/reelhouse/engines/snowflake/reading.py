@@ -98,9 +98,11 @@ def _reaches_outside(node: Any) -> bool:
         return isinstance(node.this, exp.Anonymous | exp.Literal)
     if isinstance(node, exp.Parameter):  # a stage, and $1 a column
         return not isinstance(node.this, exp.Literal)
+    if isinstance(node, exp.Dot):  # a function of a schema
+        return isinstance(node.expression, exp.Func)
     if isinstance(node, exp.Anonymous):
-        return node.name.lower().startswith("system$")
-    return isinstance(node, exp.Into | exp.DML | exp.DDL)
+        return node.name.lower().startswith(("system$", "get_ddl"))
+    return isinstance(node, exp.Into | exp.DML | exp.DDL | exp.ToFile)
 
 
 def fetch_serving(to: Path, target: str) -> None:
