@@ -34,7 +34,8 @@ LOCAL_FAULTS = {
 }
 # What to do about errors of files.
 ADVICE = (
-    ((errno.EEXIST, errno.ENOTDIR), "a folder is needed there: move the file away"),
+    ((errno.EEXIST,), "move away what is there"),
+    ((errno.ENOTDIR,), "a file is where a folder has to be"),
     ((errno.EISDIR,), "a file is needed there: move the folder away"),
     ((errno.ENOENT, errno.ELOOP), "its folder, or what a link names, is not there"),
     ((errno.EACCES, errno.EPERM, errno.EROFS), "check its permissions"),

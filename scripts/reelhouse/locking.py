@@ -71,16 +71,10 @@ def _check_kinds(warehouse: Path) -> None:
 def fresh_folder(folder: Path) -> Path:
     """Make a folder, in the place of the one that an earlier run has left.
 
-    Raises ReelhouseError where there is somebody else's.
+    Raises FileExistsError where there is somebody else's.
     """
     remove_folder(folder)
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise ReelhouseError(
-            f"{folder} is not Reelhouse's, which needs that name: move it away, or set "
-            f"REELHOUSE_WAREHOUSE to another folder."
-        ) from error
+    folder.mkdir(parents=True)
     (folder / MARK).touch()
     return folder
 

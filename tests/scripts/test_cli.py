@@ -472,7 +472,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(
 
 def test_an_error_of_a_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    told = "file cannot be used (File exists): a folder is needed there"
+    told = "file cannot be used (File exists): move away what is there"
     said(call("export", tmp_path / "file/x"), told)
     circle = tmp_path / "circle"
     circle.symlink_to(circle)

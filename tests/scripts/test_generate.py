@@ -899,10 +899,9 @@ def test_arguments_out_of_range(
 def test_out_is_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("mine")
-    with pytest.raises(GenerateError, match=r"a\.csv is a file: name a folder"):
-        generate(path, SMALL, 1)
-    with pytest.raises(NotADirectoryError):
-        generate(path / "sub", SMALL, 1)
+    for each in (path, path / "sub"):
+        with pytest.raises(NotADirectoryError):
+            generate(each, SMALL, 1)
     assert path.read_text() == "mine"
 
 

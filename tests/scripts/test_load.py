@@ -1015,7 +1015,7 @@ def test_a_folder_of_somebody_else_stays(delivery: Delivery) -> None:
     mine = delivery.warehouse / "scratch" / "thesis.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("of years")
-    with pytest.raises(ReelhouseError, match="scratch is not Reelhouse's"):
+    with pytest.raises(FileExistsError, match="scratch"):
         delivery.load()
     assert mine.read_text() == "of years"
 

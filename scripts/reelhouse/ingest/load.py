@@ -141,9 +141,8 @@ class _Load:
     fetched: dict[str, str] = field(default_factory=dict)
     # Entities with objects that were judged by another contract before.
     rejudged: set[str] = field(default_factory=set)
-    # Rows that were removed, by entity, and those of what is declared no more.
+    # Rows that were removed, by entity.
     removed: Counter[str] = field(default_factory=Counter)
-    undeclared: Counter[str] = field(default_factory=Counter)
 
     def execute(self, accept_shrink: bool, validate: bool) -> LoadReport:
         found, early = self._in_time()
@@ -295,11 +294,11 @@ class _Load:
 
         What came instead does not count.
         """
-        for name, count in (+self.undeclared).items():
+        for name in sorted((+self.removed).keys() - entities().keys()):
             raise ReelhouseError(
                 f"models/staging declares {name} no more, of which raw.{name} holds "
-                f"{count:,} live rows: put the declaration back, or load with "
-                f"--accept-shrink, which marks them as removed."
+                f"{self.removed[name]:,} live rows: put the declaration back, or load "
+                f"with --accept-shrink, which marks them as removed."
             )
         for name, before in self.before.items():
             limit = before * self.settings.max_shrink
@@ -340,10 +339,9 @@ class _Load:
         entity = entities().get(state.entity, Entity(state.entity, ()))
         removed = self.warehouse.remove(entity.name, file, self.load_id)
         self.warehouse.remove("rejects", file, self.load_id)
-        self.removed[entity.name] += removed
+        if entity.name in entities() or not has_moved:
+            self.removed[entity.name] += removed
         if not has_moved:
-            if entity.name not in entities():
-                self.undeclared[entity.name] += removed
             self._record(
                 *(file, entity.name, state.etag, state.sha256, "removed"),
                 rows_removed=removed,

@@ -62,8 +62,6 @@ def _check(out: Path, ratings: int, seed: int) -> None:
         )
     if not 0 <= seed < 1 << 64:
         raise GenerateError(f"The seed {seed} is out of range: take 0 to 2**64 - 1.")
-    if out.exists() and not out.is_dir():
-        raise GenerateError(f"{out} is a file: name a folder to write to.")
     found = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if foreign := sorted(found - {UNFINISHED}):
         raise GenerateError(

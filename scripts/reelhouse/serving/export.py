@@ -10,9 +10,10 @@ from typing import Literal
 
 import duckdb
 
-from reelhouse.engines.duckdb.connection import identifier, literal
+from reelhouse.engines.duckdb.connection import asking, identifier, literal
 from reelhouse.engines.duckdb.reading import attach_published
 from reelhouse.engines.engine import engine_of
+from reelhouse.engines.warehouse import shapes_in
 from reelhouse.errors import LOCAL_FAULTS, ReelhouseError
 from reelhouse.progress import Progress
 from reelhouse.serving.csv_export import FORMULA
@@ -112,15 +113,15 @@ def _write(
     options = "format parquet, compression zstd"
     if form == "csv":
         options = "format csv, header true"
-    found = _columns(connection)
+    found = shapes_in(asking(connection), "serving")
     tables: list[ExportedTable] = []
-    for name, columns in found.items():
+    for name, (_, columns) in found.items():
         progress("export", len(tables), len(found))
         selected = ", ".join(
-            _neutralised(column)
+            _neutralised(identifier(column))
             if form == "csv" and is_neutral and kind == "VARCHAR"
-            else column
-            for column, kind in columns
+            else identifier(column)
+            for column, kind, *_ in columns
         )
         file = f"{name}.{form}"
         ((rows,),) = connection.execute(
@@ -129,20 +130,6 @@ def _write(
         ).fetchall()
         tables.append(ExportedTable(name, file, rows, sha256(files / file)))
     return version, published_at, tuple(tables)
-
-
-def _columns(
-    connection: duckdb.DuckDBPyConnection,
-) -> dict[str, list[tuple[str, str]]]:
-    """Quoted names and types of the columns of every table and view, by its name."""
-    tables: dict[str, list[tuple[str, str]]] = {}
-    for table, column, kind in connection.execute(
-        "select table_name, column_name, data_type from duckdb_columns() "
-        "where database_name = current_database() and schema_name = 'serving' "
-        "order by table_name, column_index"
-    ).fetchall():
-        tables.setdefault(table, []).append((identifier(column), kind))
-    return tables
 
 
 def _neutralised(column: str) -> str:
