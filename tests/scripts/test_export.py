@@ -152,6 +152,15 @@ def test_sql_and_python_neutralise_alike(texts: list[str]) -> None:
     assert [text for (text,) in rows] == [neutralised(text) for text in texts]
 
 
+def test_text_of_a_list_of_values_runs_nothing(films: Settings, tmp_path: Path) -> None:
+    with duckdb.connect(str(films.published)) as connection:
+        connection.execute(
+            "create table serving.moods as select cast('=1+1' as enum('=1+1')) as mood"
+        )
+    export(films, tmp_path / "folder", "csv")
+    assert (tmp_path / "folder" / "moods.csv").read_text() == "mood\n'=1+1\n"
+
+
 def test_the_command_says_what_is_there(films: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     result = call(folder, "--format", "csv")

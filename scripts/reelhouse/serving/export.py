@@ -119,7 +119,7 @@ def _write(
         progress("export", len(tables), len(found))
         selected = ", ".join(
             _neutralised(identifier(column))
-            if form == "csv" and is_neutral and kind == "VARCHAR"
+            if form == "csv" and is_neutral and kind.startswith(("VARCHAR", "ENUM"))
             else identifier(column)
             for column, kind, *_ in columns
         )
