@@ -125,22 +125,23 @@ def size(ratings: int, *seconds: float) -> SizeReport:
 SAMPLE = {FIRST: [measured(build=9)] * 3, EDITED: [measured(build=4)] * 3}
 
 
-def test_goals_are_ratios_of_medians_at_the_size_nearest_to_ml_20m() -> None:
-    sizes = [size(1000, 1), size(10**7, 4, 99, 7), size(10**8, 1)]
+def test_goals_are_ratios_of_medians_with_limits_for_some_sizes() -> None:
+    sizes = [size(1000, 1), size(20_000_000, 4, 99, 7)]
     found = [
         (goal.measured, goal.in_cpu, goal.limit)
         for goal in goals(BenchReport({}, None, sizes, SAMPLE))
     ]
-    assert found == [
+    no_limits = found[:7]
+    assert {limit for *_, limit in no_limits} == {None}
+    assert no_limits[1][0] == pytest.approx(4 / 3)  # run to floor
+    assert found[7:] == [
         (3, 3, 1.8),  # load to read_csv
         (pytest.approx(10 / 3), pytest.approx(10 / 3), 2),  # run to floor
         (0.05, 0.05, 0.04),  # nothing new
         (pytest.approx(0.15), pytest.approx(0.15), 0.1),  # one new tag
         (0.25, 0.25, 0.25),  # a new object
         (0.35, 0.35, 0.4),  # a replaced one
-        (3, None, 2),  # memory of 1,000 ratings
-        (7, None, 2),  # of 10 million
-        (3, None, None),  # of 100 million
+        (pytest.approx(7 * 2**30 / 1e9), None, 1.8),  # memory
         (pytest.approx(4 / 9), pytest.approx(4 / 9), 0.46),  # an edited mart
     ]
 
