@@ -45,6 +45,7 @@ ANSWERS: dict[str, dict[str, object] | None] = {
     },
     "describe table": {"name": "USER_ID", "type": "NUMBER(38,0)"},
     "count(*) as row_count": {"relation": f"intermediate.{BUILT}", "row_count": 7},
+    "lower(column_name) as column_name": {"column_name": "load_key"},
     "max(load_id) as load_id": {"load_id": 1},
 }
 
