@@ -241,7 +241,7 @@ def test_files_to_be_judged_again_are_out_of_date(
     declare(UP_TO_TEN)
     found = state.state_of(delivery.settings)
     assert found.stale == {"ratings": state.OTHER_CONTRACT, "movies": state.NOT_BUILT}
-    with pytest.raises(ReelhouseError, match=r"judged anew .* Run `reelhouse run`"):
+    with pytest.raises(ReelhouseError, match=r"its files again.* Run `reelhouse run`"):
         build_of(found)
 
 

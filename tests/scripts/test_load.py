@@ -804,6 +804,16 @@ def test_counts_that_do_not_add_up_stop_the_load(
     assert not delivery.rows("select * from information_schema.tables")
 
 
+def test_a_load_that_does_not_add_up_blames_nobody_else(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery.load()
+    delivery.put(ratings(*RATINGS[1:]))
+    monkeypatch.setattr(Warehouse, "replace", lambda *_: (0, 0))
+    with pytest.raises(ReelhouseError, match="nothing is loaded; please report it"):
+        delivery.load()
+
+
 @pytest.mark.fault("8")
 def test_abort_loads_nothing(delivery: Delivery) -> None:
     delivery.put(ratings(*RATINGS, "x,1,4.0,1"))

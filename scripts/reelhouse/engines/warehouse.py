@@ -78,7 +78,11 @@ def shapes_in(ask: Ask, schema: str) -> Shapes:
 
 
 class ChangedByHand(ReelhouseError):
-    """A raw table does not hold what the loads brought."""
+    """A raw table does not hold what the loads brought; `counts` says by how much."""
+
+    def __init__(self, counts: str, way_back: str) -> None:
+        super().__init__(f"{counts}, so somebody has changed it by hand: {way_back}.")
+        self.counts = counts
 
 
 class CannotAnswer(ReelhouseError):
@@ -403,8 +407,8 @@ class Warehouse(ABC):
             if (held, live) != (brought, left):
                 raise ChangedByHand(
                     f"raw.{table} holds {live:,} live rows and {held - live:,} removed "
-                    f"ones, but the loads account for {left:,} and {brought - left:,}, "
-                    f"so somebody has changed it by hand: {self.way_back}."
+                    f"ones, but the loads account for {left:,} and {brought - left:,}",
+                    self.way_back,
                 )
             live_rows[table] = live
         del live_rows["rejects"]

@@ -13,6 +13,7 @@ from typing import Literal
 
 from reelhouse.contract import Entity, delivery_of, entities, is_packed, sort_out
 from reelhouse.engines.warehouse import (
+    ChangedByHand,
     CsvFile,
     LedgerEntry,
     ObjectState,
@@ -248,7 +249,13 @@ class _Load:
         states = known
         self.report.live_rows = self.before
         if is_touched:
-            self.report.live_rows = self.warehouse.live_rows()
+            try:
+                self.report.live_rows = self.warehouse.live_rows()
+            except ChangedByHand as error:
+                # It was right before, so this load is at fault.
+                raise ReelhouseError(
+                    f"{error.counts}: nothing is loaded; please report it."
+                ) from error
             states = self.warehouse.objects()
         self.report.warnings += _copies(states)
         for entity in entities().values():

@@ -46,7 +46,7 @@ OTHER_LEDGER = "the ledger is that of another version of Reelhouse"
 OTHER_RULES = "its rules changed"
 PASSED_ON = "what it reads changed"
 NEW_LOAD = "a new load"
-OTHER_CONTRACT = "its files are judged anew by the next load, by other declarations"
+OTHER_CONTRACT = "the next load judges its files again, by changed declarations"
 NO_RECORD = "there is no record of how it was made"
 SHOWN = 3
 
