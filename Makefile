@@ -83,16 +83,23 @@ LEVELS := / /* /*/* /*/*/* /*/*/*/*
 READ := $(wildcard $(foreach folder,macros seeds $(SQL),$(addprefix $(folder),$(LEVELS))) \
 	*.yml .sqlfluff* locks/*)
 
+# A first run takes up what was parsed here.
+kept = mkdir -p target/parsed/$(1) && \
+	{ [ -e target/parsed/$(1)/$(PARSED) ] || cp $(2)/$(PARSED) target/parsed/$(1); }
+PARSED := partial_parse.msgpack
+
 # dbt-bouncer reads the manifest of this parse.
 target/lint/dev: $(READ)
 	@$(call quietly,$(BIN)/dbt --quiet --warn-error parse --target dev \
 		--target-path target --log-path logs)
+	@$(call kept,dev,target)
 	@$(call quietly,$(BIN)/dbt-bouncer run)
 	@: >$@
 
 target/lint/prod: $(READ)
 	@$(call quietly,$(DUMMY) $(BIN)/dbt --quiet --warn-error parse --target prod \
 		--target-path target/prod --log-path target/prod)
+	@$(call kept,prod,target/prod)
 	@: >$@
 
 # The templater opens the warehouse of the target: an empty one of its own.

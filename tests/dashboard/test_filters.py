@@ -84,7 +84,7 @@ def test_several_filters_leave_what_each_of_them_leaves(sample: Settings) -> Non
     assert 0 < len(left(some)) < min(map(len, each)) < len(left(Filters()))
 
 
-@hypothesis(deadline=None)
+@hypothesis(deadline=None, max_examples=30)
 @given(st.text(st.characters(exclude_characters="\x00", codec="utf-8")))
 def test_a_text_means_itself_in_sql(text: str) -> None:
     assert duckdb.execute(f"select {literal(text)}").fetchall() == [(text,)]

@@ -142,6 +142,7 @@ def queries(compiled: Compiled) -> dict[str, str]:
     return {**first, **changed}
 
 
+@pytest.mark.long
 def test_every_node_is_compiled_on_both_kinds_of_run(
     queries: dict[str, str], compiled: Compiled
 ) -> None:
@@ -161,6 +162,7 @@ def test_every_node_is_compiled_on_both_kinds_of_run(
     assert later == incremental
 
 
+@pytest.mark.long
 def test_compiled_queries_are_snowflake_sql(queries: dict[str, str]) -> None:
     found = {name: faults(query) for name, query in queries.items()}
     assert not {name: each for name, each in found.items() if each}

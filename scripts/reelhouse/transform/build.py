@@ -166,22 +166,14 @@ def _limit_waiting() -> None:
         DEFAULT_CONFIGURATION[name] = (value, types)
 
 
-# What profiles.yml is told by a parse, which connects to nothing: dbt takes up what it
-# has parsed before only where every variable is as it was. A target's database is in
-# the names of its tables.
-LOGIN = ("ACCOUNT", "USER", "ROLE", "WAREHOUSE", "PRIVATE_KEY_PATH")
-OTHER_LOGINS = (
-    *("PRIVATE_KEY", "PRIVATE_KEY_PASSPHRASE", "AUTHENTICATOR", "TOKEN"),
-    *("WORKLOAD_IDENTITY_PROVIDER", "HOST", "QUERY_TAG"),
-)
+# What profiles.yml needs for a parse, which connects to nothing.
 PARSED_WITH = {
-    "REELHOUSE_WAREHOUSE": "data/warehouse",
-    "REELHOUSE_MEMORY_LIMIT": "",
-    "SNOWFLAKE_PORT": "443",
-    "SNOWFLAKE_PROTOCOL": "https",
-    **{f"SNOWFLAKE_{name}": "none" for name in LOGIN},
-    **{f"SNOWFLAKE_{name}": "" for name in OTHER_LOGINS},
+    f"SNOWFLAKE_{name}": "none"
+    for name in ("ACCOUNT", "USER", "ROLE", "WAREHOUSE", "PRIVATE_KEY_PATH")
 }
+# dbt takes up what it has parsed before only where every variable is as it was, so that
+# others are not there. A target's database is in the names of its tables.
+PARSED_WITHOUT = ("SNOWFLAKE_", "REELHOUSE_WAREHOUSE", "REELHOUSE_MEMORY_LIMIT")
 
 
 def parsed(settings: Settings) -> Any:
@@ -193,7 +185,9 @@ def parsed(settings: Settings) -> Any:
     # Of a test that names a model which is not there, dbt would only warn, and would
     # forget it for as long as it remembers the rest.
     strict = '{"error": ["NodeNotFoundOrDisabled"]}'
-    with environment(PARSED_WITH):
+    name = "SNOWFLAKE_DATABASE"
+    database = {name: os.environ[name]} if name in os.environ else {}
+    with environment(PARSED_WITH | database, without=PARSED_WITHOUT):
         return _dbt(
             ["parse", "--no-use-colors", "--warn-error-options", strict],
             settings,
