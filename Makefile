@@ -39,7 +39,7 @@ test-full: ## Run the tests that take longer
 
 test-snowflake: ## Test a real account: see docs/snowflake.md
 	@sh scripts/install.sh test
-	@REELHOUSE_TEST_ACCOUNT=1 $(BIN)/python -m pytest -m long -n0 -q -s tests/snowflake $(ARGS)
+	@REELHOUSE_TEST_ACCOUNT=1 $(BIN)/python -m pytest -m nightly -n0 -q -s tests/snowflake $(ARGS)
 
 nightly: ## Break each rule to see that a test notices; the longest tests
 	@sh scripts/install.sh test

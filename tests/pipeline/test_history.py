@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from tests.delivery import UNTESTED, Delivery, csv
+from tests.story import small
 from tests.tree import EditedTree
 
 from reelhouse.engines.duckdb import backup
 from reelhouse.errors import ReelhouseError
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.serving.compare import compare
+
+__all__ = ["small"]
 
 START = datetime(2026, 1, 1)
 FIRST = {
@@ -65,6 +68,15 @@ def deliveries() -> Iterator[dict[str, bytes]]:
             "ratings.csv": csv("ratings", RATINGS + (STARS if number > 1 else [])),
             "tags.csv": csv("tags", TAGS[number]),
         }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tree(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The snapshots and what they read are the project."""
+    with pytest.MonkeyPatch.context() as patch:
+        tree = EditedTree(tmp_path_factory.mktemp("tree"), patch, small)
+        yield
+        tree.read_again()
 
 
 @pytest.fixture(scope="module")
@@ -184,12 +196,12 @@ RULES = [
 
 
 def test_a_rule_that_changes_between_two_loads_makes_versions(
-    told: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: Delivery, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = replace(told, warehouse=tmp_path / "copy", looking=None)
     told.close()
     shutil.copytree(told.warehouse, tmp_path / "copy")
-    tree = EditedTree(tmp_path, monkeypatch)
+    tree = EditedTree(tmp_path, monkeypatch, small)
     for name, before, after in RULES:
         tree.replace(name, before, after)
     histories = ("+dim_movies", "+fct_tags_history", "+mart_recommendation_history")
@@ -225,9 +237,12 @@ def test_a_rule_that_changes_between_two_loads_makes_versions(
     copy.close()
 
 
+@pytest.mark.nightly
 def test_the_classic_order_works_from_the_first_load_on(
-    told: Delivery, tmp_path: Path
+    told: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the whole tree; test_ledger.py goes the same way with a small one."""
+    monkeypatch.delenv("REELHOUSE_PROJECT_DIR")
     classic = replace(told, warehouse=tmp_path / "classic", looking=None)
     for movies in (FIRST, FIRST | {6: "Late (2004),War"}):
         lines = [f"{key},{text}" for key, text in movies.items()]

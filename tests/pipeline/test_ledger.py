@@ -112,6 +112,29 @@ def test_the_classic_order_is_published(story: Story) -> None:
     story.assert_fresh()
 
 
+def test_only_what_is_up_to_date_and_tested_is_published(begun: Story) -> None:
+    def refusal() -> str:
+        begun.desk.close()
+        with pytest.raises(ReelhouseError) as caught:
+            publish(begun.desk.settings)
+        return str(caught.value)
+
+    publish(begun.desk.settings)
+    begun.deliver({"ratings/late.csv": csv("ratings", ["8,4,1.0,1000000000"])})
+    begun.desk.load()
+    assert " (new data in ratings)" in refusal()
+    assert "Run `reelhouse run`" in refusal()
+    built(begun, *UNTESTED)
+    assert "more. Run `reelhouse run`" in refusal()
+    built(begun, command="test")
+    publish(begun.desk.settings)
+    skipped = "assert_history_is_sound"
+    cut(begun, f"delete from state.nodes where node like '%.{skipped}'")
+    assert f"tested: {skipped} (not built yet). Run `dbt build " in refusal()
+    built(begun, "--select", skipped, command="test")
+    publish(begun.desk.settings)
+
+
 def test_an_empty_build_is_no_build(begun: Story) -> None:
     history = begun.desk.rows("select * from snapshots.snap_movies order by all")
     with pytest.raises(ReelhouseError, match="left out now would be"):

@@ -84,7 +84,7 @@ RULES = [
 ]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_rules_that_change_between_two_loads_give_equal_tables(
     story: Story, both: Both
 ) -> None:

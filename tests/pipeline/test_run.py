@@ -28,7 +28,6 @@ from reelhouse.engines.duckdb.connection import connect
 from reelhouse.errors import ReelhouseError
 from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
-from reelhouse.serving.publish import publish
 from reelhouse.settings import Settings
 from reelhouse.transform.build import build, manifest_of
 from tools.diagram import PAGE
@@ -220,35 +219,6 @@ def test_a_run_that_loads_nothing_changes_no_published_row(
     comparison = tally.published(grown.settings.published, before)
     assert comparison.is_equal
     assert len(comparison.tables) > 10
-
-
-@pytest.mark.long
-def test_only_what_is_up_to_date_and_tested_is_published(grown: Delivery) -> None:
-    def refusal() -> str:
-        with pytest.raises(ReelhouseError) as caught:
-            publish(grown.settings)
-        return str(caught.value)
-
-    grown.close()
-    publish(grown.settings)
-    grown.put({"ratings/late.csv": csv("ratings", ["8,4,1.0,1000000000"])})
-    grown.load()
-    assert " (new data in ratings)" in refusal()
-    assert "Run `reelhouse run`" in refusal()
-    grown.build(*UNTESTED)
-    assert "more. Run `reelhouse run`" in refusal()
-    for command in ("seed", "run", "snapshot", "test"):
-        grown.build(command=command)
-    publish(grown.settings)
-    skipped = "assert_dates_span_the_activity"
-    grown.close()
-    with duckdb.connect(str(grown.settings.database)) as connection:
-        connection.execute(f"delete from state.nodes where node like '%.{skipped}'")
-    assert f"tested: {skipped} (not built yet). Run `dbt build " in refusal()
-    grown.build("--select", skipped, command="test")
-    publish(grown.settings)
-    grown.remove("ratings/late.csv")
-    grown.run()
 
 
 @pytest.fixture

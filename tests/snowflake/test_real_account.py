@@ -1,7 +1,7 @@
 """What a real account proves: `make test-snowflake` runs this in one.
 
-Everywhere else it runs in the emulated account, so that it works on the day when there
-is a real one. It makes a database of its own and drops it at the end.
+At night it runs in an emulated account, so that it works on the day when there is a
+real one. It makes a database of its own and drops it at the end.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from tools import snowflake_setup
 OF_A_MACHINE = ["published_at", "load_seconds", "build_seconds", "seconds"]
 
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.nightly,
     # The adapter uses an argument that the connector would have under another name.
     pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning"),
 ]
