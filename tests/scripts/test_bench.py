@@ -46,7 +46,7 @@ COLUMNS = """
 """
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_sql_by_hand_makes_the_tables_that_we_publish(tmp_path: Path) -> None:
     # It knows of no delivery but the first.
     settings = first_build(tmp_path)
