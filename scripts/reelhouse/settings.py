@@ -180,20 +180,6 @@ def read_settings(
     )
 
 
-def powerbi_schemas(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The copy of Microsoft's schemas to validate a Power BI project against, if any.
-
-    Raises ReelhouseError where the variable names no folder.
-    """
-    name = environ.get("REELHOUSE_POWERBI_SCHEMAS")
-    if name and not Path(name).is_dir():
-        raise ReelhouseError(
-            f"REELHOUSE_POWERBI_SCHEMAS is '{name}', which is not a folder: name a "
-            f"copy of the folder fabric of Microsoft's json-schemas, or unset it."
-        )
-    return Path(name) if name else None
-
-
 def memory_limit(environ: Mapping[str, str] = os.environ) -> str | None:
     """How much memory DuckDB may take, as it writes such sizes; None for its default.
 

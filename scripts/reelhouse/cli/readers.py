@@ -12,7 +12,7 @@ import click
 from reelhouse.cli import show
 from reelhouse.cli.command import command, out_option, target_option
 from reelhouse.errors import ReelhouseError
-from reelhouse.settings import powerbi_schemas, read_settings
+from reelhouse.settings import read_settings
 
 
 class _Query(click.Command):
@@ -170,16 +170,9 @@ def export(folder: Path, form: Any, as_is: bool, target: str | None) -> None:
 
 @click.command()
 @out_option("Folder to write the project to.")
-@click.option(
-    "--schemas",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Copy of the folder fabric of Microsoft's json-schemas, to validate against.  "
-    "[default: $REELHOUSE_POWERBI_SCHEMAS]",
-)
 @target_option
 @command
-def powerbi(out: Path, schemas: Path | None, target: str | None) -> None:
+def powerbi(out: Path, target: str | None) -> None:
     """Write a Power BI project over the tables in Snowflake.
 
     Tables, types, relations and measures are those of the dbt tree; each is checked to
@@ -188,8 +181,7 @@ def powerbi(out: Path, schemas: Path | None, target: str | None) -> None:
     """
     from reelhouse.powerbi import write_project
 
-    settings = read_settings(None, target)
-    project = write_project(settings, out, schemas or powerbi_schemas())
+    project = write_project(read_settings(None, target), out)
     parts = (
         show.count(project.tables, "table"),
         show.count(project.relations, "relationship"),
@@ -199,13 +191,6 @@ def powerbi(out: Path, schemas: Path | None, target: str | None) -> None:
         f"{', '.join(parts)} written: {show.place(project.folder)}", soft_wrap=True
     )
     show.out.print("Checked: every column is published, every field is in the model.")
-    if project.validated is None:
-        show.note(
-            "Not validated against Microsoft's schemas: --schemas names their folder."
-        )
-    else:
-        validated = show.count(project.validated, "file")
-        show.out.print(f"Validated against Microsoft's schemas: {validated}.")
     show.out.print(
         f"\nPower BI Desktop opens {show.place(project.folder / 'Reelhouse.pbip')}"
     )

@@ -19,7 +19,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from reelhouse.errors import ReelhouseError
 from reelhouse.powerbi.model import TYPES, Model, dax, model_of
 from reelhouse.powerbi.report import report_files
-from reelhouse.powerbi.schemas import check_schemas
 from reelhouse.serving.folders import written_whole
 from reelhouse.serving.metrics import metrics
 from reelhouse.serving.query import ask
@@ -38,21 +37,19 @@ Columns = set[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Project:
-    """What was written; `validated` files hold to Microsoft's schemas, None unasked."""
+    """What was written."""
 
     folder: Path
     tables: int
     relations: int
     measures: int
-    validated: int | None
 
 
-def write_project(settings: Settings, folder: Path, schemas: Path | None) -> Project:
+def write_project(settings: Settings, folder: Path) -> Project:
     """Write the Power BI project into a folder, after its checks.
 
-    `schemas` is a copy of the folder fabric of Microsoft's JSON schemas.
     Raises ReelhouseError where a column of the models is not published in the target,
-    where a file breaks its schema, and where the folder holds anything else.
+    and where the folder holds anything else.
     """
     with TemporaryDirectory() as parsing:
         # Names and types are those of every target, and this one needs no variables.
@@ -60,18 +57,13 @@ def write_project(settings: Settings, folder: Path, schemas: Path | None) -> Pro
     model = model_of(manifest, list(metrics().values()))
     _check_published(model, published_columns(settings))
     files = project_files(model)
-    validated = check_schemas(files, schemas) if schemas else None
     with written_whole(folder, CONTENTS) as made:
         for name, text in (files | {CONTENTS: _contents(files)}).items():
             path = made / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
     return Project(
-        folder,
-        len(model.tables),
-        len(model.relationships),
-        len(model.metrics),
-        validated,
+        folder, len(model.tables), len(model.relationships), len(model.metrics)
     )
 
 
