@@ -36,7 +36,7 @@ from reelhouse.settings import Settings
 from reelhouse.transform.build import manifest_of
 
 # A copy of the folder fabric of Microsoft's json-schemas, if any.
-SCHEMAS = os.environ.get("REELHOUSE_POWERBI_SCHEMAS")
+SCHEMAS = os.environ.get("REELHOUSE_POWERBI_SCHEMAS", "")
 DEFINITION = "Reelhouse.SemanticModel/definition"
 TABLES = f"{DEFINITION}/tables"
 PAGES = "Reelhouse.Report/definition/pages"

@@ -26,8 +26,6 @@ from reelhouse.local.emulator import PUBLIC_KEY
 from reelhouse.s3 import S3Settings
 
 STATEMENT_SECONDS = 300.0
-# So many bound values, or more, the connector puts on a stage that it makes for them.
-BOUND_VALUES = 65_280
 # Snowflake's number for a login with a key that it does not know.
 INVALID_JWT = 390_144
 
@@ -94,10 +92,7 @@ class Service:
                 "parameters": [
                     {"name": "AUTOCOMMIT", "value": True},
                     {"name": "TIMEZONE", "value": "Etc/UTC"},
-                    {
-                        "name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD",
-                        "value": BOUND_VALUES,
-                    },
+                    {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 65_280},
                 ],
                 "sessionInfo": {
                     "databaseName": session.database,
@@ -153,14 +148,11 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     if asked.get("describeOnly"):
         raise NotEmulated("to describe a statement without running it")
     if asked.get("bindStage"):
-        raise NotEmulated("values that are bound by a stage")
+        raise NotEmulated("values for several rows")
     cursor = session.cursor()
     sql = asked["sqlText"]
     remember_statement(session, sql)
-    rows = None
-    for parameters in _parameters(asked.get("bindings") or {}):
-        cursor.execute(sql, binding_params=parameters, server=True)
-        rows = (rows or 0) + (cursor.rowcount or 0)
+    cursor.execute(sql, binding_params=_parameters(asked), server=True)
     rowtype = cursor.rowtype()
     if cursor.put:
         return _success(cursor.put)
@@ -176,34 +168,29 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
         "finalSchemaName": session.schema,
     }
     if cursor.type_id in DML_TYPE_IDS:
-        # One statement was sent, though it ran once for each row of an array.
         counts = [[str(value) for value in row.values()] for row in table.to_pylist()]
-        if isinstance(asked.get("bindings"), dict) and len(counts[0]) == 1:
-            counts = [[str(rows)]]
         return _success(data | {"queryResultFormat": "json", "rowset": counts})
     encoded = b64encode(to_ipc(to_sf(table, rowtype))).decode()
     return _success(data | {"queryResultFormat": "arrow", "rowsetBase64": encoded})
 
 
-def _parameters(bindings: Mapping[str, Any]) -> list[Any]:
-    """What a statement is to be run with, once for each row of an array."""
+def _parameters(asked: Mapping[str, Any]) -> list[Any] | None:
+    """The values of a statement's question marks, in their order."""
     from fakesnow.converter import from_binding
 
-    def value(kind: str, text: str | None) -> Any:
-        if text is None or kind == "REAL":
-            return text if text is None else float(text)
-        return from_binding({"type": kind, "value": text})
+    from reelhouse.local.emulator.deviations import NotEmulated
 
-    if not bindings:
-        return [None]
-    if not all(name.isdigit() for name in bindings):
-        return [{n: value(each["type"], each["value"]) for n, each in bindings.items()}]
-    columns = []
-    for number in range(1, len(bindings) + 1):
-        each = bindings[str(number)]
-        values = each["value"] if isinstance(each["value"], list) else [each["value"]]
-        columns.append([value(each["type"], text) for text in values])
-    return [list(row) for row in zip(*columns, strict=True)]
+    bound = asked.get("bindings") or {}
+    values: list[Any] = []
+    for each in (bound[str(number)] for number in range(1, len(bound) + 1)):
+        text = each["value"]
+        if isinstance(text, list):
+            raise NotEmulated("values for several rows")
+        if text and each["type"] == "REAL":
+            values.append(float(text))
+        else:
+            values.append(text and from_binding(each))
+    return values or None
 
 
 def _body(request: Request) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -34,9 +33,6 @@ from reelhouse.local.emulator.deviations import (
 )
 from reelhouse.s3 import S3Settings
 
-# Results that a session may ask for once more.
-KEPT_RESULTS = 16
-
 # Snowflake's numbers for a statement that is stopped.
 CANCELED = 604
 TIMEOUT = 630
@@ -52,7 +48,6 @@ class Account(FakeSnow):
     ) -> None:
         super().__init__()
         self.s3 = s3
-        self.results_cache = keep_last_results()
         self.statement_seconds = statement_seconds
         self.lock = threading.RLock()
         self.temporary: set[Name] = set()
@@ -196,7 +191,7 @@ class Cursor(FakeSnowflakeCursor):
     def __init__(self, session: Session, duck: duckdb.DuckDBPyConnection) -> None:
         super().__init__(session, duck)
         self.type_id = 0
-        self.columns: list[Any] | None = None
+        self.columns: list[Any] = []
         self.table: Any = None
         self.put: Any = None
         self.made: tables.Made | None = None
@@ -211,6 +206,8 @@ class Cursor(FakeSnowflakeCursor):
         except Exception as error:
             roll_back_failed(session)
             raise as_sql_error(error, session.stopped) from error
+        finally:
+            keep_no_result(session)
         return self
 
     def _run(self, command: str, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -239,8 +236,6 @@ class Cursor(FakeSnowflakeCursor):
 
     def rowtype(self) -> list[ColumnInfo]:
         """The columns of the result, as the connector wants them described."""
-        if self.columns is None:
-            return describe_as_rowtype(self._describe_last_sql())
         return describe_as_rowtype(
             [(each[0], str(each[1]), None, None, None, None) for each in self.columns]
         )
@@ -268,8 +263,7 @@ class Cursor(FakeSnowflakeCursor):
             transformed = stages.copy_from_stage(session, transformed)
         with session.whole() if is_change else nullcontext():
             super()._execute(transformed, params)
-            is_kept = transformed.args.get("result_scan_sfqid")
-            self.columns = None if is_kept else list(session.duck.description or [])
+            self.columns = list(session.duck.description or [])
             if is_change:
                 widths.check_widths(session, transformed)
         self.table = self._arrow_table
@@ -386,21 +380,13 @@ def transact(session: Session, text: str) -> str | None:
     return DONE
 
 
-def keep_last_results() -> dict[str, Any]:
-    """D14: Results are kept for RESULT_SCAN until a few newer ones have come.
+def keep_no_result(session: Session) -> None:
+    """D14: A result is not kept for RESULT_SCAN.
 
     Stock fakesnow keeps all of them for ever, which took 1.4 GB. Snowflake keeps
-    them for a day.
+    them for a day. Here there is none.
     """
-    return _LastResults()
-
-
-class _LastResults(OrderedDict[str, Any]):
-    def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(key, value)
-        while len(self) > KEPT_RESULTS:
-            with contextlib.suppress(KeyError):
-                self.popitem(last=False)
+    session.results_cache.clear()
 
 
 def look_up_no_python_variable(duck: duckdb.DuckDBPyConnection) -> None:

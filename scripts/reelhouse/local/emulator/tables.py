@@ -39,9 +39,9 @@ _ALTER_COLUMNS = (
 )
 _CLONE = (
     r"create(?P<replace> or replace)?(?P<transient> transient)? table"
-    rf"(?P<careful> if not exists)? (?P<target>{NAME}) clone (?P<source>{NAME})"
+    rf" (?P<target>{NAME}) clone (?P<source>{NAME})"
 )
-_SWAP = rf"alter schema (?:if exists )?(?P<left>{NAME}) swap with (?P<right>{NAME})"
+_SWAP = rf"alter schema (?P<left>{NAME}) swap with (?P<right>{NAME})"
 _CONTAINER = (
     r"(?P<create>create)(?: transient)? (?P<kind>database|schema)"
     rf"(?P<careful> if not exists)? (?P<name>{NAME})(?P<properties> .*)?"
@@ -281,10 +281,7 @@ def clone_table(session: Session, text: str) -> str | None:
         full_name(found[role], session.database, session.schema)
         for role in ("target", "source")
     )
-    is_there = session.columns(target)
-    if is_there and found["careful"]:
-        return DONE
-    if is_there and not found["replace"]:
+    if session.columns(target) and not found["replace"]:
         raise ValueError(f"Object '{target}' already exists.")
     is_transient = bool(found["transient"])
     if _is_transient(session, source) and not is_transient:
