@@ -606,17 +606,6 @@ def test_a_view_over_a_view_that_is_compared_later_is_compared_by_rows(
 # --- what is not comparable
 
 
-def test_a_file_from_before_keys_were_published(publish: Publish) -> None:
-    older = "alter table serving.published_tables drop key_columns"
-    changed = "update serving.films set title = 'x' where film_id = 1"
-    left = publish("left", older)
-    told = table(compare(left, publish("right", f"{older}; {changed}")), "films")
-    assert (told.key, told.only_left, told.only_right) == ((), 1, 1)
-    # The key that one side knows is tried on both.
-    told = table(compare(left, publish("newer", changed)), "films")
-    assert (told.key, told.changed) == (("film_id",), 1)
-
-
 def test_what_cannot_be_compared_is_said(publish: Publish, tmp_path: Path) -> None:
     published = publish("published")
     with pytest.raises(ReelhouseError, match="nowhere does not exist: name"):

@@ -154,24 +154,19 @@ def _attach(
     """Attach a file under the name of its side; what it says of its tables."""
     connection.execute(f"attach {literal(path)} as {side}_side (read_only)")
     try:
-        found = connection.execute(
-            f"select * from {side}_side.serving.published_tables"
-        )
-    except duckdb.CatalogException as error:
+        rows = connection.execute(
+            "select name, kind, ignored_columns, key_columns "
+            f"from {side}_side.serving.published_tables"
+        ).fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise ReelhouseError(
-            f"{path} is not a published file: it has no serving.published_tables."
+            f"{path} is not a published file: it has no serving.published_tables of "
+            f"this version."
         ) from error
-    names = [column[0] for column in found.description or []]
-    tables = {}
-    for values in found.fetchall():
-        row = dict(zip(names, values, strict=True))
-        tables[row["name"]] = _Published(
-            row["kind"],
-            _listed(row["ignored_columns"]),
-            # Files from before keys were published are compared too.
-            _listed(row.get("key_columns")),
-        )
-    return tables
+    return {
+        name: _Published(kind, _listed(ignored), _listed(key))
+        for name, kind, ignored, key in rows
+    }
 
 
 def _compare_tables(
@@ -432,8 +427,8 @@ def _logical(data_type: str | None) -> str | None:
     return "BIGINT" if data_type in WHOLE_NUMBERS else data_type
 
 
-def _listed(names: str | None) -> tuple[str, ...]:
-    return tuple(name for name in (names or "").split(", ") if name)
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(name for name in names.split(", ") if name)
 
 
 def _at(side: Side, name: str) -> str:
