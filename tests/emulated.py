@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from reelhouse.engines.snowflake.connection import open_account
-from reelhouse.local.emulator import EmulatorSettings, connection
+from reelhouse.local.emulator import EmulatorSettings
 
 __all__ = ["Client", "DatabaseError"]
 
@@ -36,9 +36,17 @@ class Client:
 
     def __init__(self, settings: EmulatorSettings, database: str, **more: Any) -> None:
         self.connection = snowflake.connector.connect(
-            **connection(settings)
-            | {"private_key": _loaded(settings.private_key)}
-            | {"database": database, "schema": "PUBLIC", "network_timeout": 60}
+            **settings.login
+            | {
+                "port": settings.port,
+                "private_key": _loaded(settings.private_key),
+                "database": database,
+                "schema": "PUBLIC",
+                # A limit to every wait.
+                "login_timeout": 60,
+                "network_timeout": 60,
+                "platform_detection_timeout_seconds": 0.0,
+            }
             | more
         )
 

@@ -27,7 +27,6 @@ from reelhouse.local.child import listens
 from reelhouse.local.emulator import (
     EmulatorSettings,
     _child_environment,
-    connection,
     environment,
     refuse_real_account,
     serve_emulator,
@@ -987,9 +986,8 @@ def test_the_environment_outranks_a_real_account() -> None:
 )
 def test_a_real_account_is_refused(host: str) -> None:
     settings = EmulatorSettings(port=1, private_key="", host=host)
-    for lead in (environment, connection):
-        with pytest.raises(ReelhouseError, match="is not on this machine"):
-            lead(settings)
+    with pytest.raises(ReelhouseError, match="is not on this machine"):
+        environment(settings)
     refuse_real_account("localhost")
     refuse_real_account("::1")
 

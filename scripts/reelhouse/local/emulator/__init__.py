@@ -8,14 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.child import LOOPBACK_ONLY, START_SECONDS, serve
 
-# The server lets no statement run for as long as the second of them.
-LOGIN_SECONDS = 60
-NETWORK_SECONDS = 330
 # The child reads from it whose key is let in.
 PUBLIC_KEY = "REELHOUSE_EMULATOR_PUBLIC_KEY"
 
@@ -75,18 +71,6 @@ def environment(settings: EmulatorSettings) -> dict[str, str]:
         "SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER": "",
         "SNOWFLAKE_TOKEN": "",
         **LOOPBACK_ONLY,
-    }
-
-
-def connection(settings: EmulatorSettings) -> dict[str, Any]:
-    """Arguments for snowflake.connector.connect, with a limit to every wait."""
-    return {
-        **settings.login,
-        "port": settings.port,
-        "private_key": base64.b64decode(settings.private_key),
-        "login_timeout": LOGIN_SECONDS,
-        "network_timeout": NETWORK_SECONDS,
-        "platform_detection_timeout_seconds": 0.0,
     }
 
 
