@@ -260,6 +260,10 @@ def equipped(checkout: Checkout) -> Checkout:
         "reelhouse",
     ):
         _executable(checkout.root / ".venv/bin" / tool, FAKE_TOOL)
+    # dbt would remember there what it has parsed.
+    for folder in ("target", "target/prod"):
+        (checkout.root / folder).mkdir()
+        (checkout.root / folder / "partial_parse.msgpack").touch()
     return checkout
 
 
@@ -349,7 +353,6 @@ def test_clean_keeps_the_data(equipped: Checkout) -> None:
     warehouse = equipped.root / "data/warehouse"
     warehouse.mkdir(parents=True)
     (warehouse / "reelhouse.duckdb").touch()
-    (equipped.root / "target").mkdir()
     (equipped.path / "find").symlink_to(shutil.which("find") or "")
     assert _make(equipped, "clean").returncode == 0
     assert sorted(path.name for path in equipped.root.iterdir()) == [
