@@ -26,18 +26,27 @@ liked_movies as (
     group by likes.movie_id
 ),
 
-most_liked_movies as (
-    select movie_id
+numbered_movies as (
+    select
+        movie_id,
+        row_number() over (order by like_count desc, movie_id asc)
+            as movie_number
     from liked_movies
-    {{ top_n(
-        var('neighbour_movies'), ['like_count desc', 'movie_id asc']
-    ) }}
+),
+
+most_liked_movies as (
+    select
+        movie_id,
+        cast(movie_number as integer) as movie_number
+    from numbered_movies
+    where movie_number <= {{ var('neighbour_movies') }}
 ),
 
 limited as (
     select
         likes.user_id,
-        likes.movie_id
+        likes.movie_id,
+        most_liked_movies.movie_number
     from likes
     inner join most_liked_movies
         on likes.movie_id = most_liked_movies.movie_id

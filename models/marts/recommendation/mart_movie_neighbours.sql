@@ -1,46 +1,50 @@
+{# Up to 2,048 times 2,048 pairs of movies are counted at their places. #}
+{{ config(pre_hook="{{ group_in_array(22) }}") }}
+
 with likes as (
     select * from {{ ref('int_likes_limited') }}
 ),
 
 liked_movies as (
     select
+        movie_number,
         movie_id,
         count(*) as like_count
     from likes
-    group by movie_id
+    group by movie_number, movie_id
 ),
 
 pairs as (
     select
-        likes.movie_id,
-        other_likes.movie_id as neighbour_movie_id,
+        likes.movie_number,
+        other_likes.movie_number as neighbour_number,
         count(*) as common_users
     from likes
     inner join likes as other_likes
         on
             likes.user_id = other_likes.user_id
-            and likes.movie_id < other_likes.movie_id
-    group by likes.movie_id, other_likes.movie_id
+            and likes.movie_number < other_likes.movie_number
+    group by likes.movie_number, other_likes.movie_number
 ),
 
 both_ways as (
     select
-        movie_id,
-        neighbour_movie_id,
+        movie_number,
+        neighbour_number,
         common_users
     from pairs
     union all
     select
-        neighbour_movie_id as movie_id,
-        movie_id as neighbour_movie_id,
+        neighbour_number as movie_number,
+        movie_number as neighbour_number,
         common_users
     from pairs
 ),
 
 compared as (
     select
-        both_ways.movie_id,
-        both_ways.neighbour_movie_id,
+        liked_movies.movie_id,
+        neighbours.movie_id as neighbour_movie_id,
         both_ways.common_users,
         {{ ratio(
             'both_ways.common_users * both_ways.common_users',
@@ -48,9 +52,10 @@ compared as (
             ~ 'double)) * (both_ways.common_users + 20)'
         ) }} as similarity
     from both_ways
-    inner join liked_movies on both_ways.movie_id = liked_movies.movie_id
+    inner join liked_movies
+        on both_ways.movie_number = liked_movies.movie_number
     inner join liked_movies as neighbours
-        on both_ways.neighbour_movie_id = neighbours.movie_id
+        on both_ways.neighbour_number = neighbours.movie_number
 ),
 
 ranked as (
