@@ -28,15 +28,15 @@ found as (
         count(*) as ratings,
         count(engagement_level) as levelled,
         count(genres_string) as of_current_movies,
-        sum({{ tenths('rating') }}) as rating_tenths_sum,
+        sum(rating) as rating_sum,
         sum(user_rating_count) as user_rating_counts,
         count(
             case
                 when
-                    rated_year * 10000 + rated_month * 100 + rated_day_of_month
-                    = extract(year from rated_at) * 10000
-                    + extract(month from rated_at) * 100
-                    + extract(day from rated_at)
+                    rated_year = extract(year from cast(rated_at as date))
+                    and rated_month = extract(month from cast(rated_at as date))
+                    and rated_day_of_month
+                    = extract(day from cast(rated_at as date))
                     and rated_iso_day_of_week between 1 and 7
                     then 1
             end
@@ -52,7 +52,7 @@ found_by_genre as (
 expected as (
     select
         count(*) as ratings,
-        sum({{ tenths('rating') }}) as rating_tenths_sum
+        sum(rating) as rating_sum
     from ratings
 ),
 
@@ -85,8 +85,7 @@ wrong as (
         or found.levelled != expected.ratings
         or found.rightly_dated != expected.ratings
         or found.of_current_movies != expected_of_movies.ratings
-        or found.rating_tenths_sum
-        is distinct from expected.rating_tenths_sum
+        or found.rating_sum is distinct from expected.rating_sum
         or found.user_rating_counts
         is distinct from expected_of_users.user_rating_counts
         or found_by_genre.ratings != expected_by_genre.ratings

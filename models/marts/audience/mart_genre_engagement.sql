@@ -1,5 +1,5 @@
 with users as (
-    select * from {{ ref('dim_users') }}
+    select * from {{ ref('int_users_engaged') }}
 ),
 
 user_genres as (

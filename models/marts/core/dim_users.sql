@@ -37,25 +37,14 @@ users as (
     group by user_id
 ),
 
-ranked as (
-    select
-        user_id,
-        {{ share_below('rating_count') }} as engagement_percentile
+raters as (
+    select *
     from users
     where rating_count > 0
 ),
 
 levelled as (
-    select
-        ranked.user_id,
-        levels.level as engagement_level
-    from ranked
-    left join levels
-        on ranked.engagement_percentile >= levels.min_percentile
-    {{ top_n(
-        1, ['levels.min_percentile desc', 'levels.level asc'],
-        ['ranked.user_id']
-    ) }}
+    {{ levelled_users('raters', 'levels') }}
 ),
 
 final as (
