@@ -281,7 +281,10 @@ def test_the_first_page_shows_figures(served: Served, context: BrowserContext) -
 # What one window shows, made smaller; colours are chosen when a page is opened.
 @pytest.mark.parametrize(
     ("context", "looks"),
-    [("wide", ("wide", "middle", "narrow")), ("dark", ("dark",))],
+    [
+        ("wide", ("wide", "middle", "narrow")),
+        pytest.param("dark", ("dark",), marks=pytest.mark.nightly),
+    ],
     indirect=["context"],
 )
 def test_every_page_fits_its_window(

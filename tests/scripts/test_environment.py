@@ -224,7 +224,7 @@ main()
 """
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_a_folder_needs_no_extra_of_the_package(tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "data/sample", tmp_path / "files")
 

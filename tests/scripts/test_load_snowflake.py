@@ -155,7 +155,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage", [STAGES[0], pytest.param(STAGES[1], marks=pytest.mark.nightly)]
+)
 def test_raw_tables_are_equal(
     s3_server: S3Settings,
     bucket: str,
