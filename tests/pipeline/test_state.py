@@ -78,7 +78,7 @@ def test_deliveries_and_edits_end_as_in_fresh_warehouses(
     assert len(compared.tables) > 8
 
 
-# Of this one in `make test-full`; of the others at night.
+# `make test-full` tries this one, `make nightly` the others.
 LONG = "a view"
 
 
