@@ -38,7 +38,8 @@ from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.serving.compare import compare
 from reelhouse.settings import environment
-from reelhouse.transform.state import read_tree
+from reelhouse.transform.build import parse_folder
+from reelhouse.transform.state import REMEMBERED, Node, read_tree
 
 __all__ = ["begun", "first", "small"]
 
@@ -189,6 +190,43 @@ def test_what_is_said_of_a_test_is_no_rule() -> None:
     nodes = read_tree(unbuilt()).nodes.values()
     assert {node.docs for node in nodes if node.kind == "test"} == {""}
     assert all(node.docs for node in nodes if node.kind != "test")
+
+
+def test_an_edit_that_is_taken_back_is_not_parsed_again(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = EditedTree(tmp_path, monkeypatch, small)
+    parses: list[str] = []
+
+    def describe(_: object) -> str:
+        parses.append("")
+        name = f"node.{len(parses)}"
+        nodes = {name: dict.fromkeys(Node.__annotations__, name)}
+        sql = ["source_versions_sql", "relation_shapes_sql", "ledger_columns"]
+        return json.dumps({"nodes": nodes} | dict.fromkeys(sql, ""))
+
+    monkeypatch.setattr("reelhouse.transform.state.describe", describe)
+
+    def looks_like(number: int) -> bool:
+        return [*read_tree(unbuilt()).nodes] == [f"node.{number}"]
+
+    assert looks_like(1)
+    tree.write("models/odd.sql", "select 1 as one")
+    assert looks_like(2)
+    tree.take_back()
+    assert looks_like(1)
+    tree.write("models/odd.sql", "select 1 as one")
+    assert looks_like(2)
+    for number in range(3, 3 + REMEMBERED):
+        tree.write("models/odd.sql", f"select {number} as one")
+        assert looks_like(number)
+    tree.take_back()
+    assert looks_like(3 + REMEMBERED)
+    for nothing in ("[1]", "{", "3", '{"a": 1}'):
+        (parse_folder(unbuilt()) / "trees.json").write_text(nothing)
+        before = len(parses)
+        assert looks_like(before + 1)
+        assert looks_like(before + 1)
 
 
 # Edits that are easily overlooked, of a model that is read by others.

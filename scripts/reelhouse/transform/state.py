@@ -49,6 +49,8 @@ NEW_LOAD = "a new load"
 OTHER_CONTRACT = "the next load judges its files again, by changed declarations"
 NO_RECORD = "there is no record of how it was made"
 SHOWN = 3
+# So many trees are remembered, so that an edit that is taken back costs no parse.
+REMEMBERED = 4
 
 
 @dataclass(frozen=True)
@@ -201,23 +203,23 @@ class State:
 
 
 def read_tree(settings: Settings) -> Tree:
-    """The tree as dbt sees it, remembered until a file of it changes.
+    """The tree as dbt sees it, remembered for the last few edits of a file of it.
 
     Raises ReelhouseError where dbt cannot parse it.
     """
-    path = parse_folder(settings) / "tree.json"
+    path = parse_folder(settings) / "trees.json"
     key = _key(settings)
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if known["key"] == key:
-            return _tree(known["tree"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    known: dict[str, Any] = {}
+    with suppress(OSError, ValueError, TypeError):
+        known = dict(json.loads(path.read_text(encoding="utf-8")))
+    with suppress(KeyError, TypeError):
+        return _tree(known[key])
     found = json.loads(describe(settings))
     # What was edited meanwhile is read again next time.
     if _key(settings) == key:
+        last = dict([*known.items()][1 - REMEMBERED :])
         try:
-            path.write_text(json.dumps({"key": key, "tree": found}), encoding="utf-8")
+            path.write_text(json.dumps(last | {key: found}), encoding="utf-8")
         except OSError:
             path.unlink(missing_ok=True)
     return _tree(found)
