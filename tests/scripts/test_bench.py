@@ -14,7 +14,7 @@ from reelhouse.errors import ReelhouseError
 from tools.bench.budget import first_build
 from tools.bench.command import bench
 from tools.bench.contenders import steps_of_floor
-from tools.bench.figures import goals
+from tools.bench.figures import SHOWN, goals
 from tools.bench.measure import Cost, Measured, run_contender
 from tools.bench.page import MARK, page_of
 from tools.bench.session import (
@@ -22,6 +22,7 @@ from tools.bench.session import (
     FIRST,
     FLOOR,
     LATER,
+    NOTHING,
     BenchReport,
     Rounds,
     SizeReport,
@@ -107,7 +108,9 @@ def measured(**steps: float) -> Measured:
     costs = {name: Cost(s, s / 2, int(s * 2**30)) for name, s in steps.items()}
     seconds = sum(steps.values())
     peak = max(cost.peak_bytes for cost in costs.values())
-    return Measured(costs, Cost(seconds, seconds / 2, peak), {"models": 3, "tests": 7})
+    built = {"models": 3, "tests": 7}
+    nodes = {f"node_{number}": seconds * number for number in range(SHOWN + 2)}
+    return Measured(costs, Cost(seconds, seconds / 2, peak), built, nodes)
 
 
 def size(ratings: int, *seconds: float) -> SizeReport:
@@ -122,7 +125,10 @@ def size(ratings: int, *seconds: float) -> SizeReport:
     return SizeReport(ratings, rounds)
 
 
-SAMPLE = {FIRST: [measured(build=9)] * 3, EDITED: [measured(build=4)] * 3}
+SAMPLE = {
+    name: [measured(build=seconds)] * 3
+    for name, seconds in ((FIRST, 9), (NOTHING, 1), (EDITED, 4))
+}
 
 
 def test_goals_are_ratios_of_medians_with_limits_for_some_sizes() -> None:
@@ -142,7 +148,9 @@ def test_goals_are_ratios_of_medians_with_limits_for_some_sizes() -> None:
         (0.25, 0.25, 0.25),  # a new object
         (0.35, 0.35, 0.4),  # a replaced one
         (pytest.approx(7 * 2**30 / 1e9), None, 1.8),  # memory
-        (pytest.approx(4 / 9), pytest.approx(4 / 9), 0.46),  # an edited mart
+        (9, 4.5, 7.5),  # the sample
+        (1, 0.5, 1),  # the sample, nothing new
+        (4, 2, 2.5),  # the sample, an edited mart
     ]
 
 
@@ -160,6 +168,11 @@ def test_the_page_keeps_its_text_and_holds_every_figure() -> None:
         "| 7,516 |",
         "|  | load | 3.00 | 3.00 – 3.00 | 1.50 | 3,221 |",
         "## The sample: median of 3 rounds",
+        "| first run | node_7 | 63.00 |",
+        "|  | node_2 | 18.00 |",
+        "|  | 2 other nodes | 9.00 |",
+        "| the sample, nothing new, as a command | 1.5 s | ≤ 1 s | 1.00 s | 0.50 s "
+        "| yes |",
     ):
         assert f"{line}\n" in text
 
@@ -188,13 +201,13 @@ def test_bench_measures_every_contender(
         FIRST: run,
         FLOOR: ["start and end", "load", "build"],
         **dict.fromkeys(LATER, run),
-        "nothing new": [step for step in run if step != "build"],
+        NOTHING: [step for step in run if step != "build"],
     }
     built = {
         name: rounds[0]["built"].get("models", 0)
         for name, rounds in (report["sizes"][0]["rounds"] | report["sample"]).items()
     }
-    assert built["nothing new"] == 0
+    assert built[NOTHING] == 0
     assert built[EDITED] == 1
     assert 1 < built["one new tag"] < built["1 % in a new object"] < built[FIRST]
     assert page.is_file()

@@ -21,7 +21,11 @@ def run(laps: Laps) -> None:
     from reelhouse.run import run as run_all
 
     built = run_all(read_settings(), on_step=laps.lap).built
-    laps.report(models=built.models, tests=built.tests)
+    counts = {"models": built.models, "tests": built.tests}
+    seconds: dict[str, float] = {}
+    for each in built.times:
+        seconds[each.name] = seconds.get(each.name, 0) + each.seconds
+    laps.report(counts, seconds)
 
 
 def floor(laps: Laps) -> None:
@@ -38,7 +42,7 @@ def floor(laps: Laps) -> None:
         # A step is done when its rows are in the file.
         connection.execute("checkpoint")
         laps.lap(step)
-    laps.report()
+    laps.report({}, {})
 
 
 def steps_of_floor() -> Iterator[tuple[str, str]]:

@@ -33,12 +33,14 @@ class Cost:
 class Measured:
     """What a contender cost: each step, and all of it; `built` counts what it built.
 
-    Child processes of a contender, such as a local S3 server, are not counted in.
+    `nodes` has the seconds of each node that dbt ran, one after the other. Child
+    processes of a contender, such as a local S3 server, are not counted in.
     """
 
     steps: dict[str, Cost]
     whole: Cost
     built: dict[str, int]
+    nodes: dict[str, float]
 
 
 class Laps:
@@ -64,11 +66,12 @@ class Laps:
         )
         self._begin()
 
-    def report(self, **built: int) -> None:
-        """Tell `run_contender` what this process cost, and how much it built."""
+    def report(self, built: dict[str, int], nodes: Mapping[str, float]) -> None:
+        """Tell `run_contender` what this process cost, and what it built."""
         steps = {name: asdict(cost) for name, cost in self.steps.items()}
         servers = _cpu_seconds_of_children()
-        print(json.dumps({"steps": steps, "servers": servers, "built": built}))
+        said = {"steps": steps, "servers": servers, "built": built, "nodes": nodes}
+        print(json.dumps(said))
 
 
 def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
@@ -102,7 +105,7 @@ def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
     )
     peak = max(cost.peak_bytes for cost in steps.values())
     whole = Cost(seconds, cpu, peak)
-    return Measured({START: around, **steps}, whole, said["built"])
+    return Measured({START: around, **steps}, whole, said["built"], said["nodes"])
 
 
 def _cpu_seconds_of_children() -> float:

@@ -25,10 +25,10 @@ from tools.bench.measure import Measured, run_contender
 Rounds = dict[str, list[Measured]]
 Turns = Iterator[tuple[str, Measured]]
 
-FIRST, FLOOR = "first run", "floor"
+FIRST, FLOOR, NOTHING = "first run", "floor", "nothing new"
 # The runs that follow the first one, and the file that each of them finds new.
 LATER = {
-    "nothing new": None,
+    NOTHING: None,
     "one new tag": data.NEW_TAG,
     "1 % in a new object": data.NEW_OBJECT,
     "1 % in the file": data.REPLACED,
@@ -137,16 +137,17 @@ def _turns(made: Path, folder: Path, limit: str | None) -> Turns:
 
 
 def _turns_on_sample(folder: Path, limit: str | None) -> Turns:
-    """A first run, and the next one where a mart has been edited."""
+    """A first run, the next one, and one where a mart has been edited."""
     tree = folder / "tree"
     for name in TREE:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (project() / name).is_dir() else shutil.copyfile
         copy(project() / name, tree / name)
     (mart,) = (tree / "models").rglob(f"{MART}.sql")
-    for name in (FIRST, EDITED):
+    for name in (FIRST, NOTHING, EDITED):
+        if name == EDITED:
+            mart.write_text(f"{mart.read_text(encoding='utf-8')}\n-- Edited.\n")
         yield name, _measure("run", tree / "data/sample", folder, limit, tree)
-        mart.write_text(f"{mart.read_text(encoding='utf-8')}\n-- Edited.\n")
 
 
 def _measure(
