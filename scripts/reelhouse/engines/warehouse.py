@@ -163,6 +163,8 @@ class Warehouse(ABC):
     way_back: str
     # What stands behind the name of a table that is made in place of another.
     replacing = ""
+    # What `shapes` has found, until a table is made.
+    known_shapes: dict[str, Shape] | None = None
 
     @property
     @abstractmethod
@@ -183,10 +185,12 @@ class Warehouse(ABC):
 
     def shapes(self) -> dict[str, Shape]:
         """What the tables in raw are that are there."""
-        return {
-            table: {name: self.declared_type(*told) for name, *told in columns}
-            for table, (_, columns) in shapes_in(self._rows, "raw").items()
-        }
+        if self.known_shapes is None:
+            self.known_shapes = {
+                table: {name: self.declared_type(*told) for name, *told in columns}
+                for table, (_, columns) in shapes_in(self._rows, "raw").items()
+            }
+        return self.known_shapes
 
     def declared_type(self, data_type: str, precision: int, scale: int) -> str:  # noqa: ARG002
         """How a type of the information schema is declared."""
@@ -234,6 +238,8 @@ class Warehouse(ABC):
         for table, former in differing.items():
             for sql in self.reshaping(table, former):
                 self._rows(sql)
+        if differing or any(table.name not in found for table in raw_tables()):
+            self.known_shapes = None
 
     def _check_values(self, table: Table, found: Shape) -> None:
         """Raise ReelhouseError unless all values can be cast, and cast back."""

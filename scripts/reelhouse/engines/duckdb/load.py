@@ -24,7 +24,7 @@ from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile
 BUFFER_BYTES = 32 << 20
 # More records of a replaced file are paired with the old ones in parts, since a join
 # holds all of its rows in memory.
-PAIRED_AT_ONCE = 12_000_000
+PAIRED_AT_ONCE = 8_000_000
 
 
 class Warehouse(warehouse.Warehouse):
@@ -178,6 +178,7 @@ class Warehouse(warehouse.Warehouse):
             yield
         except BaseException:
             self.connection.rollback()
+            self.known_shapes = None
             raise
         self.connection.commit()
 

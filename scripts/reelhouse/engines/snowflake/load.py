@@ -30,7 +30,6 @@ from reelhouse.engines.warehouse import (
     TEXT,
     CsvFile,
     ObjectState,
-    Shape,
     names,
     raw_tables,
 )
@@ -74,7 +73,6 @@ class Warehouse(warehouse.Warehouse):
         self.place = f"@{STAGE}/{uuid.uuid4().hex}/"
         # Told before the first change that a run may have to undo.
         self.before_changes: Callable[[], None] = lambda: None
-        self.known_shapes: dict[str, Shape] | None = None
         # The good records of the object that was read last.
         self.landed = ""
 
@@ -108,11 +106,6 @@ class Warehouse(warehouse.Warehouse):
         number = self.known_type(f"decimal({precision},{scale})")
         return DECLARED.get(data_type, number)
 
-    def shapes(self) -> dict[str, Shape]:
-        if self.known_shapes is None:
-            self.known_shapes = super().shapes()
-        return self.known_shapes
-
     def known_objects(self) -> dict[str, ObjectState] | None:
         """None where the raw tables that are there are not as they are declared."""
         found = self.shapes()
@@ -134,7 +127,6 @@ class Warehouse(warehouse.Warehouse):
             if STAGE not in stages:
                 self._run(f"create stage {STAGE}")
             self.make_tables()
-            self.known_shapes = None
         for name in entities().keys() & touched:
             self._make_landing(entities()[name])
         self._run("begin")
