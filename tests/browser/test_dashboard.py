@@ -279,6 +279,7 @@ def test_the_first_page_shows_figures(served: Served, context: BrowserContext) -
 
 
 # What one window shows, made smaller; colours are chosen when a page is opened.
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("context", "looks"),
     [
@@ -380,6 +381,7 @@ def test_what_is_downloaded_runs_no_formula(
     assert all(line.startswith("'=1+1") for line in lines[1:])
 
 
+@pytest.mark.nightly
 def test_texts_of_the_data_do_nothing(served: Served, context: BrowserContext) -> None:
     served.publish(
         f"update dim_movies set title = '{HOSTILE}', genres = '{HOSTILE}'",
@@ -435,6 +437,7 @@ def test_a_movie_is_searched_for_and_left_again_by_the_back_button(
     expect(other.locator(".rh-section").first).to_have_text(title)
 
 
+@pytest.mark.nightly
 def test_from_the_genre_that_fell_to_the_movies_that_made_it(
     served: Served, context: BrowserContext
 ) -> None:
@@ -456,6 +459,7 @@ def test_from_the_genre_that_fell_to_the_movies_that_made_it(
     expect(page.get_by_role("heading", name="Genres", level=1)).to_be_visible()
 
 
+@pytest.mark.nightly
 def test_a_bar_and_a_row_lead_to_what_they_are_of(
     served: Served, context: BrowserContext
 ) -> None:

@@ -17,7 +17,7 @@ from tests.project import PROJECT
 
 from reelhouse.settings import Settings
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.nightly
 
 # Draws something: one of the canvases has a pixel that is not transparent.
 IS_DRAWN = """

@@ -101,7 +101,7 @@ def test_a_page_shows_its_charts_and_tables(
     assert "Published" in app.sidebar.get("html")[-1].proto.body
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.parametrize("page", pages())
 def test_a_page_without_data_says_so(page: str, emptied: Path, opened: AppTest) -> None:
     with environment({"REELHOUSE_WAREHOUSE": str(emptied.parent)}):
@@ -139,6 +139,7 @@ def test_filters_act_and_stand_in_the_address(opened: AppTest) -> None:
     assert figures(on(app, "overview")) == before
 
 
+@pytest.mark.long
 def test_a_period_is_compared_with_the_one_before(opened: AppTest) -> None:
     app = on(opened, "overview")
     assert "to the period before" not in html(app)
@@ -163,6 +164,7 @@ def test_an_address_sets_the_filters(opened: AppTest) -> None:
     assert "rated from 2010-01-01 to 2010-12-31" in html(app)
 
 
+@pytest.mark.long
 def test_years_without_movies_set_no_limit(opened: AppTest) -> None:
     opened.query_params["from"] = opened.query_params["to"] = "1801"
     app = on(opened, "catalogue")
@@ -171,6 +173,7 @@ def test_years_without_movies_set_no_limit(opened: AppTest) -> None:
     assert "released" not in html(app).partition("Filtered")[2][:100]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("page", "of", "name"),
     [("movie", "2", None), ("genre", "Drama", "Drama"), ("user", "7", "User 7")],
@@ -186,6 +189,7 @@ def test_an_address_leads_to_a_page_of_one(
     assert "There is none of this name or number" not in html(app)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("page", "of"),
     [
@@ -216,6 +220,7 @@ def test_a_search_lists_what_fits(opened: AppTest) -> None:
     assert "Nothing has this in its name." in html(app)
 
 
+@pytest.mark.long
 def test_filters_that_do_not_act_are_told_of_in_their_place(opened: AppTest) -> None:
     app = on(opened, "content")
     assert "Not filtered" not in html(app)
@@ -226,6 +231,7 @@ def test_filters_that_do_not_act_are_told_of_in_their_place(opened: AppTest) -> 
     assert "Filtered" not in html(on(app, "audience"))
 
 
+@pytest.mark.long
 def test_filters_that_no_movie_fits_are_said_so(opened: AppTest) -> None:
     app = on(opened, "catalogue")
     app.number_input(key="least").set_value(1_000_000).run()
@@ -239,7 +245,7 @@ def test_filters_that_no_movie_fits_are_said_so(opened: AppTest) -> None:
     [
         "catalogue",
         *(
-            pytest.param(page, marks=pytest.mark.long)
+            pytest.param(page, marks=pytest.mark.nightly)
             for page in pages()
             if page != "catalogue"
         ),
@@ -288,6 +294,7 @@ def test_texts_of_the_data_are_shown_as_they_are(
         assert not any(text in each.value for text in HOSTILE)
 
 
+@pytest.mark.long
 def test_a_download_holds_no_formula(
     changed: Copy, opened: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +314,7 @@ def test_a_download_holds_no_formula(
     assert all(line.startswith("\"'=1+1, ") for line in lines[1:])
 
 
+@pytest.mark.long
 def test_nothing_published_is_said_so(opened: AppTest, tmp_path: Path) -> None:
     with environment({"REELHOUSE_WAREHOUSE": str(tmp_path)}):
         opened.run()
@@ -318,6 +326,7 @@ def _number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("since", "until"), [("1960-01-01", "1975-12-31"), ("2018-01-01", "2018-12-31")]
 )

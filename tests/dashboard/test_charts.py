@@ -45,6 +45,7 @@ MARK = re.compile('aria-roledescription="(?:bar|point|rect mark)"')
 TEXT = re.compile("<text[^>]*>([^<]*)</text>")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DRAWN)
 def test_one_value_alone_is_drawn(name: str) -> None:
     draw, marks = DRAWN[name]

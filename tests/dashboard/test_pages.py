@@ -40,6 +40,7 @@ GENRES = pd.DataFrame(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", pages())
 def test_a_page_asks_one_select_after_the_other_of_serving(name: str) -> None:
     for sql in asked(pages()[name]):
@@ -66,6 +67,7 @@ def test_a_page_has_what_readers_want_of_one(name: str) -> None:
     assert set(page.filters) <= set(KINDS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", pages())
 def test_what_a_page_asks_is_answered_within_limits(
     name: str, sample: Settings

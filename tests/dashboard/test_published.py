@@ -225,6 +225,7 @@ def answers(place: Published, name: str, filters: Filters) -> list[pd.DataFrame]
     return [reading[sql] for sql in asked]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", pages())
 def test_filters_that_mean_every_movie_change_no_figure(
     name: str, sample: Settings
@@ -269,6 +270,7 @@ def test_filters_leave_the_movies_that_they_mean(sample: Settings) -> None:
     assert totals["ratings"][0] == titles["rating_count"].sum()
 
 
+@pytest.mark.long
 def test_what_is_built_can_be_looked_at_before_it_is_published(
     sample: Settings,
 ) -> None:

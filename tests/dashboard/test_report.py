@@ -62,6 +62,7 @@ def whole(sample: Settings, quick: None) -> str:  # noqa: ARG001
     return html(sample)
 
 
+@pytest.mark.long
 def test_only_a_report_is_overwritten(
     sample: Settings, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_run_ends_with_a_report_or_says_why_not(
     assert "the report could not be written (" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_texts_of_the_data_end_no_script(sample: Settings, changed: Copy) -> None:
     path = changed(
         f"update mart_movie_performance set title = '{HOSTILE}'",
@@ -146,12 +148,14 @@ def test_texts_of_the_data_end_no_script(sample: Settings, changed: Copy) -> Non
     )
 
 
+@pytest.mark.long
 def test_without_data_it_says_so(sample: Settings, emptied: Path) -> None:
     text = html(replace(sample, warehouse=emptied.parent))
     assert specs(text) == {}
     assert text.count("rh-empty") > 20
 
 
+@pytest.mark.long
 def test_pictures_are_small_and_of_the_two_charts(
     sample: Settings, tmp_path: Path
 ) -> None:

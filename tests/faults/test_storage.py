@@ -248,18 +248,9 @@ RUNS = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.fault("3", "4", "6")
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        pytest.param(
-            *each,
-            id=name,
-            marks=pytest.mark.long if name == "no permission" else pytest.mark.nightly,
-        )
-        for name, each in RUNS.items()
-    ],
-)
+@pytest.mark.parametrize(("fault", "message"), RUNS.values(), ids=RUNS)
 def test_a_run_that_cannot_read_leaves_everything_as_it_was(
     desk: Desk, proxy: Proxy, fault: Answer, message: str
 ) -> None:

@@ -35,6 +35,8 @@ from reelhouse.movielens.generate import generate
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.transform.build import parsed
 
+pytestmark = pytest.mark.long
+
 # Enough for movies and users on both sides of most limits.
 RATINGS = 12_000
 GONE_USERS = (b"3,", b"17,")

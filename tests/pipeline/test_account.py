@@ -276,6 +276,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.nightly
 def test_what_is_not_there_as_it_is_said_to_be_is_cloned_again(
     account: Account,
 ) -> None:

@@ -195,6 +195,7 @@ RULES = [
 ]
 
 
+@pytest.mark.nightly
 def test_a_rule_that_changes_between_two_loads_makes_versions(
     told: Delivery, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +265,7 @@ def test_the_classic_order_works_from_the_first_load_on(
     classic.close()
 
 
+@pytest.mark.nightly
 def test_a_rebuild_records_and_publishes_the_same_history(
     told: Delivery, tmp_path: Path
 ) -> None:
@@ -280,7 +282,7 @@ def test_a_rebuild_records_and_publishes_the_same_history(
     copy.close()
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_deliveries_that_came_together_make_the_same_history(
     told: Delivery, s3_server: S3Settings, bucket: str, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def dbt(story: Story, *command: str) -> bool:
     return ran.returncode == 0
 
 
+@pytest.mark.nightly
 def test_a_retry_after_a_mended_failure_is_published(begun: Story) -> None:
     name, old, _ = EDITS["a formula"]
     begun.tree.replace(name, old, old.replace("rating,", "error('no') as rating,"))
@@ -100,6 +101,7 @@ def test_a_retry_after_a_mended_failure_is_published(begun: Story) -> None:
     begun.assert_fresh()
 
 
+@pytest.mark.nightly
 def test_the_classic_order_is_published(story: Story) -> None:
     story.deliver(dict(FIRST))
     for files in ({}, {"movies.csv": csv("movies", [*MOVIES, "5,New,War"])}):
@@ -135,6 +137,7 @@ def test_only_what_is_up_to_date_and_tested_is_published(begun: Story) -> None:
     publish(begun.desk.settings)
 
 
+@pytest.mark.nightly
 def test_an_empty_build_is_no_build(begun: Story) -> None:
     history = begun.desk.rows("select * from snapshots.snap_movies order by all")
     with pytest.raises(ReelhouseError, match="left out now would be"):
@@ -158,6 +161,7 @@ def test_an_empty_build_is_no_build(begun: Story) -> None:
     begun.assert_fresh()
 
 
+@pytest.mark.nightly
 def test_a_build_as_of_an_earlier_load_leaves_no_trace(begun: Story) -> None:
     begun.deliver({"movies.csv": csv("movies", ["1,Lanterns (1994),War", *MOVIES[1:]])})
     begun.deliver(dict(NEW))
@@ -197,6 +201,7 @@ def test_before_any_load_there_are_seeds_and_a_sentence(story: Story) -> None:
     }
 
 
+@pytest.mark.nightly
 def test_order_goes_by_number_when_a_clock_was_ahead(story: Story) -> None:
     story.deliver(dict(FIRST))
     story.desk.moment = datetime(2027, 1, 1)
@@ -211,6 +216,7 @@ def test_order_goes_by_number_when_a_clock_was_ahead(story: Story) -> None:
     story.assert_replayed()
 
 
+@pytest.mark.nightly
 def test_raw_tables_put_back_make_nothing_look_current(begun: Story) -> None:
     """As an account is put back by Time Travel while the marts stay."""
     tables = [
@@ -266,6 +272,7 @@ LEDGERS = {
 }
 
 
+@pytest.mark.nightly
 def test_a_ledger_of_another_version_is_not_believed(begun: Story) -> None:
     begun.deliver(dict(NEW))
     begun.desk.close()
@@ -282,6 +289,7 @@ def test_a_ledger_of_another_version_is_not_believed(begun: Story) -> None:
     begun.assert_fresh()
 
 
+@pytest.mark.nightly
 def test_what_a_contract_lets_in_comes_through(begun: Story) -> None:
     begun.deliver({"ratings/new.csv": csv("ratings", ["20,4,7.0,1300000002"])})
     begun.run()

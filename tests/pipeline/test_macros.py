@@ -347,6 +347,7 @@ def test_macros_give_their_values_and_make_queries_of_the_right_rows(
     ]
 
 
+@pytest.mark.long
 def test_a_test_of_the_latest_days_looks_at_no_others() -> None:
     name = "unique_combination_mart_user_behaviour_user_id__movie_id_*"
     (ran,) = invoke(

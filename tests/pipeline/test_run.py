@@ -125,6 +125,7 @@ def prints(*files: Path) -> list[str]:
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
+@pytest.mark.long
 def test_a_build_says_that_nothing_is_loaded(desk: Desk) -> None:
     empty = desk("empty")
     empty.warehouse.mkdir(exist_ok=True)
@@ -184,7 +185,7 @@ def test_the_published_file_names_the_key_of_every_table(sample: Settings) -> No
     assert all(keys.values())
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
     assert ask(grown, "select count(*) from serving.fct_genome_scores") == 0
     before = grown.settings.published.read_bytes()
@@ -199,7 +200,7 @@ def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
     assert grown.settings.published.read_bytes() == before
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.fault("11", "12")
 def test_a_run_that_loads_nothing_changes_no_published_row(
     grown: Delivery, capsys: pytest.CaptureFixture[str]
@@ -231,7 +232,7 @@ def built(sample: Settings, desk: Desk, tmp_path: Path) -> Delivery:
     return delivery
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 @pytest.mark.fault("12a", "13", "14")
 def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) -> None:
     grown.put(BETWEEN)

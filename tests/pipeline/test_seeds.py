@@ -65,7 +65,7 @@ OUTCOMES = [
 ]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_a_changed_seed_changes_its_outcome_and_nothing_else(
     sample: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

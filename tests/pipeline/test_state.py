@@ -263,7 +263,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_no_rule_is_overlooked(small: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         tree = EditedTree(tmp_path, patch, small)

@@ -351,6 +351,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.nightly
 def test_every_statement_of_every_command_passes_the_rules(
     built: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

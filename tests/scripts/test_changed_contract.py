@@ -90,7 +90,12 @@ class Desk:
         )
 
 
-@pytest.fixture(params=["dev", pytest.param("prod", marks=pytest.mark.long)])
+@pytest.fixture(
+    params=[
+        pytest.param("dev", marks=pytest.mark.long),
+        pytest.param("prod", marks=pytest.mark.nightly),
+    ]
+)
 def desk(
     request: pytest.FixtureRequest,
     delivery: Delivery,

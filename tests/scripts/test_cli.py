@@ -290,6 +290,7 @@ def test_a_login_that_cannot_work_is_named(
         assert secret not in result.output
 
 
+@pytest.mark.long
 @pytest.mark.fault("23")
 @pytest.mark.usefixtures("keys")
 def test_an_account_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

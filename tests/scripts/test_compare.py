@@ -132,6 +132,7 @@ SAME = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changes", SAME.values(), ids=SAME)
 def test_what_is_no_difference(publish: Publish, changes: str) -> None:
     comparison = compare(publish("left"), publish("right", changes))
@@ -344,6 +345,7 @@ def numbered(text: str, number: int) -> str:
     return re.sub(r"serving\.(films|sightings)", rf"serving.\1_{number}", text)
 
 
+@pytest.mark.long
 def test_what_is_planted_is_found_on_either_side(publish: Publish) -> None:
     tables, published, planted = "create schema serving;", [], ""
     for number, (changes, _, _) in enumerate(PLANTED.values()):
@@ -536,6 +538,7 @@ READS_IGNORED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("definition", "value"), READS_IGNORED.values(), ids=READS_IGNORED
 )

@@ -42,6 +42,7 @@ def test_flags_of_dbt_in_the_environment_change_nothing(
     assert os.environ["DBT_PROFILE"] == "elsewhere"
 
 
+@pytest.mark.long
 def test_settings_of_other_programs_for_snowflake_are_not_read(tmp_path: Path) -> None:
     (tmp_path / ".snowflake").mkdir()
     (tmp_path / ".snowflake/config.toml").write_text("no [toml")

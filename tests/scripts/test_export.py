@@ -127,6 +127,7 @@ def test_csv_holds_numbers_as_they_are_and_runs_no_text(
     assert back[0][2:6] == (-1.5, -9.9, datetime(2026, 1, 1, 10), date(2026, 1, 1))
 
 
+@pytest.mark.long
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,

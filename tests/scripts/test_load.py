@@ -93,6 +93,7 @@ def test_record_numbers_are_lines_after_the_header(delivery: Delivery) -> None:
     ) == [(1, 1), (3, 3)]
 
 
+@pytest.mark.long
 def test_record_numbers_are_right_where_many_cores_read(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +230,7 @@ def test_the_future_begins_a_day_after_the_object(
     assert delivery.load().rejected == rejected
 
 
+@pytest.mark.long
 @pytest.mark.fault("8")
 def test_what_was_in_the_future_is_judged_again_when_it_has_come(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
@@ -354,6 +356,7 @@ def test_rejects_stay_in_the_engine(
     assert fetched < 200
 
 
+@pytest.mark.long
 @pytest.mark.fault("10")
 def test_line_ends_bom_and_a_missing_last_one_change_nothing(
     delivery: Delivery,
@@ -388,6 +391,7 @@ CUTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.fault("7")
 @pytest.mark.parametrize("end", CUTS.values(), ids=CUTS)
 def test_a_cut_last_line_is_never_a_row(delivery: Delivery, end: bytes) -> None:
@@ -438,6 +442,7 @@ def test_a_last_number_of_any_length_is_no_time(delivery: Delivery) -> None:
     balance(delivery)
 
 
+@pytest.mark.long
 @pytest.mark.fault("8")
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("first", ["1", '"1"'], ids=["plain", "quoted"])
@@ -476,6 +481,7 @@ OTHER_FORMS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.fault("9", "10")
 @pytest.mark.parametrize(("body", "word"), REFUSED.values(), ids=REFUSED)
 def test_an_unreadable_file_stops_the_load(
@@ -503,6 +509,7 @@ def test_a_file_of_another_form_is_named(
         delivery.load()
 
 
+@pytest.mark.long
 @pytest.mark.fault("21")
 @pytest.mark.parametrize("year", [1, 9999])
 def test_no_moment_is_too_far_away(delivery: Delivery, year: int) -> None:
@@ -564,6 +571,7 @@ def test_a_likely_mistake_is_named(delivery: Delivery, key: str, hint: str) -> N
     assert hint in found
 
 
+@pytest.mark.long
 @pytest.mark.fault("27")
 def test_a_compressed_file_is_read_and_known_by_its_own_bytes(
     delivery: Delivery,
@@ -948,6 +956,7 @@ def test_loads_begin_with_the_delivery_that_completes_the_files(
         delivery.load()
 
 
+@pytest.mark.long
 def test_what_changes_in_an_earlier_delivery_counts_if_no_later_one_has_it(
     delivery: Delivery,
 ) -> None:
@@ -1039,6 +1048,7 @@ BY_HAND = {
 }
 
 
+@pytest.mark.long
 def test_rows_that_were_changed_by_hand_are_noticed_and_come_back(
     delivery: Delivery,
 ) -> None:

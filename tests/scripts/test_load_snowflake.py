@@ -292,6 +292,7 @@ def test_a_stage_of_another_bucket_is_refused(
         load_prod(delivery, "raw.bucket")
 
 
+@pytest.mark.long
 @pytest.mark.fault("5", "23")
 def test_an_object_replaced_after_its_check_is_not_loaded(
     delivery: Delivery,
@@ -315,6 +316,7 @@ def test_an_object_replaced_after_its_check_is_not_loaded(
         assert account.ask("select * from raw.ratings") == []
 
 
+@pytest.mark.long
 @pytest.mark.fault("23")
 def test_a_failed_copy_leaves_no_file_on_the_stage(
     delivery: Delivery,
@@ -332,6 +334,7 @@ def test_a_failed_copy_leaves_no_file_on_the_stage(
     load_prod(delivery, None)
 
 
+@pytest.mark.long
 def test_a_large_file_is_put_as_it_is(
     delivery: Delivery,
     database: str,  # noqa: ARG001

@@ -108,6 +108,7 @@ def test_a_metric_is_what_the_marts_say(sample: Settings, name: str) -> None:
     assert value == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mart", BY_GROUP)
 def test_a_metric_in_groups_is_the_column_of_the_mart(
     sample: Settings, mart: str

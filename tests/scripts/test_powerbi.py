@@ -99,6 +99,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 # --- what is in it
 
 
+@pytest.mark.long
 def test_every_published_table_is_there_with_its_columns(
     sample: Settings, files: Files
 ) -> None:

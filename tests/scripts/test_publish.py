@@ -252,6 +252,7 @@ def test_what_is_not_there_as_it_is_said_to_be_is_written_again(
     assert told(published, "from duckdb_schemas() where schema_name = 'kept'")
 
 
+@pytest.mark.long
 def test_a_view_is_made_anew_with_what_it_reads(make: Make, tmp_path: Path) -> None:
     published = tmp_path / "published.duckdb"
     publish(make(), published)
@@ -273,6 +274,7 @@ def test_a_view_is_made_anew_with_what_it_reads(make: Make, tmp_path: Path) -> N
     assert told(published, rows) == [(0,)]
 
 
+@pytest.mark.long
 def test_how_long_each_run_took_is_kept(make: Make, tmp_path: Path) -> None:
     """Also where all else is written anew; not of a file of an older version."""
     published = tmp_path / "published.duckdb"
@@ -350,6 +352,7 @@ def test_a_file_of_another_storage_version_is_written_anew(
 LARGE = "insert into marts.dim_movies select range, 1, uuid(), null from range({})"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["cut short", "a block"])
 def test_damage_is_not_copied(make: Make, tmp_path: Path, fault: str) -> None:
     """Nor is it in a table that would stay, and whose rows nobody has asked for."""
@@ -466,6 +469,7 @@ def test_what_a_killed_publish_left_does_no_harm(make: Make, tmp_path: Path) -> 
     assert told(published, "select count(*) from serving.dim_movies") == [(2,)]
 
 
+@pytest.mark.long
 def test_a_view_over_what_is_not_published_comes_with_its_rows(
     make: Make, tmp_path: Path
 ) -> None:
@@ -504,6 +508,7 @@ def test_a_view_over_what_is_not_published_comes_with_its_rows(
         assert told(published, "select t, n from serving.upon") == []
 
 
+@pytest.mark.long
 def test_a_table_that_becomes_a_view_is_published_as_one(
     make: Make, tmp_path: Path
 ) -> None:
@@ -617,6 +622,7 @@ def test_a_question_before_the_first_publish(tmp_path: Path) -> None:
 HOSTILE = "o'x\"; drop schema marts cascade; --"
 
 
+@pytest.mark.long
 @pytest.mark.fault("18")
 def test_any_name_of_a_folder_a_table_or_a_column_is_data(
     make: Make, tmp_path: Path
@@ -691,6 +697,7 @@ def test_what_is_published_no_more_is_told(first: Path) -> None:
     assert build.gone == ["health_loads"]
 
 
+@pytest.mark.long
 def test_a_publish_on_a_full_disk_leaves_all_as_it_was(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def _keys(settings: S3Settings, url: str) -> list[str]:
 # --- against moto
 
 
+@pytest.mark.long
 @pytest.mark.fault("18")
 def test_any_key_goes_there_and_back(
     s3_server: S3Settings, bucket: str, tmp_path: Path
@@ -182,6 +183,7 @@ def test_a_large_object_comes_in_chunks(
     assert all(size >= s3.MIB for size in came[:-1])
 
 
+@pytest.mark.long
 def test_equal_bytes_have_equal_etags(
     s3_server: S3Settings,
     bucket: str,
@@ -566,6 +568,7 @@ CODES = {
 PLAIN = {"RequestTimeout", "NoSuchKey", "PreconditionFailed", "NoSuchBucket"}
 
 
+@pytest.mark.long
 @pytest.mark.fault("28")
 def test_a_code_of_s3_is_told_in_words(server: Server, tmp_path: Path) -> None:
     with s3.one_client(server.will()):

@@ -168,6 +168,7 @@ def test_compiled_queries_are_snowflake_sql(queries: dict[str, str]) -> None:
     assert not {name: each for name, each in found.items() if each}
 
 
+@pytest.mark.long
 def test_questions_of_pages_are_snowflake_sql(compiled: Compiled) -> None:
     columns = {node.name: {*node.columns} for node in compiled.manifest.nodes.values()}
     asked = {

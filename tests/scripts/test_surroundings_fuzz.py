@@ -209,6 +209,7 @@ VALUES = st.sampled_from(
 )
 
 
+@pytest.mark.long
 @pytest.mark.fault("30")
 @FEW
 @given(st.dictionaries(NAMES, VALUES, max_size=6))
