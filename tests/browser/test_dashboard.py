@@ -413,6 +413,7 @@ def _found(page: Page) -> Locator:
     return page.get_by_test_id("stBaseButton-tertiary")
 
 
+@pytest.mark.nightly
 def test_a_movie_is_searched_for_and_left_again_by_the_back_button(
     served: Served, context: BrowserContext
 ) -> None:
@@ -512,6 +513,7 @@ CUT_OFF = """
 """
 
 
+@pytest.mark.nightly
 def test_the_report_needs_nothing_but_itself(
     sample: Settings, context: BrowserContext, tmp_path: Path, asked: list[str]
 ) -> None:

@@ -262,6 +262,7 @@ def test_a_run_that_cannot_read_leaves_everything_as_it_was(
     assert desk.prints() == before
 
 
+@pytest.mark.nightly
 @pytest.mark.fault("6")
 def test_a_run_without_an_endpoint_leaves_everything_as_it_was(desk: Desk) -> None:
     before = desk.prints()

@@ -185,6 +185,7 @@ def read_while(publishing: threading.Event, seen: Counter[str]) -> None:
             time.sleep(0.05)
 
 
+@pytest.mark.nightly
 @pytest.mark.fault("16")
 @pytest.mark.usefixtures("in_account")
 def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:

@@ -36,7 +36,7 @@ def test_no_model_takes_more_rows_than_its_budget(tmp_path: Path) -> None:
     assert not found, "\n".join([*found, "If it must be so, run `make budget`."])
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_incremental_models_handle_what_has_changed(
     s3_server: S3Settings, bucket: str, tmp_path: Path
 ) -> None:

@@ -349,7 +349,7 @@ def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> N
 
 
 @pytest.mark.fault("12")
-@pytest.mark.long
+@pytest.mark.nightly
 def test_another_source_starts_a_fresh_warehouse(
     built: Delivery, sample: Settings
 ) -> None:

@@ -79,18 +79,8 @@ def test_deliveries_and_edits_end_as_in_fresh_warehouses(
     assert len(compared.tables) > 8
 
 
-# `make test-full` tries this one, `make nightly` the others.
-LONG = "a view"
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(each, marks=getattr(pytest.mark, mark))
-        for each in EDITS
-        for mark in ["long" if each == LONG else "nightly"]
-    ],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", EDITS)
 def test_an_edit_of_a_rule_reaches_all_behind_it(
     begun: Story, first: Story, kind: str
 ) -> None:

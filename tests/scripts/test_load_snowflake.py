@@ -196,7 +196,7 @@ def test_raw_tables_are_equal(
     assert unread == {}
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_many_rejects_stay_in_the_account(
     delivery: Delivery,
     database: str,  # noqa: ARG001
@@ -255,7 +255,7 @@ def test_one_run_at_a_time_works_in_an_account(
             assert LEASE not in account.tables()
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_rows_that_were_changed_by_hand_are_loaded_again(
     delivery: Delivery,
     database: str,  # noqa: ARG001

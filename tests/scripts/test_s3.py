@@ -147,7 +147,7 @@ def test_a_listing_is_always_fresh_and_in_byte_order(
     assert first.etag != again.etag
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_more_than_one_page_is_listed(
     s3_server: S3Settings, bucket: str, tmp_path: Path
 ) -> None:

@@ -142,7 +142,7 @@ def queries(compiled: Compiled) -> dict[str, str]:
     return {**first, **changed}
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_every_node_is_compiled_on_both_kinds_of_run(
     queries: dict[str, str], compiled: Compiled
 ) -> None:
