@@ -217,6 +217,10 @@ def test_an_edit_that_is_taken_back_is_not_parsed_again(
         before = len(parses)
         assert looks_like(before + 1)
         assert looks_like(before + 1)
+    (parse_folder(unbuilt()) / "trees.json").unlink()
+    (parse_folder(unbuilt()) / "trees.json").mkdir()
+    assert looks_like(before + 2)
+    assert looks_like(before + 3)
 
 
 # Edits that are easily overlooked, of a model that is read by others.

@@ -221,7 +221,8 @@ def read_tree(settings: Settings) -> Tree:
         try:
             path.write_text(json.dumps(last | {key: found}), encoding="utf-8")
         except OSError:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
     return _tree(found)
 
 
