@@ -20,8 +20,8 @@ from tools.bench.session import (
 GB = 10**9
 # What there was before, as a text, and what it is to be at the most.
 Limit = tuple[str, float | None]
-# By number of ratings what there was before anything grew with the change, and what it
-# is to be: ratios of wall times, and GB of memory.
+# By number of ratings: ratios of wall times, and GB of memory. Before, a run cost the
+# same whatever had changed.
 LIMITS: dict[str, dict[int, Limit]] = {
     "load": {20_000_000: ("2.7–3.1", 1.8)},
     FLOOR: {1_000_000: ("6.2", 3), 20_000_000: ("3.3", 2)},
