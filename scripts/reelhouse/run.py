@@ -42,7 +42,11 @@ class BuildFailed(ReelhouseError):
         self.report = report
         self.failed = failed
         count = len(report.failures)
-        kept = f"the failed one is kept in {failed}" if failed else "so is its history"
+        kept = (
+            f"the failed warehouse is kept in {failed}"
+            if failed
+            else "so is its history"
+        )
         super().__init__(
             f"{report.failures[0].name}{' and others' if count > 1 else ''} failed, so "
             f"nothing is published and the warehouse is as it was; {kept}: correct "

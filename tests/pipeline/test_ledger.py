@@ -27,6 +27,7 @@ from tests.story import (
 )
 
 from reelhouse.errors import ReelhouseError
+from reelhouse.run import BuildFailed
 from reelhouse.serving.publish import publish
 from reelhouse.transform.state import OTHER_LEDGER, UNFINISHED, UNLIKE
 
@@ -84,6 +85,15 @@ def dbt(story: Story, *command: str) -> bool:
         check=False,
     )
     return ran.returncode == 0
+
+
+def test_broken_sql_is_told_in_a_line_with_its_text(begun: Story) -> None:
+    name, old, _ = EDITS["a formula"]
+    begun.tree.replace(name, old, old.replace("rating,", "rating in in,"))
+    with pytest.raises(BuildFailed, match="the failed warehouse is kept in") as caught:
+        begun.desk.run()
+    (message,) = caught.value.report.messages
+    assert message.endswith("rating in in,")
 
 
 @pytest.mark.nightly

@@ -239,8 +239,12 @@ def _add(report: BuildReport, result: Any) -> None:
 
 
 def _without_macros(message: str) -> str:
-    """What dbt says in a line; which macros it went through tells a reader nothing."""
-    return " ".join(message.partition("> in macro ")[0].split())
+    """What dbt says in a line.
+
+    Which macros it went through tells a reader nothing, nor do the carets that DuckDB
+    puts below a line of SQL.
+    """
+    return " ".join(message.partition("> in macro ")[0].split()).rstrip(" ^")
 
 
 class _Teller:
