@@ -23,6 +23,7 @@ from tools.bench.session import (
     FLOOR,
     LATER,
     NOTHING,
+    PLAIN,
     BenchReport,
     Rounds,
     SizeReport,
@@ -114,9 +115,10 @@ def measured(**steps: float) -> Measured:
 
 
 def size(ratings: int, *seconds: float) -> SizeReport:
-    """Rounds in which a run built for so many seconds, and the floor for 2 s."""
+    """Rounds in which a run built for so many seconds, the floor for 2, dbt for 4."""
     rounds: Rounds = {
         FIRST: [measured(load=3, build=each) for each in seconds],
+        PLAIN: [measured(build=4)] * len(seconds),
         FLOOR: [measured(load=1, build=2)] * len(seconds),
     }
     for number, name in enumerate(LATER):
@@ -137,12 +139,13 @@ def test_goals_are_ratios_of_medians_with_limits_for_some_sizes() -> None:
         (goal.measured, goal.in_cpu, goal.limit)
         for goal in goals(BenchReport({}, None, sizes, SAMPLE))
     ]
-    no_limits = found[:7]
+    no_limits = found[:8]
     assert {limit for *_, limit in no_limits} == {None}
     assert no_limits[1][0] == pytest.approx(4 / 3)  # run to floor
-    assert found[7:] == [
+    assert found[8:] == [
         (3, 3, 1.8),  # load to read_csv
         (pytest.approx(10 / 3), pytest.approx(10 / 3), 2),  # run to floor
+        (2.5, 2.5, None),  # run to dbt alone
         (0.05, 0.05, 0.04),  # nothing new
         (pytest.approx(0.15), pytest.approx(0.15), 0.1),  # one new tag
         (0.25, 0.25, 0.25),  # a new object
@@ -199,6 +202,7 @@ def test_bench_measures_every_contender(
     run = ["start and end", "load", "parse", "build", "backup", "publish"]
     assert steps == {
         FIRST: run,
+        PLAIN: ["start and end", "build"],
         FLOOR: ["start and end", "load", "build"],
         **dict.fromkeys(LATER, run),
         NOTHING: [step for step in run if step != "build"],

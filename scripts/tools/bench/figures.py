@@ -13,6 +13,7 @@ from tools.bench.session import (
     FLOOR,
     LATER,
     NOTHING,
+    PLAIN,
     BenchReport,
     Rounds,
 )
@@ -149,13 +150,14 @@ def goals(report: BenchReport) -> Iterator[Goal]:
             (FIRST, lambda each: each.steps["load"]),
             (FLOOR, lambda each: each.steps["load"]),
         )
-        yield _ratio(
-            rounds,
-            f"first run, to floor, {at}",
-            LIMITS[FLOOR].get(ratings, NO_LIMIT),
-            (FIRST, _whole),
-            (FLOOR, _whole),
-        )
+        for name in (FLOOR, PLAIN):
+            yield _ratio(
+                rounds,
+                f"first run, to {name}, {at}",
+                LIMITS.get(name, {}).get(ratings, NO_LIMIT),
+                (FIRST, _whole),
+                (name, _whole),
+            )
         for name in LATER:
             yield _ratio(
                 rounds,

@@ -20,12 +20,14 @@ from reelhouse.progress import Progress
 from reelhouse.settings import Settings, memory_limit, project
 from tools.bench import data
 from tools.bench.measure import Measured, run_contender
+from tools.bench.plain import write_project
 
 # What each contender cost in each round, by its name.
 Rounds = dict[str, list[Measured]]
 Turns = Iterator[tuple[str, Measured]]
 
-FIRST, FLOOR, NOTHING = "first run", "floor", "nothing new"
+FIRST, PLAIN, FLOOR = "first run", "dbt alone", "floor"
+NOTHING = "nothing new"
 # The runs that follow the first one, and the file that each of them finds new.
 LATER = {
     NOTHING: None,
@@ -128,8 +130,11 @@ def _turns(made: Path, folder: Path, limit: str | None) -> Turns:
     source = folder / "source"
     data.deliver_all(made, source)
     yield FIRST, _measure("run", source, folder, limit)
+    write_project(folder / "plain", source, folder / "run/published.duckdb", limit)
+    yield PLAIN, _measure("plain", source, folder, limit)
     yield FLOOR, _measure("floor", source, folder, limit)
-    shutil.rmtree(folder / "floor")
+    for other in ("plain", "floor"):
+        shutil.rmtree(folder / other)
     for name, file in LATER.items():
         if file:
             data.deliver_later(made, source, file)
