@@ -1,3 +1,5 @@
+{%- set latest = {'days': 31, 'column': 'rated_at', 'relation': 'ratings'} -%}
+
 with behaviour as (
     select * from {{ ref('mart_user_behaviour') }}
 ),
@@ -15,14 +17,9 @@ users as (
 ),
 
 movies as (
-    select * from {{ ref('mart_movie_performance') }}
+    select * from {{ ref('dim_movies') }}
 ),
 
-genres as (
-    select * from {{ ref('mart_genre_ratings') }}
-),
-
--- All that a look at every rating tells, in one look.
 found as (
     select
         count(*) as ratings,
@@ -41,35 +38,27 @@ found as (
                     then 1
             end
         ) as rightly_dated
-    from behaviour
+    from {{ latest_rows('behaviour', latest) }} as latest_rows
 ),
 
 found_by_genre as (
-    select count(*) as ratings
-    from behaviour_by_genre
+    select
+        count(*) as ratings,
+        count(engagement_level) as levelled
+    from {{ latest_rows('behaviour_by_genre', latest) }} as latest_rows
 ),
 
 expected as (
     select
         count(*) as ratings,
-        sum(rating) as rating_sum
-    from ratings
-),
-
--- Each user's count is carried by as many rows as the user has ratings.
-expected_of_users as (
-    select sum(rating_count * rating_count) as user_rating_counts
-    from users
-),
-
-expected_of_movies as (
-    select coalesce(sum(rating_count), 0) as ratings
-    from movies
-),
-
-expected_by_genre as (
-    select coalesce(sum(rating_count), 0) as ratings
-    from genres
+        sum(latest_rows.rating) as rating_sum,
+        sum(users.rating_count) as user_rating_counts,
+        -- A movie of no current file has no number of genres.
+        count(movies.genre_count) as of_current_movies,
+        coalesce(sum(movies.genre_count), 0) as by_genre
+    from {{ latest_rows('ratings', latest) }} as latest_rows
+    left join users on latest_rows.user_id = users.user_id
+    left join movies on latest_rows.movie_id = movies.movie_id
 ),
 
 wrong as (
@@ -77,18 +66,16 @@ wrong as (
     from found
     cross join found_by_genre
     cross join expected
-    cross join expected_of_users
-    cross join expected_of_movies
-    cross join expected_by_genre
     where
         found.ratings != expected.ratings
         or found.levelled != expected.ratings
         or found.rightly_dated != expected.ratings
-        or found.of_current_movies != expected_of_movies.ratings
+        or found.of_current_movies != expected.of_current_movies
         or found.rating_sum is distinct from expected.rating_sum
         or found.user_rating_counts
-        is distinct from expected_of_users.user_rating_counts
-        or found_by_genre.ratings != expected_by_genre.ratings
+        is distinct from expected.user_rating_counts
+        or found_by_genre.ratings != expected.by_genre
+        or found_by_genre.levelled != expected.by_genre
 )
 
 select * from wrong
