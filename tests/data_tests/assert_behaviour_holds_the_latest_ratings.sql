@@ -1,4 +1,4 @@
-{%- set latest = {'days': 31, 'column': 'rated_at', 'relation': 'ratings'} -%}
+{%- set latest = {'days': 31, 'column': 'rated_at', 'relation': 'newest'} -%}
 
 with behaviour as (
     select * from {{ ref('mart_user_behaviour') }}
@@ -12,12 +12,22 @@ ratings as (
     select * from {{ ref('fct_ratings') }}
 ),
 
+{# Apart: an engine may keep in memory what is read twice. #}
+all_ratings as (
+    select * from {{ ref('fct_ratings') }}
+),
+
 users as (
     select * from {{ ref('mart_user_engagement') }}
 ),
 
 movies as (
     select * from {{ ref('dim_movies') }}
+),
+
+newest as (
+    select max(rated_at) as rated_at
+    from all_ratings
 ),
 
 found as (

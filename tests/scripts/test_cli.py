@@ -29,6 +29,8 @@ from reelhouse.engines.snowflake.reading import check_question
 from reelhouse.errors import ReelhouseError
 from reelhouse.locking import writing
 from reelhouse.settings import memory_limit, read_settings
+from reelhouse.transform import state
+from reelhouse.transform.state import Node
 
 Files = dict[str, bytes]
 
@@ -487,6 +489,29 @@ def test_publish_and_query_before_anything() -> None:
     result = call("compare", "dev", "ci")
     assert result.exit_code == 2
     assert "published.duckdb does not exist" in result.stderr
+
+
+def test_status_lists_a_test_only_for_a_reason_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds = {"a_mart": "model", "follows": "test", "is_edited": "test"}
+    nodes = {
+        name: Node(name, kind, "table", "", (), "", "", "", ())
+        for name, kind in kinds.items()
+    }
+    code = state.REASONS["code"]
+
+    def told(**stale: str) -> list[str]:
+        found = state.State(state.Tree(nodes, "", "", ()), {}, stale, {}, 1)
+        monkeypatch.setattr(state, "state_of", lambda _: found)
+        return call("status").output.splitlines()[2:]
+
+    everything = {"a_mart": code, "follows": state.PASSED_ON, "is_edited": code}
+    assert [line.split()[0] for line in told(**everything)] == [
+        *("a_mart", "is_edited", "2", "Not"),
+    ]
+    assert told(**everything)[-1] == "Not listed: 1 test of these nodes."
+    assert told(follows=state.NOT_BUILT)[0].split()[:2] == ["follows", "test"]
 
 
 @pytest.mark.long

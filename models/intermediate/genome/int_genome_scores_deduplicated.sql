@@ -2,12 +2,17 @@ with genome_scores as (
     select * from {{ ref('stg_movielens__genome_scores') }}
 ),
 
-{# Numbers take less memory than names where millions of rows are sorted. #}
+{# Apart: an engine may keep in memory what is read twice. #}
+named_scores as (
+    select * from {{ ref('stg_movielens__genome_scores') }}
+),
+
+-- Numbers take less memory than names where millions of rows are sorted.
 files as (
     select
         file,
         row_number() over (order by file asc) as file_number
-    from genome_scores
+    from named_scores
     group by file
 ),
 

@@ -212,7 +212,7 @@ def read_tree(settings: Settings) -> Tree:
     known: dict[str, Any] = {}
     with suppress(OSError, ValueError, TypeError):
         known = dict(json.loads(path.read_text(encoding="utf-8")))
-    with suppress(KeyError, TypeError):
+    with suppress(AttributeError, KeyError, TypeError):
         return _tree(known[key])
     found = json.loads(describe(settings))
     # What was edited meanwhile is read again next time.
