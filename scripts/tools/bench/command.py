@@ -58,7 +58,7 @@ def bench(
     as_json: Path | None,
     page: Path | None,
 ) -> None:
-    """Measure a first run, the next ones, and SQL written by hand."""
+    """Measure a first run, the next ones, plain dbt, and SQL written by hand."""
     with show.steps() as progress:
         settings = read_settings(None, "dev")
         report = measure(settings, sizes, rounds, limit, progress)
