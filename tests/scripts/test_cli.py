@@ -511,6 +511,12 @@ def test_status_lists_a_test_only_for_a_reason_of_its_own(
         *("a_mart", "is_edited", "2", "Not"),
     ]
     assert told(**everything)[-1] == "Not listed: 1 test of these nodes."
+    new = f"{state.NEW_DATA} ratings"
+    assert [line.split()[0] for line in told(a_mart=new, follows=new)] == [
+        *("a_mart", "1", "Not"),
+    ]
+    unlike = told(a_mart=code, follows=state.NOT_BUILT)
+    assert [line.split()[0] for line in unlike] == ["a_mart", "follows", "2"]
     assert told(follows=state.NOT_BUILT)[0].split()[:2] == ["follows", "test"]
 
 

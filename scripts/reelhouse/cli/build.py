@@ -160,7 +160,7 @@ def status(target: str | None) -> None:
 
     It looks at what is loaded and at the tree, and not at the source.
     """
-    from reelhouse.transform.state import NEW_LOAD, NOT_BUILT, PASSED_ON, state_of
+    from reelhouse.transform.state import NEW_DATA, NEW_LOAD, PASSED_ON, state_of
 
     state = state_of(read_settings(None, target))
     _why(state, "are")
@@ -173,8 +173,10 @@ def status(target: str | None) -> None:
         ]
         rows.sort(key=lambda row: (last.get(row[2], 0), row[1] == "test", row[0]))
         # Of a test that runs because of its tables, these tell enough.
-        follows = {PASSED_ON, NEW_LOAD, NOT_BUILT}
-        listed = [row for row in rows if row[1] != "test" or row[2] not in follows]
+        follows = (PASSED_ON, NEW_LOAD, NEW_DATA)
+        listed = [
+            row for row in rows if row[1] != "test" or not row[2].startswith(follows)
+        ]
         show.table(("node", "kind", "reason"), listed or rows)
         if listed and (tests := len(rows) - len(listed)):
             show.out.print(f"Not listed: {show.count(tests, 'test')} of these nodes.")

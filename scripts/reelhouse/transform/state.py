@@ -46,6 +46,7 @@ OTHER_LEDGER = "the ledger is that of another version of Reelhouse"
 OTHER_RULES = "its rules changed"
 PASSED_ON = "what it reads changed"
 NEW_LOAD = "a new load"
+NEW_DATA = "new data in"
 OTHER_CONTRACT = "the next load judges its files again, by changed declarations"
 NO_RECORD = "there is no record of how it was made"
 SHOWN = 3
@@ -183,8 +184,7 @@ class State:
         most_first = sorted(names.items(), key=lambda item: -len(item[1]))
         return [
             reason
-            if reason in {NOT_BUILT, NO_RECORD, NEW_LOAD}
-            or reason.startswith("new data")
+            if reason in {NOT_BUILT, NO_RECORD, NEW_LOAD} or reason.startswith(NEW_DATA)
             else f"{', '.join(who) if len(who) <= SHOWN else f'{len(who)} nodes'}: "
             f"{reason}"
             for reason, who in most_first
@@ -333,7 +333,7 @@ def _reason(node: Node, row: Row, data: dict[str, str | None]) -> str | None:
         own = {f"raw.{table.name}" for table in ledger_tables()}
         files = sorted(name for name in changed - own if name.startswith("raw."))
         if files:
-            return f"new data in {files[0].removeprefix('raw.')}"
+            return f"{NEW_DATA} {files[0].removeprefix('raw.')}"
         return NEW_LOAD if changed & own else PASSED_ON
     return PASSED_ON if row.rules != node.rules else None
 

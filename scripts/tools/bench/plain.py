@@ -7,8 +7,6 @@ own tests ask whether keys are unique and not null, and facts have their dimensi
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,13 +16,18 @@ import yaml
 from reelhouse.engines.duckdb.connection import attached, literal
 from reelhouse.settings import project
 from tools.bench.contenders import steps_of_floor
+from tools.bench.measure import run_contender
 
 DIMENSIONS = {
     "user_id": "dim_users",
     "movie_id": "dim_movies",
     "tag_id": "dim_genome_tags",
 }
-PARSE = (Path(sys.executable).with_name("dbt"), "parse", "--target", "dev")
+PROJECT = {
+    "name": "plain",
+    "profile": "plain",
+    "flags": {"send_anonymous_usage_stats": False},
+}
 SCHEMA_AS_NAMED = """\
 {% macro generate_schema_name(name, node) %}{{ name }}{% endmacro %}
 """
@@ -42,7 +45,7 @@ def write_project(
     settings = {"settings": {"memory_limit": limit}} if limit else {}
     models = dict(_models(source))
     files = {
-        "dbt_project.yml": yaml.safe_dump({"name": "plain", "profile": "plain"}),
+        "dbt_project.yml": yaml.safe_dump(PROJECT),
         "profiles.yml": yaml.safe_dump(
             {"plain": {"outputs": {"dev": output | settings}}}
         ),
@@ -63,7 +66,7 @@ def write_project(
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
-    subprocess.run(PARSE, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+    run_contender("parse", {"REELHOUSE_WAREHOUSE": str(folder)})
 
 
 def _models(source: Path) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Session: our runs and SQL written by hand, measured in turn.
+"""Session: our runs, plain dbt and SQL written by hand, measured in turn.
 
 Each contender is a process of its own. In a round each has its turn once, on the same
 files, and what a round has made is removed before the next.
@@ -74,7 +74,7 @@ def bench(
     limit: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> BenchReport:
-    """Measure runs and the floor on generated files of each size, and on the sample.
+    """Measure every contender on generated files of each size, and runs on the sample.
 
     The files are made once and kept in the folder `bench` of the warehouse folder;
     everything else there is removed. `limit` is what DuckDB may take of memory, as in
@@ -132,9 +132,9 @@ def _turns(made: Path, folder: Path, limit: str | None) -> Turns:
     yield FIRST, _measure("run", source, folder, limit)
     write_project(folder / "plain", source, folder / "run/published.duckdb", limit)
     yield PLAIN, _measure("plain", source, folder, limit)
+    shutil.rmtree(folder / "plain")
     yield FLOOR, _measure("floor", source, folder, limit)
-    for other in ("plain", "floor"):
-        shutil.rmtree(folder / other)
+    shutil.rmtree(folder / "floor")
     for name, file in LATER.items():
         if file:
             data.deliver_later(made, source, file)
