@@ -48,7 +48,7 @@ def plain(laps: Laps) -> None:
 
 
 def _dbt(command: str) -> Any:
-    """What a command of dbt returns there; no variable of the user leads it away."""
+    """What a dbt command on that project returns; DBT_ variables do not count."""
     from dbt.cli.main import dbtRunner
 
     folder = str(read_settings(target="dev").warehouse)

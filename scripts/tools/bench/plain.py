@@ -1,7 +1,8 @@
-"""dbt alone: the floor as a plain project for dbt-duckdb, as its handbook has it.
+"""dbt alone: the floor as a plain project for dbt-duckdb.
 
-The script's tables become models, those of its first step views over the files. dbt's
-own tests ask whether keys are unique and not null, and facts have their dimensions.
+The script's tables become models; those of its first step become views over the files.
+Tests ask whether each key is there once and is not null, and whether facts have their
+users, movies and tags.
 """
 
 from __future__ import annotations
