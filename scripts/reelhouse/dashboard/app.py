@@ -185,7 +185,7 @@ class App:
         if stale is None:
             say_empty("It cannot be told from here: `reelhouse status` tells it.")
         elif not stale:
-            say_empty("Nothing: all is as the loaded files and the tree make it.")
+            say_empty("Nothing is out of date.")
         else:
             rows = pd.DataFrame(stale.items(), columns=["node", "reason"])
             self._table(block, rows)

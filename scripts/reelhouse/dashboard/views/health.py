@@ -42,8 +42,8 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
     )
     yield Stale(
         "Out of date",
-        says="Tables and tests that today's tree would make another way of the files "
-        "that are loaded, and why. What is published stays until they are built.",
+        says="Tables and tests that new files or edits have made out of date, and why. "
+        "What is published stays until they are built.",
     )
     yield Table(
         "Runs",
@@ -53,8 +53,8 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         from serving.publications
         order by published_at desc
         limit {LISTED}""",
-        says="Those that published something, and how long each took from its start; "
-        "what was loaded and built before by commands of their own is not counted.",
+        says="Runs that published something, and how long they took. Loads and builds "
+        "by separate commands are not counted.",
         empty="Nothing is published.",
     )
     yield Section("Loads")

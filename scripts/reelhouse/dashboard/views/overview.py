@@ -96,7 +96,7 @@ def blocks(at: At) -> Iterator[Block]:
             "Average rating by month",
             months,
             lines("average_rating"),
-            "Months with ten ratings or more; point at one for how many they are.",
+            "Months with at least ten ratings; point at one to see how many.",
             empty="No month has ten ratings.",
             rows=lambda frame: frame[frame["rating_count"] >= 10],
         ),
