@@ -26,6 +26,7 @@ from tests.story import (
     story,
 )
 
+from reelhouse.engines.duckdb.connection import connect
 from reelhouse.errors import ReelhouseError
 from reelhouse.run import BuildFailed
 from reelhouse.serving.publish import publish
@@ -36,6 +37,7 @@ __all__ = ["begun", "first", "small", "story"]
 # Each builds for some seconds; test_state.py has the story of every test run.
 pytestmark = pytest.mark.long
 
+TITLES = "select * from marts.dim_movies_history order by all"
 NEW = {"ratings/new.csv": csv("ratings", ["20,4,2.5,1300000002"])}
 
 
@@ -94,6 +96,38 @@ def test_broken_sql_is_told_in_a_line_with_its_text(begun: Story) -> None:
         begun.desk.run()
     (message,) = caught.value.report.messages
     assert message.endswith("rating in in,")
+
+
+@pytest.mark.fault("13", "17")
+def test_a_failed_build_changes_nothing_and_names_the_test(begun: Story) -> None:
+    files = (begun.desk.settings.database, begun.desk.settings.published)
+    titles = begun.desk.rows(TITLES)
+    begun.desk.close()
+    # The test is seen to fail beside history, which takes up a title.
+    test = "assert_nothing_is_rated"
+    name = f"tests/data_tests/{test}.sql"
+    begun.tree.write(name, "select * from {{ ref('fct_ratings') }}\n")
+    begun.deliver({"movies.csv": csv("movies", ["1,Wrong (1994),Drama", *MOVIES[1:]])})
+    begun.deliver(dict(NEW))
+    before = [file.read_bytes() for file in files]
+    with pytest.raises(
+        BuildFailed, match="nothing is published and the warehouse is as"
+    ) as caught:
+        begun.desk.run()
+    assert [file.read_bytes() for file in files] == before
+    assert [each.name for each in caught.value.report.failures] == [test]
+    assert caught.value.failed
+    with connect(caught.value.failed / "reelhouse.duckdb", read_only=True) as failed:
+        wrong = "from snapshots.snap_movies where title = 'Wrong (1994)'"
+        assert len(failed.execute(wrong).fetchall()) == 1
+    assert not (begun.desk.warehouse / "work").exists()
+
+    # Once it is mended, the bad delivery has left no trace.
+    begun.tree.take_back(name)
+    begun.deliver({"movies.csv": FIRST["movies.csv"], "ratings/new.csv": None})
+    assert begun.desk.load().load_id is None
+    built(begun, *UNTESTED, "--select", "+dim_movies_history")
+    assert begun.desk.rows(TITLES) == titles
 
 
 @pytest.mark.nightly

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import re
@@ -11,11 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import yaml
 from tests.delivery import PUBLISHED, UNTESTED, Delivery, csv, query
@@ -26,7 +23,6 @@ from tests.project import PROJECT
 from reelhouse.cli.build import _show_run
 from reelhouse.engines.duckdb.connection import connect
 from reelhouse.errors import ReelhouseError
-from reelhouse.run import BuildFailed
 from reelhouse.s3 import S3Settings, upload
 from reelhouse.settings import Settings
 from reelhouse.transform.build import build, manifest_of
@@ -119,10 +115,6 @@ def same(found: State, expected: State) -> None:
     for name, rows in expected.items():
         tally.rows(rows, found.get(name, []))
     assert found == expected
-
-
-def prints(*files: Path) -> list[str]:
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
 @pytest.mark.long
@@ -300,52 +292,6 @@ def test_the_last_listing_tells_how_fresh_the_source_is(
         assert fresh.is_fresh()
     monkeypatch.undo()
     time.tzset()
-
-
-@pytest.mark.long
-@pytest.mark.fault("13", "17")
-def test_a_failed_build_changes_nothing_and_names_the_test(grown: Delivery) -> None:
-    # A rating that no file may hold: it is seen beside history, which takes up a title.
-    titles = grown.rows(TITLES)
-    place = {"Bucket": grown.bucket, "Key": f"{grown.folder}/movies.csv"}
-    movies = grown.client.get_object(**place)["Body"].read()
-    its = "where user_id = 7 and movie_id = 1 and removed_load_id is null"
-    ((rating,),) = grown.rows(f"select rating from raw.ratings {its}")
-    grown.close()
-
-    def rate(rating: Decimal) -> None:
-        with duckdb.connect(str(grown.settings.database)) as connection:
-            connection.execute(f"update raw.ratings set rating = {rating} {its}")
-
-    rate(Decimal(9))
-    grown.put(
-        {
-            "movies.csv": csv("movies", ["1,Wrong (1994),Drama"]),
-            "ratings/more.csv": csv("ratings", ["8,4,1.0,1000000000"]),
-        }
-    )
-    files = (grown.settings.database, grown.settings.published)
-    before = prints(*files)
-    with pytest.raises(
-        BuildFailed, match="nothing is published and the warehouse is as"
-    ) as caught:
-        grown.run()
-    assert prints(*files) == before
-    names = [failure.name for failure in caught.value.report.failures]
-    assert any("stg_movielens__ratings" in name for name in names)
-    assert caught.value.failed
-    with connect(caught.value.failed / "reelhouse.duckdb", read_only=True) as failed:
-        wrong = "from snapshots.snap_movies where title = 'Wrong (1994)'"
-        assert len(failed.execute(wrong).fetchall()) == 1
-    assert not (grown.warehouse / "work").exists()
-
-    # Once it is mended, the bad delivery has left no trace.
-    rate(rating)
-    grown.put({"movies.csv": movies})
-    grown.remove("ratings/more.csv")
-    assert grown.load().load_id is None
-    assert not grown.build(*UNTESTED, "--select", "+dim_movies_history").failures
-    assert grown.rows(TITLES) == titles
 
 
 @pytest.mark.fault("12")
