@@ -12,8 +12,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-# A Python of the version in $VERSION, or in its own name, that writes down what it is
-# asked and installs nothing.
+# A fake Python of a given version that records its arguments and installs nothing.
 FAKE_PYTHON = """#!/bin/sh
 echo "$*" >>"$CALLS"
 case "$0" in
@@ -53,13 +52,13 @@ CHECKS = [
 
 
 class Checkout:
-    """A copy of the frame in a folder, on a machine whose Pythons are chosen."""
+    """A copy of the frame in a folder, on a machine with only the given Pythons."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "check out"
         self.path = folder / "bin"
         self.calls_file = folder / "calls"
-        # A shell may have these for other folders and packages.
+        # A shell may have set these to other folders.
         (folder / "elsewhere/scripts").mkdir(parents=True)
         elsewhere = str(folder / "elsewhere")
         self.environment = {"CDPATH": elsewhere, "PIP_TARGET": elsewhere}
@@ -98,7 +97,7 @@ class Checkout:
 
     @property
     def calls(self) -> list[str]:
-        """What was asked of pip and venv, and of the tools."""
+        """The recorded calls of pip, venv and the tools."""
         return [
             call.removeprefix("-m ").replace("--disable-pip-version-check ", "")
             for call in self.calls_file.read_text().splitlines()
@@ -119,7 +118,9 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def _installs(lock: str) -> list[str]:
     return [
-        f"pip install --quiet --no-user --no-deps --require-hashes -r locks/{lock}.txt",
+        "pip install --quiet --no-user --no-deps --no-compile --require-hashes "
+        f"-r locks/{lock}.txt",
+        "compileall -qq -j 0 .venv/lib",
         "pip install --quiet --no-user --no-deps --no-build-isolation -e .",
         "pip check",
     ]
@@ -244,7 +245,7 @@ def test_an_environment_that_lost_its_python_is_made_anew(checkout: Checkout) ->
 
 @pytest.fixture
 def equipped(checkout: Checkout) -> Checkout:
-    """A checkout in which everything is installed, by name."""
+    """A checkout in which a fake of every tool is installed."""
     checkout.add_python("python3", "3.12.3")
     checkout.environment["FAILING"] = "nothing"
     checkout.install("test")
@@ -260,7 +261,7 @@ def equipped(checkout: Checkout) -> Checkout:
         "reelhouse",
     ):
         _executable(checkout.root / ".venv/bin" / tool, FAKE_TOOL)
-    # dbt would remember there what it has parsed.
+    # dbt keeps what it has parsed in these files.
     for folder in ("target", "target/prod"):
         (checkout.root / folder).mkdir()
         (checkout.root / folder / "partial_parse.msgpack").touch()
@@ -316,7 +317,7 @@ def test_a_base_is_a_commit_with_the_sample_of_this_tree(equipped: Checkout) -> 
         subprocess.run(["git", *command], cwd=equipped.root, check=True, timeout=60)
     (sample / "movies.csv").write_text("as it is now")
     (equipped.root / "locks/test.txt").write_text("test==2\n")
-    # An environment is kept, and nothing else of an earlier base.
+    # The environment is kept, but nothing else of an earlier base.
     shutil.copytree(equipped.root / ".venv", base / ".venv")
     stamp = [f"{base}\n", "run==1\n", (PROJECT / "pyproject.toml").read_text()]
     (base / ".venv/installed-run").write_text("".join(stamp))
