@@ -50,8 +50,8 @@ __all__ = [
     "pytest_terminal_summary",
 ]
 
-# What takes longest comes first, so that no worker is left alone with it at the end.
-# The very first does not wait for the sample, which the other worker makes.
+# The slowest files come first, so no worker runs one alone at the end. The very first
+# one needs no sample: the other worker makes that.
 FIRST = (
     "test_state.py",
     "test_targets.py",
@@ -98,17 +98,17 @@ def delivery(s3_server: S3Settings, bucket: str, tmp_path: Path) -> Iterator[Del
 
 @pytest.fixture
 def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The main module stays what it is.
+    """Keep the real main module.
 
-    Streamlit's AppTest puts a script in its place, which every process that is spawned
-    by a later test would run.
+    Streamlit's AppTest replaces it with a script, which every process that a later test
+    spawns would run.
     """
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")
 def sample(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The settings of a warehouse with the sample, run and published; to be read only.
+    """The settings of a warehouse with the sample, run and published; read-only.
 
     All workers share it.
     """
@@ -138,7 +138,7 @@ def emulator(s3_server: S3Settings) -> Iterator[EmulatorSettings]:
 def in_account(
     emulator: EmulatorSettings, s3_server: S3Settings, monkeypatch: pytest.MonkeyPatch
 ) -> EmulatorSettings:
-    """A database of the test's own in that account; the variables lead there."""
+    """Point the variables to a database in that account that only this test uses."""
     own = replace(emulator, database=f"T{uuid.uuid4().hex}".upper())
     for name, value in (bucket_variables(s3_server) | account_variables(own)).items():
         monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""A bucket and a warehouse of a test's own: deliver files, load them, look."""
+"""A bucket and a warehouse for one test: deliver files, load them, query the result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from reelhouse.settings import Settings, environment
 from reelhouse.transform.build import BuildReport, build
 from reelhouse.transform.state import read_tree
 
-# Tables that tell the sequence of loads and not the state of the bucket.
+# Tables that depend on the sequence of loads, not only on the state of the bucket.
 HISTORY = {
     *("health_loads", "dim_movies_history", "fct_tags_history"),
     "mart_recommendation_history",
@@ -43,7 +43,7 @@ HISTORY = {
 # Every mart is published.
 PUBLISHED = sorted(path.stem for path in (PROJECT / "models/marts").rglob("*.sql"))
 
-# What a build is told to leave its tests out.
+# dbt arguments to build without tests.
 UNTESTED = ("--exclude-resource-type", "test", "unit_test")
 
 MOVIES = [
@@ -60,19 +60,19 @@ RATINGS = [
 
 
 def query(published: Path, question: str) -> Answer:
-    """Column names and rows of an answer by a published file."""
+    """Query a published file; return column names and rows."""
     with reading(published) as answer:
         return answer(question)
 
 
 def unbuilt(target: str = "dev") -> Settings:
-    """Settings for what needs the tree alone, and no warehouse."""
+    """Return settings for code that needs only the tree and no warehouse."""
     return Settings("", PROJECT / "target" / "tests", target, None, 1.0, None)
 
 
 @contextmanager
 def one_worker_at_a_time(factory: pytest.TempPathFactory, what: str) -> Iterator[Path]:
-    """The folder that all workers share, for one of them to make something there."""
+    """Lock the folder that all workers share while one of them adds to it."""
     folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -82,13 +82,13 @@ def one_worker_at_a_time(factory: pytest.TempPathFactory, what: str) -> Iterator
 
 
 def csv(name: str, lines: Iterable[str], line_end: str = "\r\n") -> bytes:
-    """The bytes of a file of an entity, header included."""
+    """Return the bytes of a CSV file of an entity, header included."""
     entity = entities()[name]
     return "".join(line + line_end for line in [entity.header, *lines]).encode()
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """All CSV files of a folder and of those in it, by key."""
+    """Return all CSV files of a folder and its subfolders, by key."""
     files = sorted(folder.rglob("*.csv"))
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
@@ -105,9 +105,9 @@ def client(s3: S3Settings) -> Any:
 
 
 def copy_warehouse(old: Path, new: Path, source: str) -> None:
-    """Copy a warehouse's folder for a source by the name that a ledger knows it by.
+    """Copy a warehouse's folder, and set its source in the ledger and the backup.
 
-    Another worker may have made it, whose server had another address.
+    Another worker may have made the original, whose S3 server has another address.
     """
     shutil.copytree(old, new)
     with duckdb.connect(str(new / "reelhouse.duckdb")) as connection:
@@ -167,25 +167,25 @@ class Delivery:
             return load(self.settings, Bucket(self.s3, self.url), warehouse, **options)
 
     def run(self, *build_arguments: str, **options: Any) -> RunReport:
-        """The whole way."""
+        """Run everything: load, build and publish."""
         self.close()
         with environment(aws_variables(self.s3)):
             return run(self.settings, build_arguments=build_arguments, **options)
 
     def build(self, *arguments: str, command: str = "build") -> BuildReport:
-        """Build where the loads went, with arguments for dbt."""
+        """Run dbt on the loaded warehouse, with arguments for dbt."""
         self.close()
         return build(self.settings, self.warehouse, None, arguments, command)
 
     def is_fresh(self) -> bool:
-        """Whether dbt finds the last listing recent enough."""
+        """Whether dbt's source freshness check passes for the last listing."""
         report = self.build("freshness", command="source")
         found = len(report.failures) + len(report.warnings)
         assert report.counts["source"] + found == 1
         return not report.failures
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Rows of every state table in marts, without the columns to ignore."""
+        """Return the rows of every state table in marts, minus ignored columns."""
         tables = {}
         for node in read_tree(self.settings).nodes.values():
             if not node.published:
@@ -195,7 +195,7 @@ class Delivery:
                 continue
             condition = "true"
             if name == "dim_movies":
-                # A deleted movie that is still rated would be an inferred one.
+                # A new warehouse has a rated deleted movie as an inferred one.
                 ignored.append("previous_title")
                 condition = "not is_deleted and not is_inferred"
             tables[name] = self.rows(
@@ -215,7 +215,7 @@ class Delivery:
             self.looking = None
 
     def live(self, name: str) -> list[tuple[Any, ...]]:
-        """Live rows of an entity, the file's columns only, sorted."""
+        """Return the live rows of an entity, only the file's columns, sorted."""
         columns = ", ".join(each.name for each in entities()[name].file_columns)
         return self.rows(
             f"select {columns} from raw.{name} "
@@ -231,7 +231,7 @@ class Delivery:
 
 @dataclass
 class Both:
-    """One bucket, and a warehouse of each target that is made of it."""
+    """One bucket, and the dev and prod warehouses that are loaded from it."""
 
     dev: Delivery
     prod: Delivery
@@ -239,7 +239,7 @@ class Both:
     day: int = 0
 
     def run(self) -> tuple[RunReport, RunReport]:
-        """A run on each target, at the same moment."""
+        """Run both targets at the same moment."""
         self.day += 1
         moment = datetime(2026, 1, 1) + timedelta(days=self.day)
         self.dev.moment = self.prod.moment = moment

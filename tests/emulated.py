@@ -18,7 +18,7 @@ from reelhouse.local.emulator import EmulatorSettings
 __all__ = ["Client", "DatabaseError"]
 
 with warnings.catch_warnings():
-    # The connector's own copy of requests minds a library that it never calls.
+    # The connector's vendored requests warns about a library that it never calls.
     warnings.simplefilter("ignore")
     import snowflake.connector
     from snowflake.connector.constants import FIELD_ID_TO_NAME
@@ -27,12 +27,12 @@ with warnings.catch_warnings():
 
 @cache
 def _loaded(private_key: str) -> Any:
-    """A key, which is checked as it is loaded: that takes longer than most tests."""
+    """Return a key, cached: loading it checks it, which is slower than most tests."""
     return load_der_private_key(base64.b64decode(private_key), None)
 
 
 class Client:
-    """One session of the connector, in the database of a test."""
+    """One connector session in the database of a test."""
 
     def __init__(self, settings: EmulatorSettings, database: str, **more: Any) -> None:
         self.connection = snowflake.connector.connect(
@@ -42,7 +42,7 @@ class Client:
                 "private_key": _loaded(settings.private_key),
                 "database": database,
                 "schema": "PUBLIC",
-                # A limit to every wait.
+                # Limit every wait.
                 "login_timeout": 60,
                 "network_timeout": 60,
                 "platform_detection_timeout_seconds": 0.0,
@@ -51,7 +51,7 @@ class Client:
         )
 
     def __call__(self, *statements: str, **arguments: Any) -> list[tuple[Any, ...]]:
-        """Run statements; the rows of the last one."""
+        """Run statements and return the rows of the last one."""
         cursor = self.connection.cursor()
         for statement in statements:
             cursor.execute(statement, **arguments)
@@ -69,7 +69,7 @@ class Client:
 
 
 def statements() -> list[tuple[int, str]]:
-    """What the account was sent until now, with the session."""
+    """Return session and text of every statement that the account has received."""
     with open_account("prod") as account:
         rows = account.ask("select session, text from emulator.statements")
     return [(session, text) for session, text in rows]

@@ -1,4 +1,4 @@
-"""What takes long to make and depends on files alone: made once, kept for later."""
+"""Test inputs that are slow to make: built once from files and cached on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.project import PROJECT
 
 KEPT = PROJECT / "target/tests"
 HOUR = 3600
-# What dbt reads, and what the loader and dbt's Python do with it.
+# What dbt reads; below, the code that loads and builds it.
 TREE = (
     *("models", "macros", "seeds", "snapshots", "analyses", "tests/data_tests"),
     *("locks", "dbt_project.yml", "profiles.yml", "pyproject.toml"),
@@ -24,7 +24,7 @@ MAKERS = ("scripts", *(f"tests/{each}.py" for each in ("delivery", "kept", "tree
 
 
 def made_of(*places: str) -> str:
-    """A hash of every byte in places of the project, and of every package."""
+    """Return a hash of all files in `places` and the versions of all packages."""
     found = hashlib.sha256(f"{PROJECT} {sys.version}".encode())
     for package in sorted(f"{each.name} {each.version}" for each in distributions()):
         found.update(f"{package}\n".encode())
@@ -38,9 +38,9 @@ def made_of(*places: str) -> str:
 
 
 def kept(name: str, places: tuple[str, ...], make: Callable[[Path], object]) -> Path:
-    """A folder that `make` has filled, of the same bytes in the same places.
+    """Return a folder that `make` has filled, cached by a hash of `places`.
 
-    It is to be read only. Workers and sessions wait for the one that makes it.
+    Do not write to it. A lock makes other workers and sessions wait until it is full.
     """
     folder = KEPT / f"{name}-{made_of(*places)}"
     is_made = folder.with_suffix(".made")
@@ -49,11 +49,11 @@ def kept(name: str, places: tuple[str, ...], make: Callable[[Path], object]) -> 
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_made.exists():
             for older in KEPT.glob(f"{name}-*.made"):
-                # Another session may be at work with what it was before an edit.
+                # Another session may still use the version from before an edit.
                 if time.time() - older.stat().st_mtime > HOUR:
                     older.unlink()
                     shutil.rmtree(older.with_suffix(""))
-            # dbt remembers the place of a seed.
+            # Fill the final folder directly: dbt stores the path of a seed.
             make(folder)
             is_made.touch()
     return folder

@@ -1,8 +1,8 @@
-"""A Snowflake account on paper: it follows the statements of a set-up.
+"""A model of a Snowflake account that follows the statements of the setup.
 
-It knows owners, roles inside roles and privileges, and refuses what Snowflake
-refuses: a name that is not there, and a grant or change by a role that has no say
-over the object. It holds no data. A statement that it does not know is an error.
+It tracks owners, roles granted to roles, and privileges. It refuses what Snowflake
+refuses: a name that does not exist, and a grant or change by a role that does not own
+the object. It holds no data. An unknown statement is an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SYSTEM_ROLES = {
     "SYSADMIN": set(),
     "USERADMIN": set(),
 }
-# Who may make what in the account itself; a privilege may say so of others.
+# The role that may create each kind of object; privileges may allow other roles.
 MAKERS = {
     "ROLE": "USERADMIN",
     "USER": "USERADMIN",
@@ -59,12 +59,12 @@ SWAP = re.compile(r"ALTER SCHEMA (?P<left>\S+) SWAP WITH (?P<right>\S+)")
 
 
 class Refused(AssertionError):
-    """What the account would not do."""
+    """A statement that the account refuses."""
 
 
 @dataclass(frozen=True)
 class Privilege:
-    """A privilege on an object; `FUTURE TABLES` and the like stand for a kind."""
+    """A privilege on an object; a kind such as `FUTURE TABLES` covers many objects."""
 
     privilege: str
     kind: str
@@ -73,7 +73,7 @@ class Privilege:
 
 @dataclass
 class Account:
-    """Objects with their owners, roles inside roles, and privileges of each role."""
+    """Objects and their owners, roles granted to roles, and privileges by role."""
 
     role: str = "PUBLIC"
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Account:
             self.execute(statement)
 
     def execute(self, statement: str) -> None:
-        """Follow one statement; Refused where the account would not."""
+        """Execute one statement; raises Refused if the account would refuse it."""
         text = " ".join(statement.upper().split())
         if match := re.fullmatch(r"USE ROLE (\S+)", text):
             if match[1] not in self.inside:
@@ -99,7 +99,7 @@ class Account:
         elif match := CREATE.fullmatch(text):
             self.create(match["kind"], match["name"])
         elif match := ALTER.fullmatch(text):
-            # Tables are made by builds: the set-up does not know of them.
+            # Builds create the tables, so this account does not know them.
             if match["kind"] != "TABLE":
                 self.must_own(match["kind"], match["name"])
         elif match := DROP.fullmatch(text):
@@ -119,14 +119,14 @@ class Account:
             raise Refused(f"a statement of no known form: {text}")
 
     def contains(self, role: str) -> set[str]:
-        """A role and every role inside it, however deep."""
+        """Return a role and every role granted to it, directly or indirectly."""
         found = {role}
         for other in self.inside.get(role, set()):
             found |= self.contains(other)
         return found
 
     def privileges(self, role: str) -> set[Privilege]:
-        """What a role has, by itself or through the roles inside it."""
+        """Return the privileges of a role, also those of roles granted to it."""
         within = self.contains(role)
         owned = {
             Privilege("OWNERSHIP", kind, name)
@@ -136,7 +136,7 @@ class Account:
         return owned.union(*(self.granted.get(other, set()) for other in within))
 
     def readable_schemas(self, role: str) -> set[str]:
-        """Schemas whose tables and views a role can read, now and later."""
+        """Return schemas whose present and future tables and views a role can read."""
         has = self.privileges(role)
         return {
             name
@@ -208,7 +208,7 @@ class Account:
             self.user_roles.pop(name, None)
 
     def swap(self, left: str, right: str) -> None:
-        """Both schemas change names; privileges stay with what they were given on."""
+        """Swap the names of two schemas; privileges stay with the renamed objects."""
         for name in (left, right):
             self.must_own("SCHEMA", name)
 
@@ -253,7 +253,7 @@ class Account:
             kind = match["kind"]
             name = match["name"]
             kind = "STORAGE INTEGRATION" if kind == "INTEGRATION" else kind
-            # Every schema has managed access: its owner alone gives away.
+            # Every schema has managed access: only its owner can grant privileges.
             inner = kind in INNER_KINDS and kind not in {"SCHEMA", "DATABASE ROLE"}
             self.owner(kind, name)
             if inner:

@@ -1,7 +1,7 @@
-"""Rules that hold for every statement that is sent to an account.
+"""Rules for every statement that is sent to a Snowflake account.
 
-What is on no list here has not been looked up in Snowflake's reference: look it
-up, then add it. Engines that only act as Snowflake take much that it refuses.
+A name that is on no list here has not been looked up in Snowflake's reference: look it
+up, then add it. Engines that imitate Snowflake accept much that it refuses.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FUNCTION_NAMES = """
     regexp_replace replace right row_number rtrim split split_part sqrt substr sum
     to_timestamp_ntz translate trim try_cast upper
 """
-# And what a session says of itself, which no model may ask.
+# Functions that depend on the session: statements may call them, models may not.
 OF_SESSION = {"convert_timezone", "current_database", "current_timestamp"}
 OTHER_WORDS = """
     and as by decimal distinct exists from group if in insert into join not on or
@@ -29,7 +29,7 @@ OTHER_WORDS = """
 """
 FUNCTIONS = set(FUNCTION_NAMES.split())
 WORDS = set(OTHER_WORDS.split())
-# What DuckDB has and Snowflake has not, or has with another meaning.
+# Functions that Snowflake lacks or that mean something else there.
 DENIED = {
     "arg_max": "max_by",
     "arg_min": "min_by",
@@ -90,7 +90,7 @@ TYPES = {
     *("BIGINT", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "INT"),
     *("DATETIME", "TEXT", "TIMESTAMPNTZ", "VARCHAR"),
 }
-# Snowflake's reserved words: none can be a name without quotes.
+# Snowflake's reserved words: none of them can be an unquoted name.
 RESERVED_WORDS = """
     account all alter and any as asof between by case cast check column connect
     connection constraint create cross current current_date current_time
@@ -103,21 +103,21 @@ RESERVED_WORDS = """
     when whenever where with
 """
 RESERVED = set(RESERVED_WORDS.split())
-# A text in one of the ways in which one is written.
+# A string literal in any of its notations.
 LITERAL = r"'(?:[^'\\]|\\.|'')*'|\$\$.*?\$\$"
 TEMPORAL = (
     *(exp.DType.DATE, exp.DType.DATETIME, exp.DType.TIMESTAMP),
     *(exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPLTZ),
 )
-# Names that columns of dates and times have.
+# Names of columns with dates or times.
 TIME_NAME = re.compile(r"(_at|_date|_from|_to|^month|^moment|_month|_day)$", re.I)
 DDL = {"create", "alter", "drop", "undrop", "comment", "grant", "revoke"}
 
 
 def faults(sql: str, columns: Mapping[str, set[str]] | None = None) -> list[str]:
-    """What Snowflake would refuse, or read otherwise, in a query or statement.
+    """Return what Snowflake would refuse or read differently in a query or statement.
 
-    `columns` are those of relations, by their names, in lower case.
+    `columns` maps names of relations to names of their columns, in lower case.
     """
     found = []
     if any("\\" in literal for literal in re.findall(r"'(?:[^']|'')*'", sql)):
@@ -126,9 +126,9 @@ def faults(sql: str, columns: Mapping[str, set[str]] | None = None) -> list[str]
 
 
 def sent_faults(sql: str, columns: Mapping[str, set[str]] | None = None) -> list[str]:
-    """The same of a statement as it was sent, and what a session's settings change.
+    """Return the faults of a statement as sent, and where session settings change it.
 
-    Backslashes are doubled by whoever sent it.
+    The sender has doubled the backslashes.
     """
     found = _faults(sql, FUNCTIONS | OF_SESSION, columns or {})
     for tree in filter(None, _parsed(sql)):
@@ -166,7 +166,7 @@ def _faults(
 
 
 def _blank(found: re.Match[str]) -> str:
-    """Nothing for a comment, an empty text for any other."""
+    """Replace a comment with a space and a literal with an empty string."""
     return "''" if found[0].startswith(("'", "$")) else " "
 
 
@@ -178,7 +178,7 @@ def _parsed(sql: str) -> list[exp.Expr | None]:
 
 
 def _weeks(tree: exp.Expr) -> Iterable[str]:
-    """WEEK_START decides what a week is, unless it is that of ISO 8601."""
+    """Find weeks that depend on WEEK_START, unlike those of ISO 8601."""
     for node in tree.find_all(exp.Func):
         words = {each.name.lower() for each in node.find_all(exp.Var, exp.Literal)}
         is_week = isinstance(node, (exp.Week, exp.DayOfWeek)) or "week" in words
@@ -187,7 +187,7 @@ def _weeks(tree: exp.Expr) -> Iterable[str]:
 
 
 def _times(tree: exp.Expr) -> Iterable[str]:
-    """TIMESTAMP_NTZ_OUTPUT_FORMAT and its like decide how a time is written."""
+    """Find times that formats such as TIMESTAMP_NTZ_OUTPUT_FORMAT turn into text."""
     for node in tree.find_all(exp.Cast, exp.DPipe):
         if isinstance(node, exp.Cast) and not node.is_type(*exp.DataType.TEXT_TYPES):
             continue
@@ -199,10 +199,10 @@ def _times(tree: exp.Expr) -> Iterable[str]:
 
 
 def _names(tree: exp.Expr) -> Iterable[str]:
-    """QUOTED_IDENTIFIERS_IGNORE_CASE decides what small letters in quotes are.
+    """Find names in quotes that QUOTED_IDENTIFIERS_IGNORE_CASE would change.
 
-    As the heading of a column that goes to a person they may be either, and dbt puts
-    its temporary names in quotes wherever it uses them.
+    The case of a column heading that a person reads does not matter, and dbt puts its
+    temporary names in quotes wherever it uses them.
     """
     for node in tree.find_all(exp.Identifier):
         is_heading = isinstance(node.parent, exp.Alias) and (
@@ -217,7 +217,7 @@ SETTINGS = (_weeks, _times, _names)
 
 
 def committed_by_ddl(statements: Iterable[tuple[int, str]]) -> list[str]:
-    """DDL that a session sent in a transaction, which it would commit half done."""
+    """Return DDL sent inside a transaction, which it would commit half finished."""
     found, open_in = [], set()
     for session, text in statements:
         words = text.lower().split(maxsplit=2)
@@ -231,7 +231,7 @@ def committed_by_ddl(statements: Iterable[tuple[int, str]]) -> list[str]:
 
 
 def assert_sent_well(statements: list[tuple[int, str]]) -> None:
-    """No statement that an account was sent breaks a rule."""
+    """Check that no statement sent to an account breaks a rule."""
     assert committed_by_ddl(statements) == []
     texts = {text for _, text in statements if not text.startswith("login as ")}
     found = {text: sent_faults(text) for text in texts}
@@ -239,19 +239,19 @@ def assert_sent_well(statements: list[tuple[int, str]]) -> None:
 
 
 def is_defined(name: str, sql: str) -> bool:
-    """Whether a name before a bracket is a table with a list of its columns."""
+    """Whether a name before a bracket is a table followed by a list of its columns."""
     return bool(re.search(rf"\b(as|into|exists|table|view)\s+[\w.]*\b{name}\s*\(", sql))
 
 
-# Where Snowflake takes a name for that of a column before that of an alias.
+# Clauses where Snowflake prefers the name of a column to an alias.
 CLAUSES = ("order", "having", "qualify")
 
 
 def shadowed(tree: exp.Expr, columns: Mapping[str, set[str]]) -> list[str]:
-    """Aliases that a clause names where a source has a column of that name.
+    """Return aliases used in a clause although a source has a column of that name.
 
-    The column wins there, so that rows come in another order, or others are kept.
-    `columns` are those of relations, by their names, in lower case.
+    The column wins there, so rows come in another order, or other rows are kept.
+    `columns` maps names of relations to names of their columns, in lower case.
     """
     found = []
     for scope in traverse_scope(tree):

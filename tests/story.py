@@ -1,4 +1,4 @@
-"""A small warehouse that lives through deliveries and edits, and what to compare."""
+"""A small warehouse that goes through deliveries and edits, and its comparisons."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ RAW = "models/staging/movielens/_movielens__sources.yml"
 FACTS = "models/marts/core/fct_ratings.sql"
 TITLES = "models/intermediate/movies/int_movies_deduplicated.sql"
 CATEGORIES = "seeds/recommendation_categories.csv"
-# An edit of each kind of rule: the file, what stands there, and what comes there.
+# One edit of each kind: the file, the old text and the new text.
 EDITS = {
     "a formula": (
         FACTS,
@@ -92,7 +92,7 @@ EDITS = {
 
 @dataclass
 class Story:
-    """A warehouse that lives through deliveries and edits, and what it has seen."""
+    """A warehouse that goes through deliveries and edits, and a record of its runs."""
 
     tree: EditedTree
     desk: Delivery
@@ -102,7 +102,7 @@ class Story:
     )
 
     def deliver(self, files: dict[str, bytes | None]) -> None:
-        """Put files into the bucket; None takes one out."""
+        """Put files into the bucket; None removes a file."""
         for name, body in files.items():
             if body is None:
                 self.desk.remove(name)
@@ -115,7 +115,7 @@ class Story:
         self.tree.replace(*EDITS[kind])
 
     def toggle(self, kind: str) -> None:
-        """Make an edit or, where it was made, take it back."""
+        """Make an edit, or take it back if it was made."""
         name, _, new = EDITS[kind]
         if name not in self.tree.before:
             self.edit(kind)
@@ -128,29 +128,29 @@ class Story:
         return report
 
     def next_day(self) -> Delivery:
-        """The warehouse, at the moment of the next run."""
+        """Advance the clock by a day and return the warehouse for the next run."""
         assert self.desk.moment
         self.desk.moment += timedelta(days=1)
         return self.desk
 
     def record(self) -> None:
-        """Remember what a successful run has seen."""
+        """Record the moment, the bucket and the edits of a successful run."""
         assert self.desk.moment
         self.seen.append((self.desk.moment, dict(self.bucket), self.tree.edits))
 
     def elsewhere(self, name: str) -> Delivery:
-        """Another warehouse, of the same bucket."""
+        """Return another warehouse of the same bucket."""
         folder = self.desk.warehouse.with_name(f"{name}-{len(self.seen)}")
         return replace(self.desk, warehouse=folder, looking=None)
 
     def differing(self, other: Delivery) -> dict[str, Any]:
-        """What is not equal in another warehouse, by the name of the table."""
+        """Return the tables that differ in another warehouse, by name."""
         files = (self.desk.settings.published, other.settings.published)
         tables = compare(*files).tables
         found: dict[str, Any] = {
             each.name: each for each in tables if not each.is_equal
         }
-        # A comparison leaves the moments of history out.
+        # A comparison ignores the timestamps of history tables, so compare them here.
         for name in HISTORY - {"health_loads"}:
             question = f"select * from serving.{name} order by all"
             if ask(self.desk, question) != ask(other, question):
@@ -158,18 +158,18 @@ class Story:
         return found
 
     def assert_fresh(self, fresh: Delivery | None = None) -> None:
-        """State tables are those of a warehouse that knows nothing else."""
+        """Check that state tables equal those of a new warehouse."""
         if fresh is None:
             fresh = self.elsewhere("fresh")
             fresh.run()
         differing = self.differing(fresh)
         assert differing.keys() <= {*HISTORY, "dim_movies"}, differing
         if "dim_movies" in differing:
-            # What it knows of titles before, and of movies that are gone, is history.
+            # Previous titles and deleted movies are history; a new one has none.
             assert movies(self.desk) == movies(fresh)
 
     def assert_replayed(self) -> None:
-        """History is that of the successful runs alone, one after the other."""
+        """Check that history equals a replay of only the successful runs."""
         other = replace(self.elsewhere("replay"), folder="replay")
         edits = self.tree.edits
         names: set[str] = set()
@@ -184,7 +184,7 @@ class Story:
             other.run()
         assert edits == self.tree.edits
         differing = self.differing(other)
-        # Loads of deliveries whose build failed count up.
+        # A load counts even if its build failed.
         assert differing.keys() <= {"health_loads"}, differing
 
 
@@ -204,7 +204,7 @@ def small() -> Path:
 
 @contextmanager
 def told(s3: S3Settings, small: Path, folder: Path, bucket: str) -> Iterator[Story]:
-    """A story that begins with an edited tree and an empty warehouse in a folder."""
+    """Yield a story with an edited tree and an empty warehouse in a folder."""
     with pytest.MonkeyPatch.context() as patch:
         tree = EditedTree(folder, patch, small)
         moment = datetime(2026, 1, 1)
@@ -226,7 +226,7 @@ def story(
 def first(
     s3_server: S3Settings, small: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Story:
-    """What came of a first run; a warehouse belongs to its bucket, so all share it."""
+    """Run the first delivery once for all tests: a warehouse belongs to its bucket."""
     folder = tmp_path_factory.mktemp("first")
     upload(s3_server, [], "s3://first")
     with told(s3_server, small, folder, "first") as story:
@@ -247,7 +247,7 @@ def first(
 def begun(
     s3_server: S3Settings, small: Path, tmp_path: Path, first: Story
 ) -> Iterator[Story]:
-    """After a first run, in a copy of its warehouse."""
+    """A story after its first run, with its own copy of the warehouse."""
     desk = first.desk
     objects = desk.client.list_objects_v2(Bucket=desk.bucket).get("Contents", [])
     desk.remove(*(each["Key"].partition("/")[2] for each in objects))
@@ -265,14 +265,14 @@ def ask(desk: Delivery, question: str) -> list[tuple[Any, ...]]:
 
 
 def stale(story: Story) -> dict[str, str]:
-    """Why nodes are out of date, by name."""
+    """Return why each node is out of date, by name."""
     story.desk.close()
     state = state_of(story.desk.settings)
     return {state.tree.nodes[each].name: why for each, why in state.stale.items()}
 
 
 def cut(story: Story, *statements: str) -> None:
-    """Change the warehouse behind its back."""
+    """Change the warehouse outside of a load or build."""
     story.desk.close()
     with closing(duckdb.connect(str(story.desk.settings.database))) as connection:
         for statement in statements:
@@ -283,7 +283,7 @@ SNAPSHOTS = ("snap_movies", "snap_recommendations", "snap_tags")
 
 
 def snapshots(ask: Callable[[str], list[tuple[Any, ...]]]) -> dict[str, Any]:
-    """Every snapshot's rows, but for dbt's own clock."""
+    """Return every snapshot's rows without dbt_updated_at, which dbt's clock sets."""
     told = {}
     for name in SNAPSHOTS:
         columns = ", ".join(

@@ -1,4 +1,4 @@
-"""A copy of the project for tests that change it as a page says."""
+"""Copies of the project for tests that change it as the documentation says."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from reelhouse import contract
 from reelhouse.settings import Settings
 from reelhouse.transform import build
 
-# mypy's cache comes along, without which it takes a minute.
+# Keeps mypy's cache, without which mypy takes a minute.
 BUILT = (
     *(".git", ".venv", "target", "logs", "warehouse", "__pycache__"),
     *(".[pr]*_cache", ".hypothesis"),
 )
-# What a small tree is left with, and what these read.
+# The models of a small tree; everything they read is kept too.
 WANTED = (
     *("fct_ratings", "fct_tags", "dim_movies", "health_loads", "mart_user_behaviour"),
     *("mart_movie_recommendations", "snap_movies", "snap_recommendations"),
     *("fct_tags_history", "mart_recommendation_history"),
 )
-# The generic tests of a small tree: those that name the key of a table.
+# The generic tests of a small tree: those that check the key of a table.
 KEYS = {"unique", "unique_combination"}
 UNREAD = ("docs", "sample", "browser", "scripts")
-# What `make test` calls to install things, which are there.
+# Replaces the script with which `make test` installs packages: all are installed.
 INSTALLS_NOTHING = "#!/bin/sh\n"
 
 
 def copied(tree: Path, to: Path, *unread: str) -> Path:
-    """A copy of a tree without what was built in it, but for what dbt has parsed.
+    """Copy a tree without its build products, but with the files that dbt has parsed.
 
-    dbt parses what differs then, and not the whole.
+    With those, dbt parses only what differs.
     """
     shutil.copytree(tree, to, ignore=shutil.ignore_patterns(*BUILT, *unread))
     parsed = tree / "target/parsed"
@@ -49,7 +49,7 @@ def copied(tree: Path, to: Path, *unread: str) -> Path:
 
 
 class Tree:
-    """A copy of the project under git, for a person who follows the page."""
+    """A copy of the project under git, to follow the steps of a page in."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = copied(PROJECT, folder / "tree")
@@ -68,7 +68,7 @@ class Tree:
         self.run(f"git init -q && git add -A && git {person} commit -q -m Start")
 
     def run(self, commands: str) -> str:
-        """What commands print; they must all succeed."""
+        """Run shell commands and return their output; all of them must succeed."""
         ran = subprocess.run(
             ["/bin/sh", "-e", "-c", commands],
             cwd=self.folder,
@@ -88,7 +88,7 @@ class Tree:
 
 
 def prune(tree: Path, *wanted: str) -> None:
-    """Leave in a copy of the tree the wanted models, and all that is read for them."""
+    """Remove everything from a tree except the wanted models and what they read."""
     files: dict[str, list[Path]] = {}
     for part in ("models/*/**/*.*", "snapshots/*", "seeds/*"):
         for path in tree.glob(part):
@@ -114,12 +114,12 @@ def prune(tree: Path, *wanted: str) -> None:
 
 
 def _leave_keys_alone(path: Path) -> None:
-    """Take out the tests of a file that name no key: each costs what a model does."""
+    """Remove the tests that check no key from a file: each costs as much as a model."""
     found = yaml.safe_load(path.read_text(encoding="utf-8"))
     for kind in ("models", "seeds", "snapshots"):
         for node in found.get(kind, []):
             for tested in (node, *node.get("columns", [])):
-                # A test is a name, or a name with its arguments.
+                # A test is a name, or a name with arguments.
                 kept = [
                     test
                     for test in tested.pop("data_tests", [])
@@ -128,15 +128,15 @@ def _leave_keys_alone(path: Path) -> None:
                 if kept and kind == "models" and "marts" in path.parts:
                     tested["data_tests"] = kept
     found.pop("unit_tests", None)
-    # A test may edit the text of a contract.
+    # Keep the text of the contract: tests edit it with exact replacements.
     if "sources" not in found:
         path.write_text(yaml.safe_dump(found, sort_keys=False, width=10_000))
 
 
 def small_tree() -> Path:
-    """A copy of the project with few models and tests, which dbt has parsed.
+    """Return a copy of the project with few models and tests, already parsed by dbt.
 
-    What is made of it again, with an edit, need not be parsed whole.
+    dbt need not parse an edited copy of it from scratch.
     """
 
     def make(tree: Path) -> None:
@@ -158,9 +158,9 @@ def _refs(path: Path) -> list[str]:
 
 
 class EditedTree:
-    """A copy of the project, which this process takes for the project, and its edits.
+    """An edited copy of the project, which this process uses as the project.
 
-    `tree` may be another than the project: a small one.
+    `tree` is what to copy: the project, or a small tree.
     """
 
     def __init__(
@@ -172,12 +172,12 @@ class EditedTree:
         self.read_again()
 
     def read_again(self) -> None:
-        """Forget what was read of the tree."""
+        """Clear the caches of what was read from the tree."""
         contract.entities.cache_clear()
         contract.ledger_tables.cache_clear()
 
     def replace(self, name: str, old: str, new: str) -> None:
-        """Replace the one place where a file has a text."""
+        """Replace `old`, which must occur exactly once in the file, with `new`."""
         text = (self.folder / name).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"
         self.write(name, text.replace(old, new))
@@ -191,7 +191,7 @@ class EditedTree:
         self.read_again()
 
     def take_back(self, *names: str) -> None:
-        """Give files their first text again, all without names."""
+        """Restore the original text of files; of all edited files if none is named."""
         for name in names or tuple(self.before):
             text = self.before.pop(name)
             if text:
@@ -202,7 +202,7 @@ class EditedTree:
 
     @property
     def edits(self) -> dict[str, str]:
-        """The files that are not as they were, with their texts."""
+        """The current text of every file that was edited and not restored."""
         return {
             name: (self.folder / name).read_text(encoding="utf-8")
             for name in self.before

@@ -1,8 +1,8 @@
 """The file contract: what each file of the source holds, read from the dbt sources.
 
-`models/staging/movielens/_movielens__sources.yml` declares files, columns, types
-and ranges once. dbt reads it as sources, this module reads it for the loader. A file
-of sources in another folder there does as well.
+`models/staging/movielens/_movielens__sources.yml` declares files, columns, types and
+ranges once. dbt reads it as sources, this module reads it for the loader. Sources files
+in other folders of models/staging are read in the same way.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.settings import project
 
 STAGING = "models/staging"
-# In it, the tables that the loader keeps about its own work.
+# The file in it that declares the ledger, in which the loader records its own work.
 LEDGER = "reelhouse/_reelhouse__sources.yml"
 DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
-# A folder with a later delivery: its day, and perhaps a time. In this one form the
-# order of names is that of time.
+# The name of a folder with a later delivery: a day, and perhaps a time. In this single
+# form, the order of names is the order of time.
 DELIVERY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d(\d\d){0,2})?")
 LIKE_A_DELIVERY = re.compile(r"(19|20)\d\d[-_. ]?\d\d?[-_. ]?\d\d?.*")
 ENDING = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
-# Files of releases that no entity is declared for.
+# Files of MovieLens releases that no entity is declared for.
 OTHER_FORMATS = {
     **dict.fromkeys(("movies.dat", "ratings.dat"), "MovieLens 1M or 10M"),
     **dict.fromkeys(("u.data", "u.item"), "MovieLens 100K"),
 }
-# What a column's meta may say, and where a `Column` has it.
+# The rules that a column's meta may have, and the attribute of `Column` for each.
 RULES = {"min": "minimum", "max": "maximum"} | {
     name: name
     for name in ("header", "above", "step", "may_be_empty", "is_epoch", "separator")
 }
-# Raised when records are judged in another way, so that all are judged again.
+# Increase this when the rules for records change: all records are then judged again.
 INGEST_VERSION = 2
-# Digits that a number may have: a bigint, and either part of a double.
+# The most digits of a bigint, and of either part of a double.
 BIGINT_DIGITS, DOUBLE_DIGITS = 18, 30
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a raw table; `header` is None where the loader fills it in."""
+    """A column of a raw table; `header` is None if the loader fills the column in."""
 
     name: str
     data_type: str
@@ -66,9 +66,9 @@ class Column:
 
     @property
     def digits(self) -> tuple[int, int] | None:
-        """How many digits its type takes before a dot and behind it.
+        """How many digits its type allows before and after the dot.
 
-        None for a text, and for a type that the loader cannot judge.
+        None for text, and for a type that the loader cannot check.
         """
         if self.data_type == "bigint":
             return BIGINT_DIGITS, 0
@@ -95,9 +95,9 @@ class Table:
 class Entity(Table):
     """A raw table that is fed by files.
 
-    `file` is the stem of its files, `key` what a later record of the same object
-    overrules; without a key, records are told apart by their whole content.
-    `singular` says what a file is that has the name without its s, if that is known.
+    `file` is the stem of its files. In one object, a later record overrules an earlier
+    one with the same `key`; without a key, the whole content identifies a record.
+    `singular` says what a file is whose name lacks the final s, if known.
     """
 
     file: str = ""
@@ -116,7 +116,7 @@ class Entity(Table):
 
     @cached_property
     def contract(self) -> str:
-        """A hash of all that decides which of its records are loaded, and as what."""
+        """A hash of everything that decides which records are loaded, and as what."""
         columns = [asdict(column) for column in self.columns]
         decisive = [INGEST_VERSION, self.file, self.key, columns]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
@@ -124,7 +124,7 @@ class Entity(Table):
     def accepts(self, key: str) -> bool:
         """Whether an object key, relative to the source, belongs to this entity.
 
-        What begins with a dot or an underscore is another program's own.
+        Names that begin with a dot or an underscore belong to other programs.
         """
         key = delivery_of(key)[1]
         stem, _, suffix = unpacked(key).rpartition(".")
@@ -137,7 +137,7 @@ class Entity(Table):
 
 @dataclass(frozen=True)
 class Listing:
-    """Object keys of a source, sorted out by entity; `hints` name likely mistakes."""
+    """Object keys of a source, grouped by entity; `hints` name likely mistakes."""
 
     by_entity: Mapping[str, Collection[str]]
     ignored: list[str]
@@ -145,9 +145,9 @@ class Listing:
 
     @property
     def deliveries(self) -> list[str]:
-        """The deliveries that it holds, in their order; '' is the one in no folder.
+        """The deliveries in order; '' is the one that is not in a delivery folder.
 
-        Those before every required file is there belong to the one that completes it.
+        Those before every required file is there belong to the one that completes them.
         """
         days = {
             name: {delivery_of(key)[0] for key in keys}
@@ -158,7 +158,7 @@ class Listing:
         return sorted(day for day in set().union(*days.values()) if day >= complete)
 
     def as_of(self, delivery: str) -> dict[str, dict[str, str]]:
-        """By entity, its files by name as a delivery left them, each with its key."""
+        """For each entity, its files as of a delivery: object keys by file name."""
         return {
             name: {
                 unpacked(file): key
@@ -177,7 +177,7 @@ def entities() -> dict[str, Entity]:
     for path in sorted({*staging.glob("*/_*__sources.yml")} - {staging / LEDGER}):
         try:
             found |= {entity.name: entity for entity in _entities(path)}
-        # What a declaration that is not as it should be ends in.
+        # The errors that a wrong declaration leads to.
         except (
             *(AttributeError, KeyError, TypeError, ValueError),
             yaml.YAMLError,
@@ -212,15 +212,15 @@ def _entities(path: Path) -> Iterator[Entity]:
 
 @cache
 def ledger_tables() -> tuple[Table, ...]:
-    """The tables that the loader keeps about its own work."""
+    """The tables in which the loader records its own work."""
     tables = _source(project() / STAGING / LEDGER)["tables"]
     return tuple(Table(table["name"], _columns(table)) for table in tables)
 
 
 def delivery_of(key: str) -> tuple[str, str]:
-    """The folder of the delivery that an object belongs to, and its name in there.
+    """Split a key into its delivery folder ('' if there is none) and the rest.
 
-    A file there takes the place of one with the same name in an earlier delivery.
+    A file replaces one with the same name in an earlier delivery.
     """
     folder, _, name = key.partition("/")
     return (folder, name) if name and _is_delivery(folder) else ("", key)
@@ -240,20 +240,20 @@ def is_packed(key: str) -> bool:
 
 
 def unpacked(key: str) -> str:
-    """The key of a CSV file, compressed or not, as if it ended in .csv alone."""
+    """The key of a CSV file with its ending, compressed or not, replaced by .csv."""
     return ENDING.sub(".csv", key)
 
 
 def sort_out(keys: list[str]) -> Listing:
-    """Give each object key to the entity that it belongs to.
+    """Group object keys by the entity that they belong to.
 
-    Of a file and the same one compressed or with another ending, the file is read.
+    If a file is there in several forms, the one that ends in .csv is read.
     """
     by_entity: dict[str, list[str]] = {name: [] for name in entities()}
     read: dict[str, str] = {}
     hints: list[str | None] = []
     ignored = []
-    # A file's name need not be text, as a key must; fsencode takes either.
+    # The name of a file need not be valid text, as a key must; fsencode accepts both.
     for key in sorted(keys, key=lambda key: (unpacked(key) != key, os.fsencode(key))):
         owner = next((e for e in entities().values() if e.accepts(key)), None)
         if owner and _is_text(key):
@@ -265,7 +265,7 @@ def sort_out(keys: list[str]) -> Listing:
         else:
             hints.append(_hint(key))
         ignored.append(key)
-    # Many files of a folder need one word.
+    # Many files of one folder need only one hint.
     return Listing(by_entity, ignored, list(dict.fromkeys(filter(None, hints))))
 
 
@@ -339,7 +339,7 @@ def _columns(table: dict[str, Any]) -> tuple[Column, ...]:
     for column in table["columns"]:
         meta = column.get("config", {}).get("meta", {})
         for key in meta.keys() - RULES.keys():
-            # Other programs may have their own words here.
+            # Others may have keys here; one that begins like a rule is an error.
             if rule := next(filter(key.startswith, RULES), None):
                 raise ValueError(f"{column['name']} has {key} and not {rule}")
         rules = {RULES[key]: meta[key] for key in RULES if key in meta}

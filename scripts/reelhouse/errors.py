@@ -17,7 +17,7 @@ MEMORY = (
     "There is not enough memory for this: let Reelhouse have more (the machine's, or "
     "what REELHOUSE_MEMORY_LIMIT allows), or deliver less at a time"
 )
-# How errors of this machine are known, and what is said of them.
+# Texts that identify errors caused by this machine, and the message for each.
 LOCAL_FAULTS = {
     os.strerror(errno.ENOSPC): FULL,
     os.strerror(errno.EDQUOT): FULL,
@@ -32,7 +32,7 @@ LOCAL_FAULTS = {
     "Symlink loop": "A link leads back to itself: correct it, or name another place",
     os.strerror(errno.ENOMEM): MEMORY,
 }
-# What to do about errors of files.
+# Advice for errors of files, by errno.
 ADVICE = (
     ((errno.EEXIST,), "move away what is there"),
     ((errno.ENOTDIR,), "a file is where a folder has to be"),
@@ -54,18 +54,18 @@ class ReelhouseError(Exception):
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error of a file that names none name this one."""
+    """Add this path to an error of a file that names no file."""
     try:
         yield
     except OSError as error:
-        if error.errno:  # those of requests and others have none
+        if error.errno:  # errors of requests and other libraries have none
             error.filename = error.filename or str(path)
         raise
 
 
 def file_fault(error: OSError) -> str:
-    """What an error of a file says, and what to do about it."""
-    # Of two, what was to be written.
+    """Return what an error of a file says, and what to do about it."""
+    # If the error names two files, take the one that was to be written.
     where = error.filename2 or error.filename or "What this command writes to"
     advice = [what for numbers, what in ADVICE if error.errno in numbers]
     told = f"{advice[0]}, or name another place" if advice else "--debug shows more"
@@ -73,9 +73,9 @@ def file_fault(error: OSError) -> str:
 
 
 def local_fault(message: str, warehouse: Path) -> ReelhouseError | None:
-    """What an error of whatever library says where this machine is its cause.
+    """Return a ReelhouseError for any library's message if this machine is the cause.
 
-    None where it is not.
+    Returns None otherwise.
     """
     for cause, what in LOCAL_FAULTS.items():
         if cause in message:

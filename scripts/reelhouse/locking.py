@@ -1,4 +1,4 @@
-"""A warehouse folder: one writer at a time, and folders in it that come and go."""
+"""The lock on a warehouse folder (one writer at a time), and work folders in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reelhouse.errors import ReelhouseError, local_fault
 
-# In a folder that is Reelhouse's own, and what earlier versions have left in one.
+# The file that marks a folder as Reelhouse's own; files of earlier versions without it.
 MARK = ".reelhouse"
 LEFT = ("reelhouse.duckdb", "published.duckdb")
 FILES = (*LEFT, "published.sha256")
@@ -21,10 +21,10 @@ FOLDERS = ("backup", "dbt", "failed", "scratch", "work")
 
 @contextmanager
 def writing(warehouse: Path) -> Iterator[None]:
-    """Hold the folder's lock; ReelhouseError names the holder where it is taken.
+    """Hold the folder's lock; ReelhouseError names the holder if it is taken.
 
-    The lock belongs to the process: however that ends, the lock is free again. An
-    error that comes of a full disk becomes a ReelhouseError that says so.
+    The lock belongs to the process, so it is released however the process ends. An
+    error of this machine, such as a full disk, becomes a ReelhouseError.
     """
     warehouse.mkdir(parents=True, exist_ok=True)
     _check_kinds(warehouse)
@@ -52,12 +52,12 @@ def writing(warehouse: Path) -> Iterator[None]:
 
 
 def _check_kinds(warehouse: Path) -> None:
-    """Raise ReelhouseError where a folder is in the place of a file, or otherwise."""
+    """Raise ReelhouseError if a folder stands where a file belongs, or the reverse."""
     for name in (*FILES, *FOLDERS):
         path, is_folder = warehouse / name, name in FOLDERS
         if is_folder:
             is_right = path.is_dir() or not os.path.lexists(path)
-        else:  # or a link to one that is still to be made
+        else:  # or a link to a file that does not exist yet
             is_right = (
                 not path.is_dir() and Path(os.path.realpath(path)).parent.is_dir()
             )
@@ -69,9 +69,9 @@ def _check_kinds(warehouse: Path) -> None:
 
 
 def fresh_folder(folder: Path) -> Path:
-    """Make a folder, in the place of the one that an earlier run has left.
+    """Make an empty folder, replacing the one that an earlier run left.
 
-    Raises FileExistsError where there is somebody else's.
+    Raises FileExistsError if the folder there is not Reelhouse's own.
     """
     remove_folder(folder)
     folder.mkdir(parents=True)
@@ -80,9 +80,9 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder that `fresh_folder` has made, as far as that can be done.
+    """Remove a folder that `fresh_folder` made, as far as possible.
 
-    Another one stays.
+    Any other folder is left alone.
     """
     with suppress(OSError):
         held = {path.name for path in folder.iterdir()}
@@ -90,7 +90,7 @@ def remove_folder(folder: Path) -> None:
             MARK in held or all(name.startswith(LEFT) for name in held)
         ):
             return
-        # The mark goes last, for whoever is killed meanwhile.
+        # Remove the mark last: if killed before, the folder is still known as ours.
         for name in held - {MARK}:
             path = folder / name
             if path.is_dir() and not path.is_symlink():

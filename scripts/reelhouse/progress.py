@@ -1,13 +1,13 @@
-"""Progress: how a long step tells what it has done."""
+"""Progress: how a long step reports how far it has come."""
 
 from collections.abc import Callable
 
-# Gets the name of a step, how much of it is done, and how much there is.
+# Called with the name of a step, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
 
 
 def adding(progress: Progress, step: str, total: int) -> Callable[[int], None]:
-    """Takes what a step does part by part, and tells how much that is in all."""
+    """Return a function that adds up a step's parts and reports the running total."""
     done = 0
 
     def add(part: int) -> None:

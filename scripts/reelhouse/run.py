@@ -1,7 +1,7 @@
-"""Run: the whole way from the source to the published tables, as one transaction.
+"""Run: load, build and publish, from source to published tables, as one transaction.
 
-Whatever goes wrong, the warehouse is as it was: `engines` has an attempt for each
-engine, in a copy of the warehouse file or with clones in an account.
+If anything fails, the warehouse stays as it was. Each engine in `engines` has its own
+attempt for that: in a copy of the warehouse file, or with clones in an account.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reelhouse.settings import Settings
 from reelhouse.transform.build import BuildReport, build
 from reelhouse.transform.state import State, compare, read_tree
 
-# They test the models, and no data.
+# Unit tests check the models, not the data.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 OF_HISTORY = (
     *("--select", "+resource_type:snapshot", "--full-refresh"),
@@ -56,14 +56,14 @@ class BuildFailed(ReelhouseError):
 
 @dataclass
 class RunReport:
-    """What a run did; `aside` is where files went that it could not build upon.
+    """What a run did.
 
-    They are those of `former_source` or, where that is None, could not be read;
-    `recovery` tells what was kept of them, `has_unreadable_backup` that a backup is
-    among them of which nothing was. `state` is what was out of date before the
-    build, `from_scratch` names incremental models that were made whole, with the
-    reason. If `is_up_to_date`, what is `published` needed no change. What was published
-    before and is no more is `gone`.
+    `aside` is where files went that the run could not reuse: those of `former_source`
+    or, if that is None, unreadable ones. `recovery` says what was kept of these, and
+    `has_unreadable_backup` that nothing was kept of a backup among them. `state` is
+    what was out of date before the build; `from_scratch` maps incremental models that
+    were rebuilt from scratch to the reason. `is_up_to_date` means that `published`
+    needed no change. `gone` lists what was published before and is not any more.
     """
 
     loads: list[LoadReport] = field(default_factory=list)
@@ -98,17 +98,17 @@ def run(
     progress: Progress | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> RunReport:
-    """Load, build and publish; all of it, or nothing.
+    """Load, build and publish: all of it, or nothing.
 
-    Where several deliveries have come, they are loaded one after the other, and history
-    is recorded after each. What is out of date is built and tested, or `everything`;
-    with `unit_tests` also the unit tests of models whose own rules changed. With
-    `rebuild`, or where the local warehouse is gone, what the bucket does not hold comes
-    from the warehouse or, where that cannot be read, from the backup, and everything is
-    made from scratch.
-    `build_arguments` go to `dbt build`; what is left out by them stays out of date, so
-    that nothing is published. `on_step` is told of each step that is done.
-    Raises ReelhouseError; BuildFailed where models or tests failed.
+    If several deliveries are waiting, load them one by one and record history after
+    each. Build and test what is out of date, or all nodes with `everything`; with
+    `unit_tests`, run the unit tests of models whose own rules changed too. With
+    `rebuild`, or if the local warehouse is missing, data that the bucket does not hold
+    comes from the warehouse or, if that cannot be read, from the backup, and everything
+    is rebuilt from scratch. `build_arguments` are passed to `dbt build`; nodes that
+    they leave out stay out of date, so nothing is published. `on_step` is called with
+    the name of each finished step. Raises ReelhouseError, or BuildFailed if models or
+    tests fail.
     """
     report, started = RunReport(), time.monotonic()
     tell = progress or (lambda *_: None)
@@ -130,7 +130,7 @@ def run(
             watch.lap(step)
             if built.failures:
                 raise BuildFailed(built, attempt.keep_failed(built.messages))
-            # What a test finds now counts, not what it found after a delivery.
+            # A test's latest result replaces the one after an earlier delivery.
             ran = {each.name for each in built.times}
             ran |= {each.name for each in built.warnings}
             before = (each for each in report.built.warnings if each.name not in ran)
@@ -138,8 +138,8 @@ def run(
             built.times = [*report.built.times, *built.times]
             report.built = built
 
-        # The snapshots see the state after each load, one after the other, as they
-        # would have if a build had followed each of them.
+        # The snapshots record the state after each load in turn, as if a build had
+        # followed each of the loads.
         for load_id in attempt.drop_history() if attempt.lacks_history else ():
             make("history", (*OF_HISTORY, json.dumps({"as_of_load_id": load_id})))
         with open_source(settings, tell) as source:
@@ -205,7 +205,7 @@ def run(
 
 @dataclass
 class _Watch:
-    """Takes the seconds of each step, and tells that it is done."""
+    """Measure the seconds of each step and report when it ends."""
 
     seconds: dict[str, float]
     tell: Callable[[str], None]

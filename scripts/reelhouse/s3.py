@@ -1,7 +1,7 @@
-"""Objects in S3: list, download and upload, by s3fs.
+"""List, download and upload objects in S3, with s3fs.
 
-Every function opens its own client and closes it again, so nothing is cached
-between calls and nothing is left open; `one_client` spares that to many calls.
+Every function opens its own client and closes it again, so nothing is cached between
+calls and nothing stays open; `one_client` lets many calls share a client.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from reelhouse.errors import ReelhouseError, local_fault
 
 MIB = 1024 * 1024
 CHUNK_BYTES = 4 * MIB
-# Fixed, because the ETag of an object depends on how it was cut into parts.
+# Fixed, because the ETag of an object depends on how it was split into parts.
 PART_BYTES = 64 * MIB
 PARALLEL_PARTS = 4
 LONGEST_PAUSE_SECONDS = 20.0
@@ -42,8 +42,8 @@ PERMISSIONS = {
     "write": "s3:PutObject",
 }
 
-# The way to the local bucket never leaves the machine: no proxy, no certificate,
-# no AWS profile, and no time spent on hashes that guard a network.
+# Requests to the local bucket never leave the machine: no proxy, no certificate, no AWS
+# profile, and no time spent on hashes that protect data on a network.
 LOCAL_CONFIG = {
     "proxies": {},
     "request_checksum_calculation": "when_required",
@@ -62,9 +62,9 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for S3, and how often to try (all tries counted).
+    """Timeouts for S3 in seconds, and the number of attempts (including the first).
 
-    A body that trickles has `chunk_seconds` for each CHUNK_BYTES.
+    Each CHUNK_BYTES of a body may take `chunk_seconds`.
     """
 
     connect_seconds: float = 5.0
@@ -76,10 +76,10 @@ class Patience:
 
 @dataclass(frozen=True)
 class S3Settings:
-    """Which S3 to talk to; None leaves a value to the ordinary AWS variables.
+    """Which S3 to use; values that are None come from the usual AWS variables.
 
-    `is_local` marks the bucket that this project serves itself: buckets are made
-    there as needed, and the machine's AWS files and proxies are left alone.
+    `is_local` marks the bucket that this project serves itself: buckets are created
+    there as needed, and the machine's AWS files and proxies are ignored.
     """
 
     endpoint_url: str | None = None
@@ -94,8 +94,8 @@ class S3Settings:
 class S3Object:
     """An object as it was listed.
 
-    `key` is relative to the listed address, `etag` stands without quotes, `size`
-    is in bytes, `last_modified` is aware and in UTC.
+    `key` is relative to the listed address, `etag` has no quotes, `size` is in bytes,
+    `last_modified` is in UTC and has a time zone.
     """
 
     key: str
@@ -117,7 +117,7 @@ class ObjectChanged(ReelhouseError):
 
 
 class Sink(Protocol):
-    """Takes the bytes of an object as they come; a hash of hashlib is one."""
+    """Receives the bytes of an object as they arrive, like a hash of hashlib."""
 
     def update(self, chunk: bytes, /) -> object: ...
 
@@ -126,7 +126,7 @@ AnySink = TypeVar("AnySink", bound=Sink)
 
 
 class _BrokenBody(Exception):
-    """A body that ended early or went silent: worth another try."""
+    """A body that ended early or stopped arriving, so that a retry makes sense."""
 
 
 def list_objects(settings: S3Settings, url: str) -> list[S3Object]:
@@ -162,7 +162,7 @@ def list_objects(settings: S3Settings, url: str) -> list[S3Object]:
 
 
 def _listed(s3: Any, entry: dict[str, Any], prefix: str) -> S3Object:
-    """An entry of a listing; ReelhouseError where it does not tell what it must."""
+    """Convert an entry of a listing; raises ReelhouseError if it lacks a field."""
     lacking = {"Key", "ETag", "Size", "LastModified"} - entry.keys()
     if lacking:
         what = f"a listing without {sorted(lacking)[0]}"
@@ -192,14 +192,14 @@ def download(
 ) -> AnySink:
     """Write the object that was listed under `url` to the file `to`, in one stream.
 
-    Only the very bytes that were listed are accepted (If-Match, and the length).
-    `new_sink` makes what receives each chunk on the way, such as hashlib.sha256;
-    each try has a sink of its own, and that of the complete one is returned.
-    `progress` gets the bytes of each chunk, and a negative number when a try is
-    given up. Nothing stays in `to` after a failure.
+    Only the bytes that were listed are accepted (If-Match, and the length). `new_sink`
+    creates a sink that receives each chunk, such as hashlib.sha256; each attempt has
+    its own sink, and that of the successful attempt is returned. `progress` gets the
+    number of bytes of each chunk, and a negative number if an attempt fails. `to` is
+    removed after a failure.
 
-    Raises ObjectChanged when the object was replaced or removed since, and
-    ReelhouseError when it cannot be read after several tries.
+    Raises ObjectChanged if the object was replaced or removed since, and ReelhouseError
+    if it cannot be read after several attempts.
     """
     bucket, prefix = split_url(url)
     address = f"s3://{bucket}/{prefix}{listed.key}"
@@ -230,10 +230,10 @@ def upload(
     url: str,
     progress: Progress = lambda _: None,
 ) -> None:
-    """Upload local files to the folder `url`; each comes with its relative key.
+    """Upload local files, each with its relative key, to the folder `url`.
 
-    The part size is fixed, so equal bytes have equal ETags. A bucket is made
-    only where `settings.is_local`. `progress` gets the bytes of each part sent.
+    The part size is fixed, so equal bytes have equal ETags. The bucket is created only
+    if `settings.is_local`. `progress` gets the number of bytes of each part sent.
     Raises ReelhouseError.
     """
     from fsspec.callbacks import Callback
@@ -254,13 +254,13 @@ def upload(
                     f"address means something else: rename the file."
                 )
             address = f"{bucket}/{prefix}{key}"
-            # To be told of a file of ours that cannot be read before S3 is asked.
+            # Open the file first: an unreadable file is reported before S3 is asked.
             with _disk(path, "read"):
                 file = path.open("rb")
             with file, _explained(s3, "write", f"s3://{address}"):
                 if settings.is_local:
-                    # moto takes one request three times as fast as its parts,
-                    # in half the memory.
+                    # moto handles one request three times as fast as several parts, in
+                    # half the memory.
                     s3.call_s3("put_object", Bucket=bucket, Key=prefix + key, Body=file)
                     progress(path.stat().st_size)
                 else:
@@ -274,7 +274,7 @@ def upload(
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """The bucket and the folder prefix ('' or ending in a slash) of an address.
+    """Split an address into its bucket and folder prefix ('' or ending in a slash).
 
     Nothing in it is a pattern or an escape. Raises ReelhouseError.
     """
@@ -307,7 +307,7 @@ def one_client(settings: S3Settings) -> Iterator[None]:
 
 @contextmanager
 def _connect(settings: S3Settings) -> Iterator[Any]:
-    """A file system of s3fs whose client is there, and is closed at the end."""
+    """Open an s3fs file system with a client, and close that at the end."""
     shared = _shared.get()
     if shared is not None and shared[0] == settings:
         yield shared[1]
@@ -319,7 +319,7 @@ def _connect(settings: S3Settings) -> Iterator[Any]:
 
     patience = settings.patience
     has_no_tls = (settings.endpoint_url or "").startswith("http:")
-    # What other programs are told in ~/.config/fsspec is none of its business.
+    # Ignore ~/.config/fsspec, which holds settings for other programs.
     conf.clear()
     s3 = s3fs.S3FileSystem(
         endpoint_url=settings.endpoint_url,
@@ -328,7 +328,7 @@ def _connect(settings: S3Settings) -> Iterator[Any]:
         session=_local_session() if settings.is_local else None,
         client_kwargs={
             **({"region_name": settings.region} if settings.region else {}),
-            # Without TLS nothing is verified, and authorities take long to read.
+            # Without TLS nothing is verified, and certificate authorities load slowly.
             **({"verify": False} if has_no_tls else {}),
         },
         config_kwargs={
@@ -340,7 +340,7 @@ def _connect(settings: S3Settings) -> Iterator[Any]:
         use_listings_cache=False,
         skip_instance_cache=True,
     )
-    # botocore does the retrying; two layers would multiply.
+    # botocore already retries; a second layer would multiply the attempts.
     s3.retries = 1
     try:
         s3.connect()
@@ -357,7 +357,7 @@ def _connect(settings: S3Settings) -> Iterator[Any]:
 
 @functools.cache
 def _local_session() -> Any:
-    """One for all clients: to read botocore's descriptions of S3 takes 60 ms."""
+    """One session for all clients: loading botocore's data about S3 takes 60 ms."""
     from aiobotocore.session import AioSession
 
     return AioSession(LOCAL_SESSION)
@@ -372,7 +372,7 @@ def _receive(
     progress: Progress,
     patience: Patience,
 ) -> AnySink:
-    """One GET from its first to its last byte."""
+    """Download an object with one GET request."""
     from aiohttp import ClientError as HttpError
     from botocore.exceptions import BotoCoreError
 
@@ -395,7 +395,7 @@ def _receive(
 
     pending = ask()
     try:
-        # No buffer: a full disk must show here, not when the file is closed.
+        # No buffer: a full disk must cause an error here, not when the file is closed.
         with _disk(to, "written"):
             file = to.open("wb", buffering=0)
         with file:
@@ -439,7 +439,7 @@ async def _next_chunk(body: Any) -> bytes:
 
 @contextmanager
 def _disk(path: Path, done: str) -> Iterator[None]:
-    """Errors of the disk, told apart from those of S3."""
+    """Turn errors of the local disk into ReelhouseError, apart from those of S3."""
     try:
         yield
     except OSError as error:
@@ -456,14 +456,14 @@ def _pause(patience: Patience, attempt: int) -> None:
 
 @contextmanager
 def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
-    """Turn what s3fs raises into a sentence for the person who reads it."""
+    """Turn errors of s3fs into a ReelhouseError that helps the user."""
     from aiohttp import ClientError
     from botocore.exceptions import BotoCoreError
     from botocore.parsers import ResponseParserError
 
     try:
         yield
-    # Of botocore, which makes sizes and times of texts.
+    # From botocore, which parses sizes and times.
     except (ResponseParserError, ValueError) as error:
         what = f"what is no answer of S3 ({_first_line(error)})"
         raise _not_like_s3(s3, what) from error
@@ -498,7 +498,7 @@ def _faults() -> list[dict[str, Any]]:
 
 
 def _endpoint(s3: Any) -> str:
-    """The host that is asked, without a password that its address may hold."""
+    """The host of the endpoint, without a password that its address may contain."""
     return str(urlsplit(s3.s3.meta.endpoint_url).netloc.rpartition("@")[2])
 
 
@@ -512,7 +512,7 @@ def _code(error: Exception) -> tuple[str | None, int | None]:
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says, without a password that an address in it may hold."""
+    """The first line of an error's message, without a password in an address."""
     line = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
     return re.sub(r"//[^/@\s]*@", "//", line)
 

@@ -19,11 +19,11 @@ from reelhouse.errors import ReelhouseError
 DEFAULT_MAX_SHRINK = 0.1
 DEFAULT_MAX_REJECTS = 0.1
 
-# Names are not quoted in SQL.
+# Names are not quoted in SQL, so only names of this form are allowed.
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 IDENTIFIER_FORM = "a name of letters, digits and underscores"
 MEMORY = r"(?!0+(\.0*)? ?\D)(\d+(\.\d+)? ?[KMGT]i?B|(100|\d{1,2}(\.\d+)?) ?%)"
-# What values must look like, and in words; more than that the account checks.
+# The form of each value, as a pattern and in words; the account checks the rest.
 LOGIN_FORMS = {
     "SNOWFLAKE_DATABASE": (IDENTIFIER, IDENTIFIER_FORM),
     "SNOWFLAKE_PORT": (r"\d{1,5}", "the number of a port"),
@@ -33,21 +33,21 @@ LOGIN_FORMS = {
         "OIDC, AWS, AZURE or GCP",
     ),
 }
-# Where the Snowflake connector looks for settings of other programs; none are here.
+# Points the Snowflake connector to a folder without settings of other programs.
 NO_SETTINGS = {"SNOWFLAKE_HOME": str(Path(__file__).parent)}
 TOKEN_LOGINS = ("oauth", "jwt", "programmatic_access_token")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a command needs to know about its surroundings.
+    """The settings of a command.
 
-    `source` is a folder or an S3 address; `warehouse` is the folder of the local
-    files; `moment` stands for now in what a load records (UTC, without zone) and
-    is None outside tests and rebuilds; `max_shrink` is the share of an entity's
-    rows that a load may take away unasked, `max_rejects` that of a file's records
-    which it may keep aside unasked; `s3_endpoint` is None for AWS itself;
-    `stage` is an external stage of the account that shows the source's bucket.
+    `source` is a folder or an S3 address; `warehouse` is the folder of the local files;
+    `moment` replaces the current time in what a load records (UTC, without zone) and is
+    None outside tests and rebuilds; `max_shrink` is the share of an entity's rows that
+    a load may remove unasked, `max_rejects` the share of a file's records it may reject
+    unasked; `s3_endpoint` is None for AWS itself; `stage` is an external stage of the
+    account that shows the source's bucket.
     """
 
     source: str
@@ -75,13 +75,13 @@ class Settings:
     def source_name(self) -> str:
         """The source as the ledger names it; folders inside the project are relative.
 
-        A checkout that moves keeps its warehouse in this way. An address names the
-        endpoint, too, but for AWS itself. A path is taken as it was given: a link that
-        leads elsewhere tomorrow is the same source.
+        So a checkout that moves keeps its warehouse. An S3 address includes the
+        endpoint, unless that is AWS itself. Links in a path are not resolved: a link
+        that points elsewhere tomorrow is still the same source.
         """
         if self.is_remote:
             address = self.source.rstrip("/")
-            # Without a password that it may hold.
+            # Leave out a password that the address may contain.
             host = urlsplit(self.s3_endpoint or "").netloc.rpartition("@")[2].lower()
             is_aws = not host or host.partition(":")[0].endswith(".amazonaws.com")
             return address if is_aws else f"{address} at {host}"
@@ -113,18 +113,17 @@ class Settings:
 
 
 def project(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the dbt tree.
+    """The folder of the dbt project.
 
     That is what --project-dir or REELHOUSE_PROJECT_DIR names, else the current folder,
-    else the checkout that this package is part of. Raises ReelhouseError where there is
-    no tree.
+    else the checkout of this package. Raises ReelhouseError if it has no project.
     """
     named = environ.get("REELHOUSE_PROJECT_DIR")
     checkout = Path(__file__).resolve().parents[2]
     for folder in [Path(named)] if named else [Path.cwd()]:
         if (folder / "dbt_project.yml").is_file():
             return folder.resolve()
-    # Where an app was deployed, there is no more than its own files.
+    # A deployed app has only its own files, so `models` is enough here.
     if not named and (checkout / "models").is_dir():
         return checkout
     where = named or Path.cwd()
@@ -151,9 +150,9 @@ def read_settings(
     target: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Settings from arguments first, the environment next, defaults last.
+    """Read settings from arguments first, then the environment, then defaults.
 
-    Raises ReelhouseError where a value cannot be used.
+    Raises ReelhouseError if a value cannot be used.
     """
     target = target or environ.get("DBT_TARGET") or "dev"
     if target not in targets():
@@ -181,9 +180,10 @@ def read_settings(
 
 
 def memory_limit(environ: Mapping[str, str] = os.environ) -> str | None:
-    """How much memory DuckDB may take, as it writes such sizes; None for its default.
+    """The memory limit for DuckDB, in its own notation; None for its default.
 
-    profiles.yml reads the same variable. Raises ReelhouseError where it is no size.
+    profiles.yml reads the same variable. Raises ReelhouseError if the value is not a
+    size.
     """
     text = environ.get("REELHOUSE_MEMORY_LIMIT")
     if text and not re.fullmatch(MEMORY, text, re.IGNORECASE):
@@ -195,7 +195,7 @@ def memory_limit(environ: Mapping[str, str] = os.environ) -> str | None:
 
 
 def variables() -> dict[str, str]:
-    """All variables, for a library that reads some of them."""
+    """All environment variables, for a library that reads some of them."""
     return dict(os.environ)
 
 
@@ -203,9 +203,9 @@ def variables() -> dict[str, str]:
 def environment(
     values: Mapping[str, str], without: tuple[str, ...] = ()
 ) -> Iterator[None]:
-    """Set variables for what runs inside, and put the old ones back.
+    """Set environment variables inside the block, and restore the old ones after it.
 
-    Others that begin with one of `without` are not there inside.
+    Other variables that begin with one of `without` are removed inside the block.
     """
     before = dict(os.environ)
     for name in before:
@@ -221,12 +221,12 @@ def environment(
 
 
 def missing_login(environ: Mapping[str, str]) -> list[str]:
-    """What profiles.yml needs to log in to an account and is not set, to be read."""
+    """Return the missing variables that a login by profiles.yml needs, as text."""
     names = ["SNOWFLAKE_ACCOUNT", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE"]
     login = environ.get("SNOWFLAKE_AUTHENTICATOR", "").lower()
     if login == "workload_identity":
         names.append("SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER")
-        # The other providers are asked where the job runs.
+        # Other providers are asked for a token where the job runs.
         if environ.get("SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER", "").upper() == "OIDC":
             names.append("SNOWFLAKE_TOKEN")
     elif login in TOKEN_LOGINS:
@@ -244,9 +244,9 @@ def missing_login(environ: Mapping[str, str]) -> list[str]:
 
 
 def check_login(environ: Mapping[str, str]) -> None:
-    """Raise ReelhouseError that names every variable of an account with a wrong value.
+    """Raise ReelhouseError that names every account variable with a wrong value.
 
-    It shows none but a path: a secret may stand in the wrong place.
+    It shows no value except a path, because a secret may be in the wrong variable.
     """
     faults = list(_faults(environ))
     if faults:
@@ -294,7 +294,7 @@ def _warehouse(environ: Mapping[str, str]) -> Path:
     name = environ.get("REELHOUSE_WAREHOUSE")
     folder = Path(name).absolute() if name else project() / "data/warehouse"
     if {*"?#"} & {*str(folder)}:
-        # DuckDB and dbt take what follows these for parameters of an address.
+        # DuckDB and dbt would read what follows these as parameters of an address.
         raise ReelhouseError(
             f"The warehouse folder {folder} has a ? or # in its path, which DuckDB and "
             f"dbt cannot work with: set REELHOUSE_WAREHOUSE to another folder."

@@ -1,1 +1,1 @@
-"""Tools for development; they are no part of the package."""
+"""Tools for development, which are not part of the package."""

@@ -57,7 +57,7 @@ def page_of(manifest: Node) -> str:
 
 
 def _keys(manifest: Node, mart: Node) -> tuple[list[list[str]], set[str]]:
-    """The unique keys of a table, the primary one first, and what is never null."""
+    """The unique keys of a table, the primary one first, and its not-null columns."""
     columns = list(mart["columns"])
     keys = []
     never_null = {
@@ -74,7 +74,7 @@ def _keys(manifest: Node, mart: Node) -> tuple[list[list[str]], set[str]]:
                 keys.append([test["column_name"]])
             case "not_null":
                 never_null.add(test["column_name"])
-    # The widest is the natural one, the others stand for it.
+    # The key with the most columns is the natural one; the others are surrogates.
     keys.sort(key=lambda key: (-len(key), [*map(columns.index, key)]))
     return keys, never_null
 
@@ -91,7 +91,7 @@ def _box(mart: Node, keys: list[list[str]], references: set[str]) -> list[str]:
             )
             if is_there
         ]
-        # Older versions of Mermaid take no comma in a type.
+        # Older versions of Mermaid accept no comma in a type.
         data_type = column["data_type"]
         word = re.split(r"\W", data_type)[0]
         comment = "" if word == data_type else f'"{data_type}"'

@@ -1,6 +1,6 @@
-"""Exposures: what dbt is told of the dashboards' pages, written from the pages.
+"""Exposures: dbt's description of the dashboards' pages, generated from the pages.
 
-`python -m tools.exposures` writes models/_exposures.yml; `make docs` does so, too.
+`python -m tools.exposures` and `make docs` write models/_exposures.yml.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXPOSURES = "models/_exposures.yml"
 TABLE = re.compile(r"\bserving\.(\w+)")
 # What `publish` adds to the tables of the models.
 OF_PUBLISHING = {"publication", "publications", "published_tables"}
-# One of each kind of filter, and a movie, genre, tag or user of that name.
+# A filter of each kind; and a page about "1", without filters and with all of them.
 SOME = Filters(("Drama",), 1990, 2000, 1, date(2001, 1, 1), date(2002, 1, 1))
 LOOKS = (At(of="1"), At(SOME, "1"))
 HEAD = """\
@@ -35,7 +35,7 @@ exposures:
 
 
 def asked(page: Page) -> list[str]:
-    """All SQL that a page may ask, without filters and with all of them."""
+    """All SQL that a page may run, without filters, with all, and with each alone."""
     found = [
         *(GENRE_NAMES, BOUNDS),
         NAMES,

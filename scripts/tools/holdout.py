@@ -1,11 +1,11 @@
-"""Hold-out: how often what is suggested to a user is what the user liked.
+"""Hold-out: how often the movies suggested to a user include one that the user liked.
 
 `python -m tools.holdout FOLDER` hides one like (four stars or more) of every user with
-five of them or more, makes a warehouse of the rest, and asks it the dashboard's own
-question. It counts how often the hidden movie is among the ten, and how often it is
-among the ten most liked movies that the user has not rated. It does so for a like that
-is drawn, and for the latest one, which is harder to find: as users go on, they rate
-movies that fewer know.
+five of them or more, builds a warehouse from the rest, and runs the dashboard's own
+query on it. It counts how often the hidden movie is among the ten suggested, and how
+often it is among the ten most liked movies that the user has not rated. It does so for
+a random like, and for the latest one, which is harder to find: over time, users rate
+less known movies.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ POPULAR = f"""
 
 
 def hold_out(source: Path, folder: Path, order: str) -> list[tuple[int, int]]:
-    """Write a source without the hidden likes into a folder; the likes, by user.
+    """Write a source without the hidden likes into a folder; return the hidden likes.
 
-    Of each user's likes the first in the order is hidden.
+    The hidden like of each user is the first in the order.
     """
     hiding = HIDDEN.format(order)
     for path in source.glob("*.csv"):
@@ -87,7 +87,7 @@ def main(source: Path) -> None:
 
 
 def measure(source: Path, order: str) -> tuple[int, float, float]:
-    """How many users were asked for, and both hit rates."""
+    """Return the number of users, and both hit rates."""
     with tempfile.TemporaryDirectory() as scratch:
         files, warehouse = Path(scratch, "files"), Path(scratch, "warehouse")
         files.mkdir()

@@ -1,9 +1,9 @@
-"""Job identity: run a command as the job of GitHub Actions that it is a part of.
+"""Job identity: run a command with the identity of its GitHub Actions job.
 
-`python -m tools.job_identity COMMAND…` asks GitHub for tokens that name the job,
-and runs the command with them: an account of Snowflake lets it in by SNOWFLAKE_TOKEN,
-and AWS by a file of its own, where AWS_ROLE_ARN names a role. So nobody keeps a secret.
-A token is good for five minutes, in which a connection can be opened.
+`python -m tools.job_identity COMMAND…` asks GitHub for tokens that name the job, and
+runs the command with them: SNOWFLAKE_TOKEN for Snowflake, and a token file for AWS if
+AWS_ROLE_ARN names a role. So no secret has to be stored. A token is valid for five
+minutes, in which a connection can be opened.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reelhouse.settings import variables
 ADDRESS = "ACTIONS_ID_TOKEN_REQUEST_URL"
 BEARER = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 
-# Whom a token is for; an account may be set up to want another than this.
+# The audience of a token; an account may be set up to expect another one.
 SNOWFLAKE = "snowflakecomputing.com"
 AWS = "sts.amazonaws.com"
 
@@ -30,10 +30,10 @@ SECONDS = 30
 
 
 def identity(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a command of this job logs in with.
+    """Return the variables that a command of this job logs in with.
 
-    The token for AWS is written to RUNNER_TEMP. Raises ReelhouseError where this is no
-    job that may ask for tokens.
+    The token for AWS is written to RUNNER_TEMP. Raises ReelhouseError if this job may
+    not ask for tokens.
     """
     audience = environ.get("REELHOUSE_SETUP_AUDIENCE") or SNOWFLAKE
     found = {"SNOWFLAKE_TOKEN": _token(environ, audience)}
@@ -62,7 +62,7 @@ def _token(environ: Mapping[str, str], audience: str) -> str:
         answer.raise_for_status()
         return str(answer.json()["value"])
     except (requests.RequestException, KeyError) as error:
-        # The text of an error may hold the address, which is GitHub's own business.
+        # Leave out the error's text: it may contain the address, which is internal.
         raise ReelhouseError(
             f"GitHub gave the job no token for {audience} ({type(error).__name__}): "
             f"run the job again."
@@ -76,9 +76,9 @@ def main(command: list[str]) -> None:
     except ReelhouseError as error:
         show.error(error)
         sys.exit(1)
-    # By this the runner keeps it out of its logs, whoever may print it.
+    # This makes the runner mask the token in its logs, whatever prints it.
     print(f"::add-mask::{found['SNOWFLAKE_TOKEN']}", flush=True)
-    # An empty value stands for none.
+    # An empty variable counts as not set.
     kept = {name: value for name, value in environ.items() if value}
     os.execvpe(command[0], command, kept | found)
 

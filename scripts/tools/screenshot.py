@@ -1,4 +1,4 @@
-"""Screenshot: the dashboard of what is published, as the README shows it.
+"""Screenshot: the dashboard of the published tables, as the README shows it.
 
 `python -m tools.screenshot` serves the dashboard and takes a small PNG of its page of
 genres, in docs/images; it needs Chromium (scripts/install-chromium.sh).

@@ -40,7 +40,7 @@ SCHEMAS = ("raw", "staging", "intermediate", "marts", "snapshots", "state")
 MASKED_TABLES = ("dim_users", "fct_ratings", "fct_tags", "mart_user_engagement")
 LEAST_KEY_BITS = 2048
 
-# The file of each part, and the variables without which it makes no sense.
+# The file of each part, and the variables that it cannot do without.
 PARTS: dict[str, tuple[str, ...]] = {
     "account": ("10_account.sql",),
     "database": ("20_database.sql",),
@@ -58,7 +58,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 PULL_REQUEST_PARTS = {"pull-request", "drop-pull-request"}
 
-# What the files of the set-up may name.
+# The values that the files of the set-up can use.
 Setup = dict[str, Any]
 
 
@@ -98,7 +98,7 @@ SUBJECT = _form(
     "repo:<owner>/<name>:environment:<environment>",
 )
 CREDITS = _form(r"[1-9]\d{0,5}", "a whole number of credits a month, at least 1")
-# How each value is read, so that it is safe inside SQL, and what it must be.
+# A function that checks each value, so that it is safe inside SQL, and its form.
 FORMS = {
     "DATABASE": NAME,
     "PREFIX": NAME,
@@ -141,11 +141,11 @@ DEFAULTS = {
 def variables(
     environ: Mapping[str, str] = os.environ, parts: Sequence[str] = ()
 ) -> Setup:
-    """The set-up that the environment asks for, with all that `parts` need.
+    """Return the set-up that the environment asks for, with all that `parts` need.
 
-    It holds the values that are set by their names without prefix, in small letters.
-    Raises ReelhouseError that lists every variable that is missing, unknown or of the
-    wrong form. It shows no value: a private key may have been put there.
+    Its keys are the names of the variables without prefix, in lower case. Raises a
+    ReelhouseError that lists every variable that is missing, unknown or of the wrong
+    form. The error shows no value, because one may be a private key.
     """
     texts = {name: environ.get(_variable(name), "").strip() for name in FORMS}
     setup: Setup = {}
@@ -198,7 +198,7 @@ def variables(
 def render(setup: Setup, part: str) -> str:
     """The text of a part: SQL with its comments, or the JSON of a policy.
 
-    `setup` is one that was read for this part.
+    `setup` must have been read for this part.
     """
     environment = Environment(
         loader=FileSystemLoader(FILES),
@@ -214,7 +214,7 @@ def render(setup: Setup, part: str) -> str:
 def statements(setup: Setup, part: str) -> list[str]:
     """The SQL statements of a part in order, without comments and semicolons.
 
-    Raises ReelhouseError for a part that is no SQL.
+    Raises ReelhouseError for a part that is not SQL.
     """
     if not PARTS[part][0].endswith(".sql"):
         raise ReelhouseError(
@@ -228,10 +228,10 @@ def statements(setup: Setup, part: str) -> list[str]:
 def apply(
     connection: SnowflakeConnection, setup: Setup, parts: Iterable[str]
 ) -> dict[str, int]:
-    """Run parts one after the other; the number of statements of each.
+    """Run parts one after the other; return the number of statements of each.
 
-    Raises ReelhouseError that names the statement that failed. What ran before it
-    stays: every statement can run again.
+    Raises a ReelhouseError that names the statement that failed. What ran before it
+    stays in effect: every statement can run again.
     """
     planned = {part: statements(setup, part) for part in parts}
     for part, commands in planned.items():
@@ -250,13 +250,13 @@ def apply(
 
 
 def connect() -> SnowflakeConnection:
-    """A connection of the person, or the CI job, that the environment names.
+    """Open a connection for the person or CI job that the environment names.
 
-    A private key or a workload identity is used where there is one, and a browser
-    otherwise. Raises ReelhouseError where the login does not work.
+    It logs in with a private key or a workload identity if there is one, and otherwise
+    with a browser. Raises ReelhouseError if the login does not work.
     """
     environ = settings.variables()
-    # The set-up names the roles that it runs with itself.
+    # The SQL of the set-up itself says which roles it runs with.
     login = {"SNOWFLAKE_ROLE": "", "SNOWFLAKE_WAREHOUSE": ""}
     names = ("PRIVATE_KEY", "PRIVATE_KEY_PATH", "AUTHENTICATOR")
     if not any(environ.get(f"SNOWFLAKE_{name}") for name in names):

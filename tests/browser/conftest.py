@@ -1,4 +1,4 @@
-"""Fixtures for tests in a real browser, which reaches nothing but this machine."""
+"""Fixtures for tests in a real browser, which can reach only this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-# As little as can be of what a browser does by itself.
+# Disable most of what a browser does by itself.
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,7 +25,7 @@ OPTIONS = [
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window; skips where there is none, except in CI."""
+    """Chromium without a window; skips if it is not installed, except in CI."""
     found = [path for name in BROWSERS if (path := shutil.which(name))]
     reason = "there is no Chromium here: scripts/install-chromium.sh installs it"
     if not found and "CI" not in os.environ:
@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of the test's own, without a network."""
+    """A new browser profile without a network, for one test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_offline(True)
     yield context

@@ -1,4 +1,4 @@
-"""The dashboards and the report in a real browser, which reaches this machine alone."""
+"""The dashboards and the report in a browser that can reach only this machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from reelhouse.settings import Settings
 
 pytestmark = pytest.mark.long
 
-# For a person to look at.
+# Screenshots for a person to look at.
 SCREENSHOTS = PROJECT / "target/screenshots"
 LOOKS: dict[str, ViewportSize] = {
     "wide": {"width": 1280, "height": 900},
@@ -40,7 +40,7 @@ LOOKS: dict[str, ViewportSize] = {
     "narrow": {"width": 390, "height": 844},
     "middle": {"width": 800, "height": 1000},
 }
-# Far more than it takes on a machine with nothing else to do.
+# Far more than is needed on an idle machine.
 START_SECONDS = 120
 PATIENCE = 180_000
 expect.set_options(timeout=60_000)
@@ -50,7 +50,7 @@ IS_LOADED = """
     && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
         .every(chart => chart.querySelector('canvas, svg'))
 """
-# Charts side by side that do not begin at one height, by their titles.
+# Finds charts side by side that do not start at the same height, by title.
 UNEVEN = """
 () => [...document.querySelectorAll('.stHorizontalBlock:has(.rh-title)')]
     .filter(row => {
@@ -62,7 +62,7 @@ UNEVEN = """
     })
     .map(row => row.querySelector('.rh-title').innerText)
 """
-# Texts that are harder to read than WCAG allows, 4.5 to 1, whatever lies over what.
+# Finds texts with less contrast than WCAG's 4.5 to 1, after blending colours.
 CONTRAST = """
 () => {
   const parse = text => {
@@ -106,7 +106,7 @@ class Served:
     version: int = 0
 
     def publish(self, *statements: str) -> str:
-        """Put a changed copy in place, as a publish does; its version."""
+        """Publish a changed copy, as a publish does, and return its version."""
         self.version += 1
         version = f"{self.version:08}"
         scratch = self.published.with_name("scratch.duckdb")
@@ -124,11 +124,11 @@ class Served:
 def started(
     sample: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    """The dashboards, started by their command in a folder that is not the project."""
+    """The dashboards, started by their command in a folder outside of the project."""
     folder = tmp_path_factory.mktemp("dashboard")
     published = folder / "published.duckdb"
     shutil.copyfile(sample.published, published)
-    # What other apps of this user are told is none of its business.
+    # The settings of this user's other apps must not affect it.
     others = folder / "home/.streamlit/config.toml"
     others.parent.mkdir(parents=True)
     others.write_text('[server]\nbaseUrlPath = "elsewhere"\n')
@@ -156,7 +156,7 @@ def started(
         finally:
             process.send_signal(signal.SIGINT)
             rest = process.communicate(timeout=30)[0]
-        # It has nothing to complain of, and ends at once.
+        # It prints nothing else, and ends at once.
         assert rest == ""
 
 
@@ -191,7 +191,7 @@ def test_it_ends_in_a_query_and_though_nobody_reads_its_words(
             _wait_until_it_listens(found[0], process)
             page = context.new_page()
             page.goto(found[0])
-            # It begins to read then.
+            # The app starts its query then.
             expect(page).to_have_title("Reelhouse")
             page.wait_for_timeout(500)
             process.terminate()
@@ -202,7 +202,7 @@ def test_it_ends_in_a_query_and_though_nobody_reads_its_words(
 
 @pytest.fixture
 def served(started: Served) -> Served:
-    """The same, as it was published at first, whatever a test before has done."""
+    """The dashboards with their first data, whatever an earlier test did."""
     if started.version:
         started.publish()
     return started
@@ -230,11 +230,11 @@ def asked() -> list[str]:
 def context(
     browser: Browser, request: pytest.FixtureRequest, asked: list[str]
 ) -> Iterator[BrowserContext]:
-    """A browser profile of the test's own; any request to elsewhere fails the test."""
+    """A new browser profile; a request to another machine fails the test."""
     context = browser.new_context(
         viewport=LOOKS[request.param],
         color_scheme="dark" if request.param == "dark" else "light",
-        # Far from UTC, where a month would begin in the one before.
+        # Far from UTC: here a month would begin in the previous one.
         timezone_id="America/Los_Angeles",
     )
     context.on("request", lambda request: asked.append(request.url))
@@ -278,7 +278,7 @@ def test_the_first_page_shows_figures(served: Served, context: BrowserContext) -
     expect(_figure(page, "Movies rated")).to_have_text("892")
 
 
-# What one window shows, made smaller; colours are chosen when a page is opened.
+# One window is resized for each look; colours are set when a page is opened.
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     ("context", "looks"),
@@ -312,7 +312,7 @@ def test_every_page_fits_its_window(
 
 
 def _screenshot(page: Page, name: str) -> None:
-    """All of a page, which scrolls within itself."""
+    """Take a screenshot of a whole page, which scrolls inside itself."""
     size = page.viewport_size
     assert size
     height = page.evaluate(
@@ -320,7 +320,7 @@ def _screenshot(page: Page, name: str) -> None:
     )
     page.set_viewport_size({"width": size["width"], "height": max(height, 400)})
     _loaded(page)
-    # Charts are drawn again in the taller window.
+    # Charts are redrawn in the taller window.
     page.wait_for_timeout(500)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
@@ -331,7 +331,7 @@ def test_a_filter_acts_and_stays_from_page_to_page(
     page = _open(context, served)
     page.get_by_test_id("stMultiSelect").locator("input").fill("Western")
     page.keyboard.press("Enter")
-    # An open list hides the menu from those who cannot see.
+    # An open list hides the menu from assistive technology.
     page.keyboard.press("Escape")
     said = page.get_by_text("Filtered: Western.")
     expect(said).to_be_visible()
@@ -363,7 +363,7 @@ def test_what_is_downloaded_runs_no_formula(
 ) -> None:
     served.publish("update fct_tags set tag_normalised = '=1+1' || hash(tag)")
     page = _open(context, served, "content")
-    # The one of Streamlit's own would leave formulas as they are.
+    # Streamlit's own download would leave formulas as they are.
     page.get_by_test_id("stDataFrame").last.hover()
     offered = page.get_by_test_id("stElementToolbar").last.locator("button")
     assert [each.get_attribute("aria-label") for each in offered.all()] == [
@@ -424,14 +424,14 @@ def test_a_movie_is_searched_for_and_left_again_by_the_back_button(
     _found(page).first.click()
     expect(page.locator(".rh-section").first).to_have_text(title)
     expect(page).to_have_url(re.compile(r"/movie\?of=\d+$"))
-    # What was searched for does not stay.
+    # The search text is cleared.
     expect(page.get_by_placeholder("Search:")).to_have_value("")
     shared = page.url
     page.go_back()
     expect(page.get_by_role("heading", name="Catalogue", level=1)).to_be_visible()
     expect(page).to_have_url(re.compile(r"/catalogue\?genre=Drama$"))
     expect(page.get_by_text("Filtered: Drama.")).to_be_visible()
-    # The address is enough for somebody else.
+    # The address alone is enough for somebody else.
     other = context.new_page()
     other.goto(shared)
     _loaded(other)
@@ -442,7 +442,7 @@ def test_a_movie_is_searched_for_and_left_again_by_the_back_button(
 def test_from_the_genre_that_fell_to_the_movies_that_made_it(
     served: Served, context: BrowserContext
 ) -> None:
-    """Which genre fell most in the last five years, and which movies drove it."""
+    """Find the genre that fell most in five years, and the movies that drove it."""
     page = _open(context, served)
     page.get_by_role("link", name="Genres").click()
     expect(page.get_by_role("heading", name="Genres", level=1)).to_be_visible()
@@ -503,7 +503,7 @@ def test_the_keyboard_is_enough(served: Served, context: BrowserContext) -> None
     expect(page).to_have_url(re.compile(r"/genre\?of=Drama"))
 
 
-# Texts that reach beyond their chart, where what does so is not shown.
+# Finds texts that extend beyond their chart and are cut off.
 CUT_OFF = """
 () => [...document.querySelectorAll('.rh-chart svg')]
     .filter(svg => getComputedStyle(svg).overflow !== 'visible')

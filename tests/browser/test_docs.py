@@ -1,4 +1,4 @@
-"""The documentation as one page: whole when opened from disk, without a network."""
+"""The documentation as one page: complete when opened from disk, without a network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reelhouse.settings import Settings
 
 pytestmark = pytest.mark.nightly
 
-# Draws something: one of the canvases has a pixel that is not transparent.
+# Whether something is drawn: a canvas has a pixel that is not transparent.
 IS_DRAWN = """
 () => [...document.querySelectorAll('.launcher canvas')].some(canvas =>
     canvas.width && canvas.getContext('2d')
@@ -30,7 +30,7 @@ IS_DRAWN = """
 
 @dataclass(frozen=True)
 class Site:
-    """What `dbt docs generate --static` made of the sample's warehouse."""
+    """The output of `dbt docs generate --static` for the sample's warehouse."""
 
     page: Path
     manifest: dict[str, Any]
@@ -42,7 +42,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(sample: Settings, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The documentation of the sample, made as `make docs` makes it."""
+    """The documentation of the sample, built as `make docs` builds it."""
     folder = tmp_path_factory.mktemp("docs")
     shutil.copy(sample.database, folder)
     ran = subprocess.run(
@@ -68,14 +68,14 @@ def site(sample: Settings, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture
 def requests(context: BrowserContext) -> list[str]:
-    """The address of everything that pages of this test ask for."""
+    """The addresses of all requests by the pages of this test."""
     asked: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
     return asked
 
 
 def _is_foreign(url: str) -> bool:
-    """Whether an address is not of this disk; file://host/path is another host's."""
+    """Whether an address is not on this disk; file://host/path is another host's."""
     return not url.startswith("file:///")
 
 
@@ -111,7 +111,7 @@ def test_a_model_shows_its_columns(
         row = page.get_by_role("row").filter(
             has=page.get_by_text(name, exact=True),
         )
-        # DuckDB has one name for both.
+        # DuckDB has one name for both types.
         data_type = column["data_type"].upper().replace("DATETIME", "TIMESTAMP")
         expect(row).to_contain_text(data_type)
         row.click()
@@ -145,7 +145,7 @@ def test_the_lineage_is_drawn(
 def test_a_page_that_calls_home_would_be_noticed(
     site: Site, context: BrowserContext, requests: list[str], tmp_path: Path
 ) -> None:
-    """dbt's page has a tracker, which the project's setting keeps quiet."""
+    """dbt's page has a tracker, which the project's setting turns off."""
     text = site.page.read_text(encoding="utf-8")
     quiet = '"send_anonymous_usage_stats": false'
     assert text.count(quiet) == 1

@@ -1,4 +1,4 @@
-"""Published files to look at: that of the sample, and changed copies of it."""
+"""Published files to look at: the sample's, and changed copies of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Copy = Callable[..., Path]
 
 
 def changed_copy(published: Path, to: Path, *statements: str) -> Path:
-    """A copy of a published file, changed by statements, in the place of another."""
+    """Copy a published file, change it by statements, and replace another with it."""
     scratch = to.with_name("changed.duckdb")
     shutil.copyfile(published, scratch)
     with duckdb.connect(str(scratch)) as connection:

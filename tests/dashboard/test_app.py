@@ -1,4 +1,4 @@
-"""The app, page by page: what it shows, what filters do, what it says of nothing."""
+"""The app, page by page: what it shows, what filters do, what it says without data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def opened(sample: Settings) -> Iterator[AppTest]:
 
 
 def on(app: AppTest, page: str) -> AppTest:
-    """Go to a page and run it; no exception may be shown."""
+    """Open a page and run it; it may show no exception."""
     app._page_hash = calc_hash(page)
     app.run()
     assert not app.exception
@@ -49,12 +49,12 @@ def on(app: AppTest, page: str) -> AppTest:
 
 
 def html(app: AppTest) -> str:
-    """All HTML of our own that is shown."""
+    """Return all HTML of our own that is shown."""
     return "\n".join(each.proto.body for each in app.get("html"))
 
 
 def figures(app: AppTest) -> dict[str, str]:
-    """Figures by their names."""
+    """Return figures by name."""
     parts = html(app).split('<div class="rh-name">')[1:]
     found = {}
     for part in parts:
@@ -65,7 +65,7 @@ def figures(app: AppTest) -> dict[str, str]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The tables of every question that the app asks."""
+    """The tables of every query that the app sends."""
     found: set[str] = set()
     read = Serving.read
 
@@ -83,17 +83,17 @@ def test_a_page_shows_its_charts_and_tables(
     page: str, opened: AppTest, asked: set[str]
 ) -> None:
     app = on(opened, page)
-    # Those of the filters, and some of its own.
+    # The tables of the filters, and some of the page's own.
     assert len(asked) > 3
     assert asked - OF_PUBLISHING <= set(tables(pages()[page]))
     assert f"<h1>{pages()[page].title}</h1>" in html(app)
     charts = app.get("vega_lite_chart")
-    # Nothing was rejected in the sample, which is all that health draws.
+    # The health page draws only rejects, and the sample has none.
     assert len(charts) >= (0 if page == "health" else 2)
     for chart in charts:
         spec = json.loads(chart.proto.spec)
         assert spec["config"]["font"].startswith("'Source Sans'")
-    # What is shown can be had as CSV, with the query that it answers.
+    # Everything shown can be downloaded as CSV, with its query.
     shown = len(charts) + len(app.dataframe)
     assert shown >= 3
     assert len(app.get("download_button")) == len(app.code) == shown
@@ -226,7 +226,7 @@ def test_filters_that_do_not_act_are_told_of_in_their_place(opened: AppTest) -> 
     assert "Not filtered" not in html(app)
     app.multiselect(key="genres").set_value(["Drama"]).run()
     assert "Filtered: Drama." in html(app)
-    # That of the genome, whose mart is of all movies; no other one.
+    # Only the genome's section, because its mart covers all movies.
     assert html(app).count("Not filtered by genres.") == 1
     assert "Filtered" not in html(on(app, "audience"))
 
@@ -254,7 +254,7 @@ def test_filters_that_no_movie_fits_are_said_so(opened: AppTest) -> None:
 def test_texts_of_the_data_are_shown_as_they_are(
     page: str, changed: Copy, opened: AppTest
 ) -> None:
-    """Whatever a title, a tag, a genre or a reason holds."""
+    """Whatever text is in a title, a tag, a genre or a reason."""
     texts = ", ".join("'" + text.replace("'", "''") + "'" for text in HOSTILE)
     a_text = (
         f"list_extract([{texts}], cast(1 + abs(hash({{}})) % {len(HOSTILE)} as int))"
@@ -284,12 +284,12 @@ def test_texts_of_the_data_are_shown_as_they_are(
         opened.query_params["genre"] = HOSTILE[0]
         app = on(opened, page)
     shown = html(app)
-    # A page on which filters do not act does not show them.
+    # A page without filters that act on it shows none.
     if "Filtered:" in shown:
         assert "&lt;img src=x onerror=alert(1)&gt;" in shown
     for raw in ("<img", "<script", "javascript:"):
         assert raw not in shown
-    # Nothing of the data goes through Markdown.
+    # No text of the data goes through Markdown.
     for each in app.markdown:
         assert not any(text in each.value for text in HOSTILE)
 

@@ -1,4 +1,4 @@
-"""Charts: one value alone is drawn, on axes that can be read."""
+"""Charts: a single value is drawn, on readable axes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DRAWN = {
 }
 
 
-# What can be pointed at, and the labels, as a drawn chart has them.
+# The marks and the labels of a drawn chart.
 MARK = re.compile('aria-roledescription="(?:bar|point|rect mark)"')
 TEXT = re.compile("<text[^>]*>([^<]*)</text>")
 
@@ -53,8 +53,8 @@ def test_one_value_alone_is_drawn(name: str) -> None:
     svg = vl_convert.vegalite_to_svg(json.dumps(spec))
     assert len(MARK.findall(svg)) == marks
     texts = TEXT.findall(svg)
-    # No more digits than there is to tell, no year that is missing, and on a logarithm
-    # no label beyond what there is.
+    # No more digits than needed, no year missing and, on a logarithmic axis, no label
+    # outside of the data.
     assert "4.000" not in texts
     assert ("Mar 2011" in texts) == ("month" in name)
     if "logarithm" in name:

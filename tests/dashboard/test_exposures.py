@@ -1,4 +1,4 @@
-"""Exposures: what dbt knows of each page is what the page reads."""
+"""Exposures: what dbt knows of each page equals what the page reads."""
 
 from __future__ import annotations
 

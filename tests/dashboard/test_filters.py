@@ -88,6 +88,6 @@ def test_several_filters_leave_what_each_of_them_leaves(sample: Settings) -> Non
 @given(st.text(st.characters(exclude_characters="\x00", codec="utf-8")))
 def test_a_text_means_itself_in_sql(text: str) -> None:
     assert duckdb.execute(f"select {literal(text)}").fetchall() == [(text,)]
-    # The other engine takes a backslash for the start of something else.
+    # Snowflake takes a backslash for the start of an escape.
     for part in literal(text).split("chr(92)"):
         assert "\\" not in part

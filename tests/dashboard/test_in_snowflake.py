@@ -1,4 +1,4 @@
-"""The app that goes into Snowflake: whole, and made of what its runtime has."""
+"""The app for Snowflake: it is complete, and needs only what its runtime has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from tests.project import PROJECT
 
-# Modules that there is no package for there, or that have no business there.
+# Modules that have no package in that runtime, or that it must not use.
 ABSENT = ["boto3", "dbt", "duckdb", "fakesnow", "moto", "reelhouse.cli"]
 IMPORTS = """
 import json, runpy, sys
@@ -34,7 +34,7 @@ print(json.dumps([app.__file__, len(metrics())]))
 
 
 def deployed(folder: Path) -> Path:
-    """The files of snowflake.yml, where a deployment puts them."""
+    """Copy the files of snowflake.yml to where a deployment puts them."""
     definition = yaml.safe_load((PROJECT / "snowflake.yml").read_text(encoding="utf-8"))
     for each in definition["entities"]["dashboard"]["artifacts"]:
         source, to = PROJECT / each["src"], folder / each["dest"]
@@ -77,7 +77,7 @@ def test_it_needs_nothing_that_it_does_not_bring(tmp_path: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The packages of the runtime and their versions, empty where any will do."""
+    """Return the packages of the runtime with their versions, empty if any will do."""
     path = PROJECT / "scripts/snowflake/dashboard/environment.yml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert content["channels"] == ["snowflake"]
@@ -86,7 +86,7 @@ def environment() -> dict[str, str]:
 
 
 def test_its_environment_has_what_it_imports_and_nothing_else(tmp_path: Path) -> None:
-    """What a function imports it does without there: DuckDB, and the connector."""
+    """Imports inside functions are not needed there: DuckDB, and the connector."""
     imported = {
         name.partition(".")[0]
         for path in deployed(tmp_path).rglob("*.py")

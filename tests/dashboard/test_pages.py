@@ -1,4 +1,4 @@
-"""Pages: what they ask, what they say, and which filters they hear."""
+"""Pages: what they ask, what they say, and which filters act on them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_page_has_what_readers_want_of_one(name: str) -> None:
     assert len(shown) == sum(isinstance(block, Shown) for block in blocks)
     said = [b for b in blocks if isinstance(b, Says) and not isinstance(b, Facts)]
     assert 1 <= len(said) <= 4
-    # A sentence leads to a chart that is there.
+    # A sentence links to a chart that exists.
     assert {block.see for block in said} - {""} <= shown
     assert set(page.filters) <= set(KINDS)
 
@@ -74,14 +74,14 @@ def test_what_a_page_asks_is_answered_within_limits(
 ) -> None:
     answers = Serving(Published(sample)).read(asked(pages()[name]))
     assert max(len(frame) for frame in answers.frames.values()) <= 3_000
-    # Nothing is told by a name that a chart would not know.
+    # Column names are unique, because charts refer to them.
     for sql, frame in answers.frames.items():
         assert len(set(frame)) == len(frame.columns), sql
 
 
 @pytest.mark.parametrize("name", pages())
 def test_a_filter_acts_on_a_figure_or_is_said_not_to(name: str) -> None:
-    """For each kind alone: the question is another one, or it is told of."""
+    """For each kind alone: the query changes, or the page says that it does not."""
     page = pages()[name]
     for kind in page.filters:
         at = At(SOME.only([kind]), "1", date(1996, 3, 25), date(2018, 9, 25))
@@ -149,7 +149,7 @@ def test_what_can_be_picked_is_said_where_it_can() -> None:
 def test_nothing_is_said_of_too_few() -> None:
     block = Says("{low.genre} and {high.genre}.", "", rows=ENDS)
     assert said(block, GENRES)
-    # One of them has too few ratings, and then there are too few rows.
+    # One row has too few ratings, and then there are too few rows.
     assert said(block, GENRES.assign(rating_count=[40, 29])) == ""
     assert said(block, GENRES.head(0)) == ""
     assert said(Says("{average:.1f}.", ""), GENRES.assign(average=None)) == ""
@@ -223,7 +223,7 @@ def test_what_to_watch_next_is_unseen_and_has_its_reason(sample: Settings) -> No
     liked = set(rated[rated["rating"] >= 4]["title"])
     assert set(next_ones["because"]) <= liked
     assert next_ones["_score"].is_monotonic_decreasing
-    # How alike it is to what was liked, against how alike it is to anything.
+    # Its similarity to liked movies, relative to its similarity to all movies.
     best = next_ones.iloc[0]
     alike = serving.ask(
         f"""

@@ -1,4 +1,4 @@
-"""The data layer: one version at a time, nothing held open, nothing asked twice."""
+"""The data layer: one version at a time, no open files, no repeated queries."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ NEW_VERSION = "update publication set version = '{}'"
 
 
 def local(published: Path) -> Published:
-    """What a published file holds."""
+    """Return the data source for a published file."""
     return Published(replace(unbuilt(), warehouse=published.parent))
 
 
 @dataclass(eq=False)
 class Watched:
-    """A file, and every question that it was asked."""
+    """A file, and every query that it received."""
 
     path: Path
     asked: list[str]
@@ -117,7 +117,7 @@ def test_a_new_version_is_read_anew(changed: Copy) -> None:
 def test_a_page_is_of_one_version_though_another_comes_in_between(
     changed: Copy,
 ) -> None:
-    """The file is replaced after the first answer; the second is of the same one."""
+    """The file is replaced after the first answer; the second is from the old one."""
     path = changed()
     other = path.with_name("other.duckdb")
     changed(NEW_VERSION.format("next"), "delete from dim_movies", to=other)
@@ -131,7 +131,7 @@ def test_a_page_is_of_one_version_though_another_comes_in_between(
 
 
 def test_an_account_that_publishes_meanwhile_is_read_again() -> None:
-    """Between two answers of an account the version may change."""
+    """The version of an account may change between two answers."""
     versions = iter(["one", "two", "two", "two"])
 
     class Changing:
@@ -180,14 +180,14 @@ def test_an_account_that_publishes_for_ever_is_told_of() -> None:
 
 
 def test_no_old_file_is_kept_alive_by_readers_in_turns(changed: Copy) -> None:
-    """While one reader is at it, the next one sees what was published since."""
+    """While one reader is active, the next one sees what was published since."""
     path = changed()
     seen = []
     for name in ("second", "third"):
         with local(path).opened() as ask:
             ask(COUNT)
             changed(NEW_VERSION.format(name), to=path)
-            # Another thread, as sessions are; the first still has its file open.
+            # Use another thread, as sessions do; the first still has its file open.
             reader = threading.Thread(
                 target=lambda: seen.append(Serving(local(path)).version())
             )
@@ -216,7 +216,7 @@ def test_nothing_published_is_said_so(tmp_path: Path) -> None:
 
 
 def answers(place: Published, name: str, filters: Filters) -> list[pd.DataFrame]:
-    """The answers to a page's questions, in their order."""
+    """Return the answers to a page's queries, in order."""
     serving = Serving(place)
     page = pages()[name]
     at = At(filters, "1", date(1996, 3, 25), date(2018, 9, 25))
@@ -230,7 +230,7 @@ def answers(place: Published, name: str, filters: Filters) -> list[pd.DataFrame]
 def test_filters_that_mean_every_movie_change_no_figure(
     name: str, sample: Settings
 ) -> None:
-    """The marts answer without filters, the facts with them: the same."""
+    """Marts answer without filters, facts with them; the answers are the same."""
     place = local(sample.published)
     genres = Serving(place).ask("select genre from serving.dim_genres")
     ever = Filters(first_day=date(1996, 3, 25), last_day=date(2018, 9, 25))
@@ -274,7 +274,7 @@ def test_filters_leave_the_movies_that_they_mean(sample: Settings) -> None:
 def test_what_is_built_can_be_looked_at_before_it_is_published(
     sample: Settings,
 ) -> None:
-    """The same tables in the build; its version is another one than the published."""
+    """The same tables in the build; its version differs from the published one's."""
     published, built = Serving(Published(sample)), Serving(Preview(sample))
     for name in ("overview", "genre", "health"):
         asked = questions(pages()[name].at(At(of="Drama")))

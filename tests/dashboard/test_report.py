@@ -1,4 +1,4 @@
-"""The report: one file that needs nothing else; pictures; and what is not there."""
+"""The report: one file that needs nothing else; its pictures; missing data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
 class Tags(HTMLParser):
-    """The elements of a page, and every address that one of them names."""
+    """The elements of a page, and every address in them."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Tags(HTMLParser):
 
 
 def specs(text: str) -> dict[str, dict[str, object]]:
-    """The charts of a report."""
+    """Return the charts of a report."""
     found = re.search(r"^const SPECS = (.*);$", text, re.MULTILINE)
     assert found
     return dict(json.loads(found[1]))
@@ -50,7 +50,7 @@ def specs(text: str) -> dict[str, dict[str, object]]:
 
 @pytest.fixture(autouse=True, scope="module")
 def quick() -> Iterator[None]:
-    """Without the library, which takes seconds to put together; a browser tries it."""
+    """Leave out the library, which takes seconds to build; a browser test covers it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reelhouse.dashboard.report.library", lambda: "")
         yield
@@ -95,19 +95,19 @@ def test_the_whole_report_is_one_file(whole: str) -> None:
     assert "href" not in json.dumps(specs(text))
     told = [page for page in pages().values() if not page.subject]
     assert [each.name for each in told if f"<h1>{each.title}</h1>" not in text] == []
-    # What it is of, and what is to be seen there.
+    # What the data is, and what can be seen in it.
     assert "28,000 ratings of 900 movies, 1996-03-25 to 2018-09-25; data set" in text
     assert text.count("rh-finding") > 10
     assert text.count("<summary>The query</summary>") >= 20
-    # A sentence leads to its chart.
+    # A sentence links to its chart.
     ids = set(re.findall(r'id="([^"]+)"', text))
     assert {each[1:] for each in tags.addresses if each.startswith("#")} <= ids
     charts = specs(text)
     assert len(charts) > 20
-    # Of what is told apart by two channels, one legend is enough.
+    # If two channels distinguish the same things, one legend is enough.
     for name, chart in charts.items():
         assert json.dumps(chart).count('"legend": {"title": null}') <= 1, name
-    # Colours are the theme's.
+    # Colours come from the theme.
     assert re.findall(r"#[0-9a-fA-F]{6}\b", json.dumps(charts)) == []
     drawn = set(re.findall(r'class="rh-chart" id="([^"]+)"', text))
     assert drawn == set(charts)
@@ -140,7 +140,7 @@ def test_texts_of_the_data_end_no_script(sample: Settings, changed: Copy) -> Non
     )
     text = html(replace(sample, warehouse=path.parent))
     tags = Tags(text)
-    # The library, and what draws with it.
+    # The library, and the script that draws with it.
     assert tags.names.count("script") == 2
     assert "img" not in tags.names
     assert HOSTILE in json.dumps(
@@ -208,7 +208,7 @@ def test_streamlit_knows_every_option_that_it_is_given() -> None:
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_texts_and_marks_stand_out_from_their_ground(palette: Palette) -> None:
-    """As WCAG asks for: 4.5 to 1 for text, 3 to 1 for what is drawn."""
+    """WCAG asks for a contrast of 4.5 to 1 for text, and 3 to 1 for what is drawn."""
     for ground in (palette.ground, palette.raised):
         assert _contrast(palette.ink, ground) > 7
         assert _contrast(palette.quiet, ground) > 4.5

@@ -1,4 +1,4 @@
-"""Two deliveries, a run of each, and copies of what the first has left."""
+"""Two deliveries, a run of each, and copies of the warehouse after the first one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FIRST = {
     "ratings.csv": csv("ratings", RATINGS),
     "tags.csv": csv("tags", TAGS),
 }
-# A changed title, a rating that is gone, one that is changed and one of a new user.
+# A changed title, a removed rating, a changed one and one of a new user.
 SECOND = {
     "movies.csv": csv("movies", ["1,Lanterns (1994),Drama|Comedy", *MOVIES[1:]]),
     "ratings.csv": csv(
@@ -43,7 +43,7 @@ SECOND = {
     ),
     "tags.csv": csv("tags", TAGS[:1]),
 }
-# What a run leaves, and nothing else.
+# All files in the warehouse's folder after a run.
 FILES = {
     *(".lock", "backup", "dbt"),
     *("published.duckdb", "published.sha256", "reelhouse.duckdb"),
@@ -52,10 +52,10 @@ FILES = {
 
 @dataclass
 class Desk:
-    """A warehouse after a run of the first delivery; the bucket has the second.
+    """A warehouse after a run of the first delivery; the bucket has the second one.
 
-    `disk` is the process that has mounted the disk it lies on, if that is one of its
-    own.
+    `disk` is the process that mounted the warehouse's own small disk, or None without
+    one.
     """
 
     s3: S3Settings
@@ -65,7 +65,7 @@ class Desk:
 
     @property
     def seen(self) -> Path:
-        """The warehouse as it is seen from here."""
+        """The path of the warehouse from this process."""
         root = Path(f"/proc/{self.disk}/root") if self.disk else Path("/")
         return root / self.warehouse.relative_to("/")
 
@@ -78,7 +78,7 @@ class Desk:
         return self.seen / "reelhouse.duckdb"
 
     def copy(self, warehouse: Path) -> Desk:
-        """Another desk of the same bucket, with all that this one's folder has."""
+        """Return a desk with the same bucket and a copy of this one's folder."""
         host = urlsplit(self.s3.endpoint_url or "").netloc
         source = f"s3://{self.bucket}/source at {host}"
         copy_warehouse(self.warehouse, warehouse, source)
@@ -91,7 +91,7 @@ class Desk:
             )
 
     def environment(self, day: int) -> dict[str, str]:
-        """The variables of a command on a day."""
+        """Return the variables for a command on a day of January 2026."""
         own = {
             "REELHOUSE_MOMENT": f"2026-01-{day:02}",
             "REELHOUSE_MAX_SHRINK": "1",
@@ -104,7 +104,7 @@ class Desk:
     def start(
         self, *arguments: str, day: int = 2, variables: Mapping[str, str] | None = None
     ) -> Started:
-        """Start a command in a process of its own; a run, where none is named."""
+        """Start a command in its own process; `run` if none is named."""
         return warm.start(
             list(arguments or ["run"]),
             self.environment(day) | dict(variables or {}),
@@ -113,12 +113,12 @@ class Desk:
         )
 
     def run(self, day: int = 2) -> None:
-        """A run that must go well."""
+        """Run, and check that it succeeds."""
         started = self.start(day=day)
         assert started.wait() == 0, started.said
 
     def check_message(self, started: Started, pattern: str) -> None:
-        """It said one sentence, and left no temporary file."""
+        """Check that the command printed one sentence and left no temporary file."""
         (line,) = started.said.splitlines()
         assert line.startswith("reelhouse: ")
         assert line.endswith(".")
@@ -134,35 +134,35 @@ class Desk:
 
 @dataclass
 class Desks:
-    """Knows how a run of the second delivery ends, and how many seconds it takes."""
+    """The expected result of a run of the second delivery, and its duration."""
 
     first: Desk
     unharmed: Path
     seconds: float
 
     def check(self, published: Path) -> None:
-        """Every published table, history too, is that of a run without any fault."""
+        """Check that every table, history too, equals that of an undisturbed run."""
         comparison = tally.published(published, self.unharmed)
         differing = [table.name for table in comparison.tables if not table.is_equal]
         assert differing == []
         assert len(comparison.tables) > 30
 
     def check_desk(self, desk: Desk) -> None:
-        """The same, and nothing else is left in the folder."""
+        """Check the published file, and that the folder has no other files."""
         self.check(desk.published)
         assert desk.names() == FILES
 
 
 @pytest.fixture(scope="session")
 def first(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A desk after a run of the first delivery, in whose bucket the second one is."""
+    """A desk after a run of the first delivery; its bucket has the second one."""
     upload(s3_server, [], "s3://faults-bucket")
     with one_worker_at_a_time(tmp_path_factory, "desks") as folder:
         first = Desk(s3_server, "faults-bucket", folder / "first")
         if not first.published.exists():
             first.put(FIRST)
             first.run(day=1)
-    # Each worker has an S3 of its own.
+    # Each worker has its own S3.
     first.put(SECOND)
     return first
 
@@ -182,12 +182,12 @@ def desks(first: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desks:
 
 @pytest.fixture
 def desk(first: Desk, tmp_path: Path) -> Desk:
-    """A desk of the test's own."""
+    """A desk for one test."""
     return first.copy(tmp_path / "warehouse")
 
 
 def read_whole(published: Path) -> str:
-    """Read every row that is published; the version. An error where any is missing."""
+    """Read every published row and return the version; assert that none is missing."""
     with attach_published(published) as connection:
         ((version,),) = connection.execute("select version from publication").fetchall()
         for name, count in connection.execute(

@@ -1,7 +1,7 @@
-"""The table of faults: which cases try each, how they ended, what was lost.
+"""The table of faults: which cases test each fault, their results and lost rows.
 
-Tests are marked `fault("3")` with the rows of faults.yml that they try. The hooks
-become those of conftest.py.
+Tests are marked `fault("3")` with the rows of faults.yml that they test. conftest.py
+imports the hooks from here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROPERTY = "fault"
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the table: its number, what goes wrong, and what must come of it."""
+    """A row of the table: its number, the fault and the required outcome."""
 
     number: str
     fault: str
@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Case:
-    """A test that tried some faults: how it ended, and what it compared."""
+    """A test of some faults: how it ended, and what it compared."""
 
     numbers: tuple[str, ...]
     outcome: str
@@ -45,12 +45,12 @@ class Case:
 
 Cases = dict[str, Case]
 cases: Cases = {}
-# Those of this session: what a former one has kept of a case is replaced.
+# Cases of this session; they replace the cases kept from earlier sessions.
 own_cases: set[str] = set()
 
 
 def faults() -> list[Fault]:
-    """The rows of the table in their order."""
+    """Return the rows of the table in their order."""
     text = FAULTS.read_text(encoding="utf-8")
     return [Fault(**each) for each in yaml.safe_load(text)]
 
@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def check_faults(items: list[pytest.Item]) -> None:
-    """Raise UsageError where a test names a fault that is not in the table."""
+    """Raise UsageError if a test names a fault that is not in the table."""
     known = {fault.number for fault in faults()}
     for item in items:
         for number in set(_numbers(item)) - known:
@@ -158,7 +158,7 @@ def pytest_terminal_summary(
 
 
 def untried(cases: Cases) -> list[str]:
-    """Rows of the table that no case has tried to its end."""
+    """Return the numbers of faults that no case has tested without being skipped."""
     tried = {
         number
         for case in cases.values()
@@ -169,7 +169,7 @@ def untried(cases: Cases) -> list[str]:
 
 
 def verdict(tried: list[Case]) -> str:
-    """How the cases of a fault ended, in a few words."""
+    """Summarize how the cases of a fault ended."""
     counts = Counter(case.outcome for case in tried)
     if not counts["passed"] and not counts["failed"]:
         reasons = sorted({case.reason for case in tried})
@@ -180,7 +180,7 @@ def verdict(tried: list[Case]) -> str:
 
 
 def printed(cases: Cases) -> str:
-    """The table for a terminal, a line for each fault."""
+    """Return the table for a terminal, one line for each fault and other count."""
     lines = [
         f"{'':>3}  {'cases':>5}  {'rows compared':>13}  {'lost':>5}  fault: outcome"
     ]
@@ -195,13 +195,13 @@ def printed(cases: Cases) -> str:
 
 
 def write_page(page: Path, cases: Cases) -> None:
-    """Put the table into a page, in place of the one that it has."""
+    """Replace the table in a page."""
     introduction = page.read_text(encoding="utf-8").partition(BEGIN)[0]
     page.write_text(introduction + BEGIN + "\n" + marked_down(cases), encoding="utf-8")
 
 
 def marked_down(cases: Cases) -> str:
-    """The table in Markdown, and below it what was tried for each fault."""
+    """Return the table in Markdown, followed by the cases of each fault."""
     lines = [
         _total(cases),
         "",
@@ -242,7 +242,7 @@ def _sum(tried: list[Case], name: str) -> int:
 
 
 def _counts(tried: list[Case]) -> list[str]:
-    """What else was counted, the cases together, as `3 things`."""
+    """Sum up the other counts of the cases, each as `3 things`."""
     counts = sum((Counter(case.counts) for case in tried), Counter[str]())
     return [f"{number:,} {what}" for what, number in sorted(counts.items())]
 
@@ -256,7 +256,7 @@ def _total(cases: Cases) -> str:
 
 
 def _names(fault: Fault, cases: Cases) -> list[str]:
-    """The tests of a fault in words, those of one function together."""
+    """List the tests of a fault in words, grouped by function."""
     groups: dict[tuple[str, str], list[str]] = {}
     for node, case in sorted(cases.items()):
         if fault.number in case.numbers:

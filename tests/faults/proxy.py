@@ -1,4 +1,4 @@
-"""A proxy in front of the local S3 that misbehaves on order."""
+"""A proxy in front of the local S3 that fails on request."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 Answer = Callable[["Handler"], None]
 
-# Longer than the tests are ready to wait.
+# Longer than the timeouts in the tests.
 HANG_SECONDS = 0.6
 
 
 @dataclass
 class Order:
-    """What happens to requests such as "GET /bucket/key", and how often."""
+    """The answer to requests such as "GET /bucket/key", and how often it is given."""
 
     pattern: str
     answer: Answer
@@ -29,7 +29,7 @@ class Order:
 
 @dataclass
 class Proxy:
-    """Passes requests on, but for those that an order is for; keeps what was asked."""
+    """Forward requests unless an order matches them, and record all of them."""
 
     upstream: str
     endpoint: str = ""
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
-        # A body that is not read would be taken for the next request.
+        # An unread body would be parsed as the next request.
         self.body = self.rfile.read(length)
         request = f"{self.command} {self.path}"
         self.proxy.asked.append(request)
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer
 
     def fetch(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """The status, the headers and the body that S3 itself answers."""
+        """Return the status, the headers and the body that S3 itself answers."""
         connection = http.client.HTTPConnection(urlsplit(self.proxy.upstream).netloc)
         try:
             connection.request(
@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
     def send(
         self, status: int, headers: list[tuple[str, str]], body: bytes, promised: int
     ) -> None:
-        """Answer with a body, and a Content-Length that may promise more."""
+        """Send a body, with a Content-Length that may promise more bytes."""
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() not in {
@@ -119,27 +119,27 @@ def drop(handler: Handler) -> None:
 
 
 def cut(handler: Handler) -> None:
-    """Half of the body, then nothing, and the connection is closed."""
+    """Send half of the body, then close the connection."""
     status, headers, body = handler.fetch()
     handler.send(status, headers, body[: len(body) // 2], len(body))
     handler.close_connection = True
 
 
 def fall_silent(handler: Handler) -> None:
-    """Half of the body, and the connection stays."""
+    """Send half of the body, and keep the connection open for HANG_SECONDS."""
     status, headers, body = handler.fetch()
     handler.send(status, headers, body[: len(body) // 2], len(body))
     hang(handler)
 
 
 def shorten(handler: Handler) -> None:
-    """A body that is whole by its own length, and shorter than was listed."""
+    """Send one byte less than listed, with a Content-Length that fits."""
     status, headers, body = handler.fetch()
     handler.send(status, headers, body[:-1], len(body) - 1)
 
 
 def after(act: Callable[[], object]) -> Answer:
-    """Do something to the bucket, and pass the request on."""
+    """Call `act`, which changes the bucket, then pass the request on."""
 
     def answer(handler: Handler) -> None:
         act()

@@ -1,7 +1,7 @@
-"""What the case that is running has compared, for the table of faults.
+"""Count the rows that the running test case compared, for the table of faults.
 
-A case says here how many rows it compared with those of an unharmed run, or with
-those that were delivered, and how many of these it did not find.
+A case reports how many rows it compared with an undisturbed run or with the delivered
+rows, and how many of these were missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reelhouse.serving.compare import Comparison, TableComparison, compare
 
 @dataclass
 class Tally:
-    """Rows that should be there, those of them that are not, and other counts."""
+    """Rows that should exist, how many of them are missing, and other counts."""
 
     compared: int = 0
     lost: int = 0
@@ -32,20 +32,20 @@ def reset() -> None:
 
 
 def rows(expected: Iterable[Hashable], found: Iterable[Hashable]) -> None:
-    """Count rows that should be there, and those that are not."""
+    """Count the expected rows and those that are missing."""
     wanted = Counter(expected)
     current.compared += wanted.total()
     current.lost += (wanted - Counter(found)).total()
 
 
 def number(expected: int, found: int) -> None:
-    """The same for rows that were counted already."""
+    """Count expected and missing rows from two numbers."""
     current.compared += expected
     current.lost += max(expected - found, 0)
 
 
 def published(found: Path, expected: Path) -> Comparison:
-    """Compare two published files, and count the rows of the expected one."""
+    """Compare two published files, and count the expected and the missing rows."""
     comparison = compare(found, expected)
     for table in comparison.tables:
         current.compared += table.right_rows or 0
@@ -54,12 +54,12 @@ def published(found: Path, expected: Path) -> Comparison:
 
 
 def count(what: str, number: int = 1) -> None:
-    """Something else that the table counts, under the fault of the case."""
+    """Count something else, which the table shows under the fault of the case."""
     current.counts[what] = current.counts.get(what, 0) + number
 
 
 def _lost(table: TableComparison) -> int:
-    """Rows of the right side that the left one does not have as they are."""
+    """Rows of the right side that are missing or different on the left."""
     if table.method == "none":
         return table.right_rows or 0
     return table.only_right + table.changed

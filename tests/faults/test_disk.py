@@ -1,4 +1,4 @@
-"""A disk that is full: a small one, which is seen by the tests alone."""
+"""A full disk: a small one, which only the tests can see."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ pytestmark = pytest.mark.fault("2")
 
 MIB = 1 << 20
 DISK_BYTES = 128 * MIB
-# What holds a mount namespace of its own, with a small disk in it.
+# Keeps its own mount namespace with a small disk until its stdin closes.
 HOLD = "mount -t tmpfs -o size={size} tmpfs '{place}' && echo there && read end"
 MESSAGE = r"^reelhouse: The disk of /.*/warehouse is full: make room on it, or set "
 
 
 @dataclass
 class Disk:
-    """A small disk with a warehouse; it is gone with the process that holds it."""
+    """A small disk with a warehouse; it disappears with the process that holds it."""
 
     desk: Desk
     folder: Path
 
     def published(self) -> Path:
-        """What is published there, where DuckDB finds it under the same name."""
+        """Copy the published file, name unchanged, to where DuckDB can open it."""
         return Path(shutil.copy(self.desk.published, self.folder))
 
     @property
@@ -36,7 +36,7 @@ class Disk:
         return self.desk.seen.parent
 
     def leave(self, room: int) -> None:
-        """Fill it up but for so many bytes."""
+        """Fill the disk until only `room` bytes are free."""
         ballast = self.root / "ballast"
         ballast.unlink(missing_ok=True)
         with ballast.open("wb") as file:
@@ -69,14 +69,14 @@ def disk(desks: Desks, tmp_path: Path) -> Iterator[Disk]:
             pytest.skip(f"this machine allows no disk of our own ({why})")
         first = desks.first
         desk = Desk(first.s3, first.bucket, place / "warehouse", disk=holder.pid)
-        # DuckDB opens nothing by the way that leads into another mount namespace.
+        # DuckDB opens no file through /proc/PID/root of another mount namespace.
         shutil.copytree(first.copy(tmp_path / "copied").warehouse, desk.seen)
         yield Disk(desk, tmp_path)
         holder.stdin.close()
 
 
 def fail(disk: Disk, *command: str) -> str:
-    """A command that finds the disk full and changes nothing; the step it came to."""
+    """Run a command that must fail on the full disk; return its last step."""
     before = disk.desk.prints()
     run = disk.desk.start(*command)
     assert run.wait() == 1, run.said
@@ -95,7 +95,7 @@ def test_a_full_disk_stops_a_load_and_a_run(disk: Disk) -> None:
 
 @pytest.mark.nightly
 def test_a_run_works_again_when_there_is_room(disk: Disk, desks: Desks) -> None:
-    """Whatever the disk has room for, from the copy to all but the last table."""
+    """Vary the free space, from the first copy up to all but the last table."""
     database, published = (len(content) for content in disk.desk.prints())
     rooms = [
         database // 2,

@@ -21,7 +21,7 @@ MESSAGE = "reelhouse: Stopped. What was there before is untouched; run it again.
 
 
 def children(process: int) -> set[int]:
-    """Processes that a process has started."""
+    """Return the child processes of a process."""
     found: set[int] = set()
     for task in Path(f"/proc/{process}/task").iterdir():
         # A thread may have ended since.
@@ -32,7 +32,7 @@ def children(process: int) -> set[int]:
 
 @pytest.mark.nightly
 def test_a_run_and_its_server_stop(desk: Desk) -> None:
-    """As in a terminal, where Ctrl-C reaches every process in the foreground."""
+    """Send SIGINT to every process in the foreground, as Ctrl-C in a terminal does."""
     before = desk.prints()
     with subprocess.Popen(
         [sys.executable, "-m", "reelhouse", "run", "--source", "data/sample"],
@@ -42,7 +42,7 @@ def test_a_run_and_its_server_stop(desk: Desk) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Tests that run in the background would hand down that Ctrl-C is ignored.
+        # Background tests ignore Ctrl-C, and a child would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         deadline = time.monotonic() + 120
@@ -61,7 +61,7 @@ def test_a_run_and_its_server_stop(desk: Desk) -> None:
     assert desk.prints() == before
 
 
-# A step, and the share of a run's time after which Ctrl-C comes.
+# A step, and the share of a run's time in it before Ctrl-C.
 MOMENTS = [("load", 0.0), ("build", 0.0), ("build", 0.3), ("publish", 0.0)]
 
 

@@ -1,4 +1,4 @@
-"""Runs that are killed at random moments: nobody sees it, the next one makes good."""
+"""Runs killed at random moments: published data stays right, the next run succeeds."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ IN_A_PART = 10
 
 
 def kill(desk: Desk, desks: Desks, seconds: float, step: str | None = None) -> str:
-    """Kill a run after so long, or so long into a step; the step that was hit.
+    """Kill a run `seconds` after its start, or into `step`; return the step it was in.
 
-    An empty text where the run was faster.
+    Returns an empty text if the run ended first.
     """
     before, old = desk.published.read_bytes(), read_whole(desk.published)
     run = desk.start()
     if step:
         run.reach(step)
     run.process.join(seconds)
-    # It may end by itself even now.
+    # The run may end by itself before the signal.
     with suppress(ProcessLookupError):
         run.kill()
     status = run.wait()
@@ -46,7 +46,7 @@ def kill(desk: Desk, desks: Desks, seconds: float, step: str | None = None) -> s
 
 @pytest.mark.nightly
 def test_three_kills_in_a_row_leave_no_trace(desks: Desks, desk: Desk) -> None:
-    """One in each step, and none of the runs between comes to its end."""
+    """Kill one run in each step, with no complete run in between."""
     shares = {"load": 0.0, "build": 0.3, "publish": 0.0}
     for step in STEPS:
         share = shares[step] * random.random()
@@ -56,7 +56,7 @@ def test_three_kills_in_a_row_leave_no_trace(desks: Desks, desk: Desk) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Cut the kills that are asked for into parts, each of which is a case."""
+    """Split the requested kills into parts, each of which is a case."""
     if "part" in metafunc.fixturenames:
         parts = -(-metafunc.config.getoption("kills") // IN_A_PART)
         metafunc.parametrize("part", range(1, parts + 1))
@@ -66,9 +66,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_kills_at_random_moments_leave_no_trace(
     part: int, desks: Desks, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    """Runs that are killed, some one after the other, and then one that is not.
+    """Kill one or more runs in a row, then let a run finish.
 
-    That comes at once where a kill has changed a file that lasts, and after
+    The run that finishes comes as soon as a kill has changed a lasting file, and after
     IN_A_ROW kills at the latest.
     """
     wanted = min(IN_A_PART, pytestconfig.getoption("kills") - IN_A_PART * (part - 1))

@@ -1,4 +1,4 @@
-"""A machine elsewhere: another time zone and another locale change no value."""
+"""Another time zone or locale changes no value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_run_elsewhere_publishes_the_same(desk: Desk, desks: Desks) -> None:
 def test_a_machine_without_any_utf8_publishes_the_same(
     desk: Desk, desks: Desks, zone: str
 ) -> None:
-    """Python has taken its encoding from the locale before any of our code runs."""
+    """Python takes its encoding from the locale before any of our code runs."""
     ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     subprocess.run(
         [sys.executable, "-m", "reelhouse", "run"],

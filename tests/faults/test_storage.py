@@ -1,4 +1,4 @@
-"""Loads from an S3 that fails, hangs, cuts bodies short, or changes on the way."""
+"""Loads from an S3 that fails, hangs, cuts bodies short, or changes during the load."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.faults.proxy import (
 from reelhouse.errors import ReelhouseError
 from reelhouse.s3 import Patience, S3Settings
 
-# `make test` has the faults of S3 one by one, in test_s3.py.
+# `make test` covers the S3 faults one by one, in test_s3.py.
 pytestmark = pytest.mark.long
 
 QUICK = Patience(
@@ -40,7 +40,7 @@ READ = "^GET .*/ratings.csv"
 
 
 def failing(*numbers: str, quick: bool = False, **answers: Answer) -> list[Any]:
-    """Cases of some faults; all but the quick ones are left to the long tests."""
+    """Return cases of some faults; all but the quick ones run only at night."""
     marks = [pytest.mark.fault(*numbers), *([] if quick else [pytest.mark.nightly])]
     return [
         pytest.param(answer, marks=marks, id=name.replace("_", " "))
@@ -85,12 +85,12 @@ def proxy(s3_server: S3Settings) -> Iterator[Proxy]:
 
 
 def behind(proxy: Proxy, delivery: Delivery, warehouse: Path | None = None) -> Delivery:
-    """The same delivery as it is seen through the proxy."""
+    """Return the same delivery with the proxy as its S3 endpoint."""
     delivery.close()
     s3 = replace(delivery.s3, endpoint_url=proxy.endpoint, patience=QUICK)
     other = replace(delivery, s3=s3, warehouse=warehouse or delivery.warehouse)
     if other.settings.database.exists():
-        # Another address would be another source.
+        # The proxy's address would otherwise count as another source.
         with duckdb.connect(str(other.settings.database)) as connection:
             source = other.settings.source_name
             connection.execute("update raw.loads set source = ?", [source])
@@ -98,7 +98,7 @@ def behind(proxy: Proxy, delivery: Delivery, warehouse: Path | None = None) -> D
 
 
 def raw(delivery: Delivery) -> list[tuple[Any, ...]]:
-    """Every row of the raw tables, the ledger's included."""
+    """Return every row of the raw tables, including the ledger's."""
     names = delivery.rows(
         "select table_name from duckdb_tables() where schema_name = 'raw' order by 1"
     )
@@ -163,7 +163,7 @@ def test_a_lasting_fault_names_the_object_and_changes_nothing(
         ReelhouseError, match=r"s3://.*/source/ratings\.csv.*try|: check"
     ):
         behind(proxy, delivery).load()
-    # The HTTP client asks once more by itself when a kept connection was closed.
+    # The HTTP client retries once by itself if a kept connection was closed.
     assert sum("/ratings.csv" in each for each in proxy.asked) <= 2 * QUICK.attempts
     check(before, raw(delivery))
     assert not (delivery.warehouse / "scratch").exists()

@@ -1,4 +1,4 @@
-"""The table of faults: each is tried, and what is written of it is what was found."""
+"""The table of faults: every fault is tested, and the table shows the real results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes at once: writers keep out of each other's way, readers go on."""
+"""Several processes at once: only one writes, and readers are not disturbed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.project import PROJECT
 
 from reelhouse.engines.duckdb.publish import show
 
-# Reads every published row again and again, and says what it has seen.
+# Reads every published row in a loop, then prints how often it read each version.
 READ = """
 import sys
 from pathlib import Path
@@ -36,9 +36,9 @@ print(*reads.values())
 
 @contextmanager
 def readers(published: Path, count: int = 2) -> Iterator[list[int]]:
-    """Processes that read all of a file while the block runs; their reads by version.
+    """Read a whole file in several processes during the block; fail if one fails.
 
-    The list is filled when the block has ended. Any error of theirs is one here.
+    Yields a list, filled after the block: one count of reads per process and version.
     """
     stop = published.with_name("stop")
     reading = [
@@ -70,7 +70,7 @@ def readers(published: Path, count: int = 2) -> Iterator[list[int]]:
 @pytest.mark.nightly
 @pytest.mark.fault("15", "16")
 def test_a_run_keeps_other_writers_out_and_readers_in(desk: Desk, desks: Desks) -> None:
-    """The others meet a run that is stopped in its build, and then goes on."""
+    """The other commands meet a run that is paused in its build and then continues."""
     with readers(desk.published, count=1) as reads:
         first = desk.start()
         first.reach("build")
@@ -114,7 +114,7 @@ DBT = ("-m", "dbt.cli.main", "--quiet", "build", "--exclude-resource-type", "uni
 
 @pytest.fixture
 def dbt(desk: Desk, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A plain dbt build on the warehouse, that has begun and holds it."""
+    """A plain dbt build that has started and holds the warehouse."""
     places = ("--log-path", str(tmp_path / "logs"), "--target-path", str(tmp_path))
     with subprocess.Popen(
         [sys.executable, *DBT, *places],

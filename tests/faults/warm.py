@@ -1,6 +1,6 @@
-"""Runs as processes of their own, forked from one that has the project parsed.
+"""Commands in their own processes, forked from one that has parsed the project.
 
-Importing libraries and parsing the project take longer than most of what is tried
+Importing libraries and parsing the project take longer than most of what is tested
 here. The fork is a process like any other: it can be killed, stopped and waited for.
 """
 
@@ -38,7 +38,7 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Started:
-    """A run under way, or at its end."""
+    """A command in its own process, running or ended."""
 
     process: ForkServerProcess
     said_in: Path
@@ -55,7 +55,7 @@ class Started:
         return self.said_in.read_text(encoding="utf-8")
 
     def step(self) -> str:
-        """The step that it is in, or was in when it ended."""
+        """Return the current step, or the last one of an ended process."""
         while self.pipe.poll():
             try:
                 self.steps.append(self.pipe.recv())
@@ -64,7 +64,7 @@ class Started:
         return self.steps[-1]
 
     def reach(self, step: str, seconds: float = LIMIT_SECONDS) -> None:
-        """Wait until it is in a step."""
+        """Wait until the command reaches a step; fail if it ends or takes too long."""
         deadline = time.monotonic() + seconds
         while self.step() != step:
             assert self.process.is_alive(), f"it ended before {step}: {self.said}"
@@ -75,7 +75,7 @@ class Started:
         os.kill(self.pid, how)
 
     def wait(self, seconds: float = LIMIT_SECONDS) -> int:
-        """Its exit status; that of a signal is negative."""
+        """Wait for the end and return the exit status, negative for a signal."""
         self.process.join(seconds)
         assert self.process.exitcode is not None, f"it has not ended: {self.said}"
         return self.process.exitcode
@@ -87,9 +87,9 @@ def start(
     said: Path,
     disk: int | None = None,
 ) -> Started:
-    """Start a command of reelhouse; what it says goes to a file.
+    """Start a command of reelhouse, with its output in the file `said`.
 
-    `disk` is a process in whose mount namespace it runs.
+    `disk` is a process whose mount namespace the command joins.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -97,9 +97,9 @@ def start(
     process = context.Process(
         target=_run, args=(arguments, dict(variables), said, sender, disk), daemon=True
     )
-    # What the server that forks imports lies beside this folder.
+    # The fork server must find the tests and scripts folders on its path.
     paths = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'scripts'}", PARENT: "1"}
-    # It would run again what is the main module: a script, after tests of an app.
+    # It would rerun the main module, which is a script after tests of an app.
     nothing = patch.dict(sys.modules, {"__main__": ModuleType("__main__")})
     with environment(paths), nothing:
         process.start()
@@ -114,11 +114,11 @@ def _run(
     pipe: Connection,
     disk: int | None,
 ) -> None:
-    """In the fork: become a command of reelhouse."""
-    # A run ends with the tests, however these end.
+    """Run a command of reelhouse in the forked process."""
+    # Kill the command if the tests end, in any way.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
-    # Tests that run in the background would hand down that Ctrl-C is ignored.
+    # Background tests ignore Ctrl-C, and a fork would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(variables)
     time.tzset()
@@ -136,7 +136,7 @@ def _run(
         def tell(name: str, _done: int, _total: int) -> None:
             nonlocal last
             step = name.split()[0]
-            # dbt tells of its nodes from several threads.
+            # dbt reports its nodes from several threads.
             with lock:
                 if step != last:
                     pipe.send(step)
@@ -151,7 +151,7 @@ def _run(
 
 
 def _enter(process: int) -> None:
-    """Share the mounts of another process, which has its own."""
+    """Join the user and mount namespaces of another process."""
     library = ctypes.CDLL(None, use_errno=True)
     for kind in ("user", "mnt"):
         theirs = Path(f"/proc/{process}/ns/{kind}")
@@ -166,7 +166,7 @@ def _enter(process: int) -> None:
 def _parse() -> None:
     with TemporaryDirectory() as folder, environment({"REELHOUSE_WAREHOUSE": folder}):
         build.parsed(read_settings(target="dev"))
-    # What every fork shares is not looked through for garbage again and again.
+    # The garbage collector must not scan what every fork shares.
     gc.freeze()
 
 

@@ -1,9 +1,9 @@
 """Mutants: the tree with one rule broken, which the tree's own tests must notice.
 
-No file is changed: each process parses the tree once, and forks of it get another text
-in one place of what was parsed. The unit tests of the models that a mutant touches run
-first, those of many mutants at once; where they pass, it is built alone under the data
-tests, with all that is behind it or, upon a second load, with all that its test reads.
+No file changes: each process parses the tree once, and its forks change one text in the
+parsed manifest. First the unit tests of the affected models run, for many mutants at
+once. If they pass, the mutant is built alone with the data tests: with everything
+downstream or, for a second load, with everything upstream of its test.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from reelhouse.transform.build import parsed
 LIST = Path(__file__).with_name("mutants.yml")
 DATABASE = "reelhouse.duckdb"
 PROCESSES = 2
-# Two models with unit tests and data tests, a table and one that grows.
+# Two models with unit tests and data tests, one a table and one incremental.
 WARMING = ("mart_genre_ratings", "int_user_days_summed")
 NEEDED = {"node", "rule", "before", "after"}
 
-# What guards a table while it is built; any other error is the mutant's own.
+# Errors of a contract, which catch a mutant; other errors are its own fault.
 CONTRACT = re.compile(r"Constraint Error|enforced contract")
 
 
@@ -41,10 +41,10 @@ CONTRACT = re.compile(r"Constraint Error|enforced contract")
 class Mutant:
     """One rule of the tree, and how to break it.
 
-    `node` is a model, a snapshot or a macro. `before` stands exactly once in its code
-    or, where `part` is config, in its configuration as JSON. With `second_load`, what
-    breaks shows only where a load meets what was built from another, in the node of
-    that name: a test, or a model with a contract.
+    `node` is a model, a snapshot or a macro. `before` occurs exactly once in its code
+    or, if `part` is config, in its configuration as JSON. `second_load` names a test,
+    or a model with a contract, that notices the broken rule only when a second load is
+    built onto tables from a first one.
     """
 
     node: str
@@ -57,7 +57,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant: `by` names what caught it, or tells the error."""
+    """The result of a mutant: `by` names what caught it, or describes the error."""
 
     mutant: Mutant
     result: Literal["caught", "SURVIVED", "ERROR"]
@@ -69,7 +69,7 @@ class BadMutant(ReelhouseError):
 
 
 def read(path: Path = LIST) -> list[Mutant]:
-    """The mutants of a list; ReelhouseError where an entry is none."""
+    """Return the mutants of a list; raises ReelhouseError for an invalid entry."""
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     for entry in entries:
         if not (
@@ -86,9 +86,9 @@ def read(path: Path = LIST) -> list[Mutant]:
 
 
 def mutate(manifest: Any, mutant: Mutant) -> Any:
-    """Break a rule in a manifest, in place; the node or macro that has changed.
+    """Break a rule in a manifest, in place, and return the changed node or macro.
 
-    Raises BadMutant where there is no such node, or not one such text in it.
+    Raises BadMutant if there is no such node, or if the text is not in it exactly once.
     """
     node = find(manifest, mutant)
     text = broken(node, mutant)
@@ -102,7 +102,7 @@ def mutate(manifest: Any, mutant: Mutant) -> Any:
 
 
 def find(manifest: Any, mutant: Mutant) -> Any:
-    """The node or macro of a manifest that a mutant breaks."""
+    """Return the node or macro that a mutant breaks; raises BadMutant if none."""
     for each in [*manifest.nodes.values(), *manifest.macros.values()]:
         if (
             each.name == mutant.node
@@ -117,7 +117,7 @@ def find(manifest: Any, mutant: Mutant) -> Any:
 
 
 def broken(node: Any, mutant: Mutant) -> str:
-    """The text of a node with its rule broken."""
+    """Return the text of a node with its rule broken."""
     if mutant.part == "config":
         text = json.dumps(node.config.to_dict())
     else:
@@ -132,12 +132,12 @@ def broken(node: Any, mutant: Mutant) -> str:
 
 
 def touched(manifest: Any, changed: Any) -> list[Any]:
-    """The models, snapshots and tests that a changed node or macro is a part of."""
+    """Return models, snapshots and tests that a changed node or macro affects."""
     if changed.resource_type != "macro":
         return [changed]
     macros: set[str] = set()
     users = [changed]
-    # One macro may use another by way of a third.
+    # One macro may use another through a third.
     while users:
         macros |= {each.unique_id for each in users}
         users = [
@@ -157,10 +157,10 @@ def touched(manifest: Any, changed: Any) -> list[Any]:
 
 
 def in_batches(manifest: Any, mutants: Sequence[Mutant]) -> list[list[Mutant]]:
-    """Mutants of models such that those of a batch touch no model in common.
+    """Group mutants of models so that no two in a batch affect the same model.
 
     A unit test reads one model and the rows that it is given, so mutants of several
-    models can be tried at once, and none hides another. The widest come first.
+    models can be tested at once, and none hides another. The widest come first.
     """
     names = {
         mutant: {
@@ -185,23 +185,23 @@ def in_batches(manifest: Any, mutants: Sequence[Mutant]) -> list[list[Mutant]]:
 
 
 class Bench:
-    """A tree and warehouses of a process's own, to try mutants on.
+    """A tree and warehouses of one process, to test mutants on.
 
-    `prepared` has two folders: `built` with a warehouse that is built, `pending`
-    with one that was built and has loaded more since.
+    `prepared` has two folders: `built` with a built warehouse, and `pending` with one
+    that has loaded more since it was built.
     """
 
     def __init__(self, prepared: Path, folder: Path) -> None:
         self.prepared = prepared
-        # Unit tests take the columns of their inputs from here, and change nothing.
+        # Unit tests read the columns of their inputs here, and change nothing.
         self.looked_at = folder / "looked_at"
         self.written = folder / "written"
         self.written.mkdir(parents=True)
         shutil.copytree(prepared / "built", self.looked_at)
-        # dbt leaves marks in a manifest that it works with.
+        # dbt changes a manifest that it works with, so it gets a copy of this one.
         self.manifest = parsed(unbuilt())
-        # What dbt imports and compiles here, no fork has to.
-        # dbt 1.12 cannot copy a manifest that has selectors.
+        # Import and compile here once, not in every fork. dbt 1.12 cannot copy a
+        # manifest that has selectors.
         self.manifest.selectors = {}
         warm = self.manifest.deepcopy()
         shutil.copyfile(prepared / "built" / DATABASE, self.written / DATABASE)
@@ -209,20 +209,20 @@ class Bench:
             dbt(self.written, command, "--select", *WARMING, manifest=warm)
 
     def try_units(self, batch: list[Mutant]) -> list[Verdict]:
-        """What the unit tests say of the mutants of a batch."""
+        """Run the unit tests on the mutants of a batch and return the verdicts."""
         return self.in_fork(self.told_by_units, batch)
 
     def try_build(self, mutant: Mutant) -> list[Verdict]:
-        """What a build with its data tests says of a mutant."""
+        """Build a mutant with its data tests and return the verdict."""
         return self.in_fork(self.told_by_build, [mutant])
 
     def in_fork(
         self, tell: Callable[[list[Mutant]], list[Verdict]], mutants: list[Mutant]
     ) -> list[Verdict]:
-        """The verdicts on mutants, from a fork, which may use up its manifest.
+        """Return the verdicts from a fork, which may change its manifest.
 
-        dbt stops at a failure without waiting for its threads; in one process, these
-        and their open database would reach into the next mutant.
+        dbt stops at a failure without waiting for its threads. In a single process,
+        these and their open database would affect the next mutant.
         """
 
         def send() -> None:
@@ -264,7 +264,7 @@ class Bench:
         nodes = touched(self.manifest, mutate(self.manifest, mutant))
         if mutant.second_load:
             warehouse = "pending"
-            # What is tried is how rows are added, and not that a change is noticed.
+            # Test how rows are added: rebuilding the changed model would hide that.
             del self.manifest.macros["macro.reelhouse.should_full_refresh"]
             arguments = ["--indirect-selection", "empty"]
             arguments += ["--select", f"+{mutant.second_load}"]
@@ -275,7 +275,7 @@ class Bench:
                 is_last = node.resource_type == "test"
                 arguments.append(node.name if is_last else f"{node.name}+")
         shutil.copyfile(self.prepared / warehouse / DATABASE, self.written / DATABASE)
-        # The first failure tells of the mutant, and breaks off what comes after it.
+        # Stop at the first failure, which names what caught the mutant.
         arguments += ["--exclude-resource-type", "unit_test", "--fail-fast"]
         found = failures(self.written, self.manifest, "build", *arguments)
         if not found:
@@ -285,7 +285,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Failure:
-    """A node that stopped, the model that it tests if it is a unit test, and why."""
+    """A failed node, why it failed and, for a unit test, the model that it tests."""
 
     name: str
     model: str
@@ -293,7 +293,7 @@ class Failure:
     message: str
 
     def verdict(self, mutant: Mutant) -> Verdict:
-        """Caught by a test or a contract; what does not run is not caught."""
+        """Only a failed test or contract counts as caught, other errors do not."""
         if self.status == "fail":
             return Verdict(mutant, "caught", self.name)
         if CONTRACT.search(self.message):
@@ -303,11 +303,10 @@ class Failure:
 
 
 def failures(folder: Path, manifest: Any, *command: str) -> list[Failure]:
-    """What a dbt command stops at, in its order."""
+    """Return the nodes at which a dbt command fails, in order."""
     found = []
 
-    # Only events tell of a failure that breaks a command off for certain; results may
-    # be without it.
+    # Read events: the results may lack the failure that made dbt stop.
     def listen(event: Any) -> None:
         if event.info.name == "NodeFinished":
             result = event.data.run_result
@@ -327,16 +326,16 @@ def dbt(
     manifest: Any = None,
     listen: Callable[[Any], None] | None = None,
 ) -> Any:
-    """What a dbt command on the warehouse of a folder returns.
+    """Run a dbt command on the warehouse of a folder and return its result.
 
-    Raises ReelhouseError where it does not get that far.
+    Raises ReelhouseError if dbt fails before it runs any node.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     from reelhouse.transform.dbt import invoke
 
-    # What fails first must not depend on what is done beside it. A mutant asks for few
-    # schemas, and dbt looks at each as it is asked for.
+    # With one thread, always the same test fails first. A mutant needs few schemas, and
+    # dbt looks at each only when it needs it.
     alone = [*command, "--threads", "1", "--no-populate-cache"]
     with environment({"REELHOUSE_WAREHOUSE": str(folder)}):
         try:
@@ -364,9 +363,9 @@ def _try_build(mutant: Mutant) -> list[Verdict]:
 def try_out(
     mutants: Sequence[Mutant], prepared: Path, folder: Path
 ) -> Iterator[Verdict]:
-    """The verdict on each mutant, as soon as it is there, in no order.
+    """Yield the verdict on each mutant as soon as it is known, in no fixed order.
 
-    `prepared` is as a bench needs it; benches are made in `folder`.
+    `prepared` is what Bench needs; the benches are made in `folder`.
     """
     manifest = parsed(unbuilt())
     fitting = []

@@ -1,4 +1,4 @@
-"""Mutants of the ledger: a rule of it that is broken is noticed by a small check."""
+"""Mutants of the ledger: a small check notices each broken rule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["begun", "first", "small"]
 
 STATE = "scripts/reelhouse/transform/state.py"
 GATE = "scripts/reelhouse/serving/publish.py"
-# What is taken from a module that has a mutant.
+# The module behind each file, and the function that a mutant replaces.
 MODULES = {STATE: (state, "compare"), GATE: (gate, "build_of")}
 MACROS = {
     "white space, which titles reach through trim_white": (
@@ -37,7 +37,7 @@ MACROS = {
 
 
 def reaches(kind: str, *names: str, but: str = "") -> Callable[[Story], None]:
-    """A check that an edit changes the rules of these nodes, and not of another."""
+    """Return a check that an edit changes the rules of `names`, but not of `but`."""
 
     def check(story: Story) -> None:
         before = state.read_tree(story.desk.settings).nodes
@@ -97,7 +97,7 @@ def goes_on_after_a_load(story: Story) -> None:
 
 
 def misses(statement: str, reason: str) -> Callable[[Story], None]:
-    """A check that a change behind the back of the ledger is seen."""
+    """Return a check that a change outside of dbt is noticed."""
 
     def check(story: Story) -> None:
         cut(story, statement)
@@ -147,7 +147,7 @@ CHECKS: dict[str, Callable[[Story], None]] = {
 
 
 class Mutant(NamedTuple):
-    """Text of a file that is replaced, and the check that notices."""
+    """A text replacement in a file, and the check that notices it."""
 
     file: str
     before: str
@@ -270,7 +270,7 @@ def test_the_ledger_passes_each_check(
 
 
 def test_every_mutant_and_edit_fits_the_tree() -> None:
-    """Those that run at night alone are not found to be out of date only then."""
+    """Find outdated mutants and edits now, not first in the nightly run."""
     replaced = [*MUTANTS.values(), *EDITS.values(), *MACROS.values()]
     texts = {name: (PROJECT / name).read_text("utf-8") for name, *_ in replaced}
     assert [each for each in replaced if texts[each[0]].count(each[1]) != 1] == []

@@ -1,7 +1,7 @@
 """The tree's own tests notice when one of its rules is broken.
 
-What breaks only where a second load meets what was built from a first is tried upon a
-warehouse that was built from the first and has loaded the second.
+A mutant that shows only when a second load is built onto a first one is tested on a
+warehouse that was built from the first load and has loaded the second.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from reelhouse.transform.build import parsed
 
 pytestmark = pytest.mark.long
 
-# Enough for movies and users on both sides of most limits.
+# Enough to have movies and users on both sides of most limits.
 RATINGS = 12_000
 GONE_USERS = (b"3,", b"17,")
 NEW_RATINGS = [b"90001,1,4.5,1500000000", b"90001,77777,1.0,1500000001"]
@@ -48,7 +48,7 @@ WHERE = "where month = cohort_month"
 
 
 def second_delivery(files: dict[str, bytes]) -> dict[str, bytes]:
-    """What a second delivery brings: rows, and whole users and movies, come and go."""
+    """Return a second delivery: rows, users and movies are added and removed."""
     lines = {name: body.splitlines() for name, body in files.items()}
     header, *ratings = [
         line for line in lines["ratings.csv"] if not line.startswith(GONE_USERS)
@@ -86,9 +86,9 @@ def second_delivery(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def prepare(s3: S3Settings, folder: Path) -> None:
-    """Make a warehouse in `built` and, as it was before its last build, in `pending`.
+    """Make a warehouse in `built`, and in `pending` a copy from before its last build.
 
-    Where tests fail without a mutant, they tell nothing of one.
+    Tests that already fail without a mutant would say nothing about one.
     """
     generate(folder / "data", RATINGS, seed=1, dirty=True)
     files = {path.name: path.read_bytes() for path in folder.glob("data/*.csv")}
@@ -195,7 +195,7 @@ def test_an_entry_that_is_no_mutant_is_named(entry: str, tmp_path: Path) -> None
 
 # --- the mutants themselves
 
-# What the runner must not call caught.
+# These are not mutants that tests catch: the runner must not report them as caught.
 CONTROLS = {
     "same": cohorts(WHERE, f"{WHERE} and true"),
     "same after a second load": Mutant(
@@ -219,7 +219,7 @@ CONTROLS = {
 def verdicts(
     s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Verdict]:
-    """The verdicts on the list, and then on the controls."""
+    """Return the verdicts on the list, followed by those on the controls."""
     folder = tmp_path_factory.mktemp("mutants")
     prepare(s3_server, folder)
     mutants = [*read(), *CONTROLS.values()]

@@ -1,4 +1,4 @@
-"""Runs in an emulated account: what readers may see, and what goes wrong there."""
+"""Runs in an emulated account: what readers can see, and failures of the account."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ PUBLISHES = 15
 
 pytestmark = [
     pytest.mark.long,
-    # The adapter uses an argument that the connector would have under another name.
+    # The adapter uses a name of an argument that the connector has deprecated.
     pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning"),
 ]
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorSettings]:
-    """An emulator of the test's own, which may be killed or told to refuse."""
+    """An emulator for one test, which may be killed or told to refuse statements."""
     with serve_emulator() as settings:
         for name, value in account_variables(settings).items():
             monkeypatch.setenv(name, value)
@@ -50,7 +50,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorSettings]:
 
 
 def server() -> int:
-    """The process of the emulator that this one has started."""
+    """Return the process id of the emulator that this process has started."""
     (found,) = (
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/cmdline")
@@ -119,7 +119,7 @@ def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
     )
 
 
-# What a build has left: two tables and a view over them.
+# The result of a build: two tables and a view that joins them.
 SET_UP = [
     "create schema marts",
     "create transient table marts.dim_movies (movie_id bigint, build varchar)",
@@ -131,7 +131,7 @@ SET_UP = [
 
 
 def built(movies: str, ratings: str = "", view: str = "") -> Build:
-    """A build of the versions that are named, or of the first."""
+    """Return a build of the given versions; the first is the default."""
     relations = [
         Relation("mart_ratings", "view", view or movies, (), ()),
         Relation("dim_movies", "table", movies, (), ("movie_id",)),
@@ -140,7 +140,7 @@ def built(movies: str, ratings: str = "", view: str = "") -> Build:
     return Build(1, 1, 1, relations)
 
 
-# All that a reader may see in one go: each row tells which build it is of.
+# Reads everything published in one query; each row names its build.
 WHOLE = """
 select said, movies, ratings, of_movies, of_ratings, of_both, counted
 from (
@@ -160,7 +160,7 @@ cross join (select sum(row_count) as counted from serving.published_tables)
 
 
 def fill(account: Account, version: str, rows: int) -> None:
-    """So many movies and twice as many ratings, which tell what they are of."""
+    """Insert `rows` movies and twice as many ratings, each row with its version."""
     for table, count in (("dim_movies", rows), ("fct_ratings", 2 * rows)):
         account.ask(f"delete from marts.{table}")
         account.ask(
@@ -170,7 +170,7 @@ def fill(account: Account, version: str, rows: int) -> None:
 
 
 def read_while(publishing: threading.Event, seen: Counter[str]) -> None:
-    """Ask for everything again and again through a connection of one's own."""
+    """Read everything in a loop through a connection of its own."""
     with open_account("prod") as account:
         while publishing.is_set():
             ((version, movies, *others),) = account.ask(WHOLE)
@@ -181,7 +181,7 @@ def read_while(publishing: threading.Event, seen: Counter[str]) -> None:
                 5 * rows,
             ), version
             seen[version] += 1
-            # The emulator is one process, which has to publish as well.
+            # The emulator is one process, which also has to publish.
             time.sleep(0.05)
 
 
@@ -189,7 +189,7 @@ def read_while(publishing: threading.Event, seen: Counter[str]) -> None:
 @pytest.mark.fault("16")
 @pytest.mark.usefixtures("in_account")
 def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
-    """A version's name is as long as it has movies, so that no two are alike."""
+    """A version's name has as many letters as it has movies, so versions differ."""
     publishing = threading.Event()
     publishing.set()
     seen: Counter[str] = Counter()
@@ -217,7 +217,7 @@ def test_readers_of_the_account_see_one_whole_version_or_the_other() -> None:
 
 @pytest.fixture
 def account(in_account: EmulatorSettings) -> Iterator[Account]:  # noqa: ARG001
-    """An account with a first build, of three movies."""
+    """An account with a first build of three movies."""
     with open_account("prod") as account:
         for statement in SET_UP:
             account.ask(statement)
@@ -226,13 +226,13 @@ def account(in_account: EmulatorSettings) -> Iterator[Account]:  # noqa: ARG001
 
 
 def mark(account: Account, *names: str, schema: str = "serving_next") -> None:
-    """Change what has been published, so that it can be told from what is made."""
+    """Mark the published rows, to distinguish them from rows made later."""
     for name in names:
         account.ask(f"update {schema}.{name} set build = 'mark'")
 
 
 def marked(account: Account) -> set[str]:
-    """The tables in SERVING that were not made anew since they were marked."""
+    """Return the tables in SERVING that were not rebuilt since they were marked."""
     return {
         name
         for name in ("dim_movies", "fct_ratings")
@@ -245,7 +245,7 @@ def test_only_what_differs_from_the_version_before_is_cloned(account: Account) -
     assert first.rows == 9
     second = Publisher(account).publish(built("one", "two"))
     assert second.version != first.version
-    # SERVING_NEXT has the first version now, SERVING the second.
+    # SERVING_NEXT now has the first version, SERVING the second.
     mark(account, "dim_movies", "fct_ratings")
     third = Publisher(account).publish(built("one", "two"))
     assert marked(account) == {"dim_movies"}
@@ -315,7 +315,7 @@ def test_a_publish_that_is_killed_leaves_nothing_that_the_next_one_trusts(
             patch.setattr(Publisher, step, then_fail)
             with pytest.raises(KeyboardInterrupt):
                 Publisher(account).publish(built("one", "two"))
-        # Read, but not yet changed.
+        # After `_rows`, the publish has read but not yet changed anything.
         if step == "_make":
             assert "published_tables" not in shapes_in(account.ask, "serving_next")
     with pytest.raises(KeyboardInterrupt):
@@ -373,17 +373,17 @@ def test_views_and_what_is_no_longer_wanted_in_the_account(account: Account) -> 
 
 
 class Runs:
-    """Runs of one source in databases of one account, as processes of their own."""
+    """Runs of one source in databases of one account, in their own processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.source = folder / "source"
-        # A later delivery would take the place of what changes.
+        # A later delivery would replace what `change` changes.
         later = shutil.ignore_patterns("20*")
         shutil.copytree(PROJECT / "data/sample", self.source, ignore=later)
 
     def change(self, title: str) -> None:
-        """Give the first movie another title, and let it be rated once more."""
+        """Change the title of the first movie, and add a rating of it."""
         with (self.source / "ratings.csv").open("ab") as ratings:
             ratings.write(b"1,1,0.5,1500000000\r\n")
         path = self.source / "movies.csv"
@@ -415,7 +415,7 @@ class Runs:
 
 
 def number_loads(published: Path) -> None:
-    """Give loads the numbers 1, 2 and so on: one that is undone has used up its own."""
+    """Renumber loads as 1, 2 and so on: an undone load has used up its number."""
     with duckdb.connect(str(published)) as connection:
         connection.execute(
             "create or replace table serving.health_loads as select * replace "
@@ -426,10 +426,10 @@ def number_loads(published: Path) -> None:
 
 @contextmanager
 def harm(folder: Path) -> Iterator[tuple[Runs, Account]]:
-    """The database HARMED after a run; what its next runs do comes to nothing.
+    """Yield the database HARMED after a run; runs inside the block publish nothing.
 
-    Then a whole run must lead where it leads in UNHARMED, which had no such runs, and
-    leave nothing that is to be undone.
+    After it, a whole run must give the same tables as in UNHARMED, which had no failed
+    runs, and must leave no schema UNDO.
     """
     runs = Runs(folder)
     for database in ("HARMED", "UNHARMED"):
@@ -459,7 +459,7 @@ def harm(folder: Path) -> Iterator[tuple[Runs, Account]]:
     assert left == []
 
 
-# What shows that a run is in the middle of a step, as a question with an answer.
+# Queries that return rows while a run is in the middle of a step.
 UNDER_WAY = {
     "load": "list @raw.landing",
     "build": "select 1 from state.nodes where result = 'running'",
@@ -485,7 +485,7 @@ def test_kills_leave_no_trace_in_the_account(tmp_path: Path) -> None:
 
 
 REFUSED = "^reelhouse: The account emulator refused what it was told "
-# What an account refuses in each step, with its error, and what is said of it.
+# Statements that the account refuses in each step, its error, and the run's message.
 REFUSALS = {
     "warehouse missing": (
         r"(select|with|insert|update|delete|merge|copy) .*",

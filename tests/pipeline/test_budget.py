@@ -1,4 +1,4 @@
-"""No model reads more rows than it has a budget for; nothing here looks at a clock."""
+"""No model reads more rows than its budget allows; no test here measures time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tools.bench.statements import Statement
 
 SAMPLE = PROJECT / "data/sample"
 INCREMENTAL = ("fct_ratings", "int_user_days_summed")
-# Ratings of a new user, in an object more.
+# The number of ratings of a new user, in an additional object.
 CHANGED = 280
 
 
@@ -48,7 +48,7 @@ def test_incremental_models_handle_what_has_changed(
     later = [line.split(b",", 1)[1] for line in lines[:CHANGED]]
     more = [b"1000000000," + line for line in later]
     desk.put({"ratings/more.csv": header + b"".join(more)}).load()
-    # What the next build will run, written down and not run.
+    # Compile the statements of the next build without running them.
     desk.build("--select", *INCREMENTAL, command="compile")
     statements = []
     for name in INCREMENTAL:
@@ -58,7 +58,7 @@ def test_incremental_models_handle_what_has_changed(
     with connect(desk.settings.database) as connection:
         rows = count_rows(connection, statements)
     for name, (read, handled) in rows.items():
-        # They look at each rating, and pick; what has changed then passes some ten
+        # The models read and filter all ratings; the changed ones then pass about ten
         # operators.
         assert handled <= 2 * read + 12 * CHANGED, name
         full_read, full_handled = read_budget()[name]

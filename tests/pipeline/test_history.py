@@ -1,4 +1,4 @@
-"""History: each change at the moment of its load, whatever happens around it."""
+"""History: each change has the time of its load, also after failures and rebuilds."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ FIRST = {
     4: "Stays (2002),Crime",
 }
 RATINGS = ["1,1,4.0,1000000000", "1,2,3.0,1000000001", "2,4,2.0,1000000002"]
-# Twenty good ratings of movie 1, from the third load on: it rises.
+# Twenty good ratings of movie 1, from the third load on, make it a rising star.
 STARS = [f"{user},1,4.5,1000000003" for user in range(3, 23)]
-# What changes in the second and each later load; None is a movie that is gone.
+# The changes in the second and each later load; None removes a movie.
 DELIVERIES: list[dict[int, str | None]] = [
     {1: "Lanterns (1994),Drama", 2: None},
     {1: "Lantern (1994),Drama", 3: None},
@@ -43,10 +43,10 @@ TAGS = [
     ["1,1,quiet,1100000009"],
     ["1,1,quiet,1100000009", "1,2,Loud,1100000000"],
 ]
-# The story of test_state.py goes a part of this way in `make test`.
+# `make test` covers a part of this in test_state.py.
 pytestmark = pytest.mark.long
 
-# The snapshots and all that they read, untested.
+# The snapshots and everything that they read, without tests.
 SNAPSHOTS = (
     *("--select", "+resource_type:snapshot"),
     *UNTESTED,
@@ -58,7 +58,7 @@ def day(number: int) -> datetime:
 
 
 def deliveries() -> Iterator[dict[str, bytes]]:
-    """The files of each delivery of the story."""
+    """Yield the files of each delivery."""
     movies: dict[int, str | None] = dict(FIRST)
     for number, changes in enumerate([{}, *DELIVERIES]):
         movies |= changes
@@ -72,7 +72,7 @@ def deliveries() -> Iterator[dict[str, bytes]]:
 
 @pytest.fixture(scope="module", autouse=True)
 def tree(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The snapshots and what they read are the project."""
+    """Use a small tree with the snapshots and what they read as the project."""
     with pytest.MonkeyPatch.context() as patch:
         tree = EditedTree(tmp_path_factory.mktemp("tree"), patch, small)
         yield
@@ -81,7 +81,7 @@ def tree(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 @pytest.fixture(scope="module")
 def told(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Delivery:
-    """A warehouse after four loads, each with a build of its own."""
+    """A warehouse after four loads, each followed by a build."""
     upload(s3_server, [], "s3://history-bucket")
     delivery = Delivery(
         s3_server, "history-bucket", tmp_path_factory.mktemp("history") / "warehouse"
@@ -124,7 +124,7 @@ def test_each_movie_has_its_story(told: Delivery) -> None:
         ("Salt (2001)", "Comedy", day(2), None, True, None),
     ]
     assert history(told, 4) == [("Stays (2002)", "Crime", FOREVER, None, False, None)]
-    # It was not there before its load.
+    # Movie 5 did not exist before its load.
     assert history(told, 5) == [("New  (2003)", "War", day(3), None, False, None)]
 
 
@@ -142,7 +142,7 @@ def test_the_dimension_shows_the_last_version(told: Delivery) -> None:
 
 
 def snapshots(delivery: Delivery) -> dict[str, list[tuple[Any, ...]]]:
-    """Every snapshot's rows, but for dbt's own key and clock."""
+    """Return the rows of every snapshot, without dbt's key and update time."""
     names = delivery.rows(
         "select table_name from duckdb_tables() where schema_name = 'snapshots'"
     )
@@ -184,7 +184,7 @@ def test_a_category_changes_with_the_load_that_changed_it(told: Delivery) -> Non
     ]
 
 
-# A rule of titles and one of categories: file, text, and what stands there instead.
+# A rule of titles and one of categories: the file, the old text and the new text.
 RULES = [
     (
         "models/intermediate/movies/int_movies_deduplicated.sql",
@@ -210,7 +210,7 @@ def test_a_rule_that_changes_between_two_loads_makes_versions(
     assert not copy.build(*build).failures
     for name, before, after in RULES:
         tree.replace(name, after, before)
-    # Taken back, and then nothing has changed.
+    # The first build follows the restored rules, the second finds no change.
     assert not copy.build(*build).failures
     assert not copy.build(*build).failures
     a, upper = "Lantern (1994)", "LANTERN (1994)"
@@ -242,7 +242,7 @@ def test_a_rule_that_changes_between_two_loads_makes_versions(
 def test_the_classic_order_works_from_the_first_load_on(
     told: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the whole tree; test_ledger.py goes the same way with a small one."""
+    """Uses the whole tree; test_ledger.py does the same with a small one."""
     monkeypatch.delenv("REELHOUSE_PROJECT_DIR")
     classic = replace(told, warehouse=tmp_path / "classic", looking=None)
     for movies in (FIRST, FIRST | {6: "Late (2004),War"}):
@@ -378,7 +378,7 @@ def test_a_backup_of_another_warehouse_is_put_aside(
 
 
 def contents(delivery: Delivery) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of raw and of the snapshots."""
+    """Return every row of the raw and snapshot tables."""
     names = delivery.rows(
         "select schema_name || '.' || table_name from duckdb_tables() "
         "where schema_name in ('raw', 'snapshots')"

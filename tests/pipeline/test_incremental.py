@@ -1,4 +1,4 @@
-"""Incremental tables equal a full refresh, whatever came, went and came again."""
+"""Incremental tables equal a full refresh after any rows were added or removed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults import tally
 
 from reelhouse.s3 import S3Settings, upload
 
-# The story of test_state.py goes a part of this way in `make test`.
+# `make test` covers a part of this in test_state.py.
 pytestmark = pytest.mark.long
 
 INCREMENTAL = ("fct_ratings", "int_user_days_summed")
@@ -36,17 +36,17 @@ Rating = tuple[int, int, str, int]
 
 @dataclass(frozen=True)
 class Step:
-    """A delivery: each object's ratings, None where it is left as it was.
+    """A delivery: the ratings of each object, or None to leave it unchanged.
 
-    An object that is not named leaves the bucket. Without `is_built` the next
-    delivery comes before the build.
+    An object that is not named leaves the bucket. Without `is_built` the next delivery
+    is loaded before the build.
     """
 
     objects: dict[str, tuple[Rating, ...] | None]
     is_built: bool = True
 
 
-# So few values that ratings often meet: late, tied, rated again, there twice.
+# Few values, so ratings often collide: late, tied, rated again or duplicate.
 ratings = st.tuples(
     st.integers(1, 3),
     st.integers(1, 3),
@@ -72,7 +72,7 @@ LINES = [
 A, B = (1, 1, "3.0", DAY), (1, 2, "5.0", 3 * DAY)
 STORY = [
     Step({"ratings.csv": (A, B, (2, 1, "0.5", 0))}),
-    # Late, tied and higher, rated again; in an object of their own.
+    # Late, tied but higher, and rated again, in a separate object.
     Step(
         {
             "ratings.csv": None,
@@ -83,16 +83,16 @@ STORY = [
             ),
         }
     ),
-    # Replaced by fewer rows; the other object has gone.
+    # Replaced by fewer rows; the other object is gone.
     Step({"ratings.csv": (A,)}),
-    # A user's last rating goes, and a load comes before the build.
+    # A user's last rating is gone, and another load comes before the build.
     Step({"ratings.csv": ((3, 3, "0.5", 0),)}, is_built=False),
     Step({"ratings.csv": (A, B), "ratings/b.csv": (A,)}),
 ]
 
 
 def expected(bucket: dict[str, tuple[Rating, ...]]) -> dict[str, Any]:
-    """Ratings and user days as plain Python makes them of a bucket."""
+    """Compute ratings and user days from a bucket in plain Python."""
     latest: dict[tuple[int, int], tuple[int, float]] = {}
     for lines in bucket.values():
         for user, movie, rating, time in lines:
@@ -108,7 +108,7 @@ def expected(bucket: dict[str, tuple[Rating, ...]]) -> dict[str, Any]:
 
 
 def found(delivery: Delivery) -> dict[str, Any]:
-    """The same, as the warehouse has it."""
+    """Return the same ratings and user days from the warehouse."""
     return {
         "ratings": delivery.rows(
             "select user_id, movie_id, cast(epoch(rated_at) as bigint), "
@@ -127,7 +127,7 @@ def tables(delivery: Delivery) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def play(delivery: Delivery, sequence: list[Step]) -> None:
-    """Deliver, load and build step by step, and look after each build."""
+    """Deliver, load and build step by step, and check the tables after each build."""
     delivery.put({"movies.csv": csv("movies", MOVIES)})
     bucket: dict[str, tuple[Rating, ...]] = {}
     for number, step in enumerate(sequence):
@@ -159,7 +159,7 @@ def play(delivery: Delivery, sequence: list[Step]) -> None:
 def new(
     s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], Delivery]:
-    """A function that gives a new warehouse over a new source."""
+    """A function that returns a new warehouse with a new source."""
     upload(s3_server, [], "s3://incremental-bucket")
     numbers = count()
 
@@ -198,7 +198,7 @@ def test_a_small_load_touches_what_changed_and_leaves_the_rest(
     )
     delivery.load()
     delivery.build(*SELECTED)
-    # A mark on every row, which is gone where a row is written anew.
+    # Mark every row; a rewritten row loses its mark.
     delivery.close()
     with duckdb.connect(str(delivery.settings.database)) as connection:
         connection.execute("update marts.fct_ratings set rating = 0")

@@ -1,4 +1,4 @@
-"""The ledger beside plain dbt, and in bad states: what it says is true, or not said."""
+"""The ledger beside plain dbt, and in bad states: it states only what is true."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from reelhouse.transform.state import OTHER_LEDGER, UNFINISHED, UNLIKE
 
 __all__ = ["begun", "first", "small", "story"]
 
-# Each builds for some seconds; test_state.py has the story of every test run.
+# Each test builds for some seconds; `make test` has the story of test_state.py.
 pytestmark = pytest.mark.long
 
 TITLES = "select * from marts.dim_movies_history order by all"
@@ -71,7 +71,7 @@ def test_dbt_makes_whole_what_an_edit_reaches(begun: Story) -> None:
 
 
 def dbt(story: Story, *command: str) -> bool:
-    """Whether dbt's own command line succeeds, with the files that it leaves."""
+    """Run dbt's own command line; return whether it succeeds. It leaves its files."""
     story.desk.close()
     warehouse = str(story.desk.settings.warehouse)
     tree = str(story.tree.folder)
@@ -103,7 +103,7 @@ def test_a_failed_build_changes_nothing_and_names_the_test(begun: Story) -> None
     files = (begun.desk.settings.database, begun.desk.settings.published)
     titles = begun.desk.rows(TITLES)
     begun.desk.close()
-    # The test is seen to fail beside history, which takes up a title.
+    # The failing test runs in the same build that records a title in history.
     test = "assert_nothing_is_rated"
     name = f"tests/data_tests/{test}.sql"
     begun.tree.write(name, "select * from {{ ref('fct_ratings') }}\n")
@@ -122,7 +122,7 @@ def test_a_failed_build_changes_nothing_and_names_the_test(begun: Story) -> None
         assert len(failed.execute(wrong).fetchall()) == 1
     assert not (begun.desk.warehouse / "work").exists()
 
-    # Once it is mended, the bad delivery has left no trace.
+    # After the fix, no trace of the bad delivery is left.
     begun.tree.take_back(name)
     begun.deliver({"movies.csv": FIRST["movies.csv"], "ratings/new.csv": None})
     assert begun.desk.load().load_id is None
@@ -222,7 +222,7 @@ def test_a_build_as_of_an_earlier_load_leaves_no_trace(begun: Story) -> None:
         begun.desk.rows("select * from snapshots.snap_movies order by all") == history
     )
     begun.assert_fresh()
-    # Numbers of loads go on where raw tables were put back, and may begin later.
+    # Load numbers continue after raw tables were restored, so the first may be above 1.
     cut(begun, "delete from raw.loads where load_id = 1")
     with pytest.raises(ReelhouseError, match="knows what came after load 1"):
         begun.desk.build("--select", "snap_movies", *as_of)
@@ -262,7 +262,7 @@ def test_order_goes_by_number_when_a_clock_was_ahead(story: Story) -> None:
 
 @pytest.mark.nightly
 def test_raw_tables_put_back_make_nothing_look_current(begun: Story) -> None:
-    """As an account is put back by Time Travel while the marts stay."""
+    """Restore the raw tables but not the marts, as Time Travel in an account can."""
     tables = [
         name
         for (name,) in begun.desk.rows(

@@ -1,4 +1,4 @@
-"""The ledger on both targets: the same story, and the same work, step by step."""
+"""The ledger on both targets: the same steps cause the same work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from reelhouse.settings import environment
 
 __all__ = ["small"]
 
-# The adapter uses an argument that the connector would have under another name.
+# The adapter uses a name of an argument that the connector has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning")
 
 
@@ -53,9 +53,9 @@ def names(report: RunReport) -> list[str]:
 
 
 def alike(both: Both, has_failed: bool = False) -> RunReport:
-    """A run on each target, which builds the same and publishes the same.
+    """Run both targets, and check that they build and publish the same.
 
-    What a failed run has made of new rules stays in an account, and is not made again.
+    An account keeps what a failed run has built of new rules, and does not rebuild it.
     """
     dev, prod = both.run()
     assert {*names(prod)} <= {*names(dev)}
@@ -75,7 +75,7 @@ def both(story: Story, tmp_path: Path) -> Both:
     return Both(story.desk, prod, tmp_path)
 
 
-# A formula of an incremental model, a view's, and two rules that snapshots stand upon.
+# Rules of an incremental model, of a view, and two that snapshots depend on.
 RULES = [
     EDITS["a formula"],
     EDITS["a view"],
@@ -121,7 +121,7 @@ def test_both_targets_do_the_same_work(story: Story, both: Both) -> None:
     story.deliver(
         {
             "2026-02-01/tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"]),
-            # After it, what the test looks at is as it was.
+            # This delivery changes nothing that the test reads.
             "2026-02-02/links.csv": csv("links", ["1,0114709,862"]),
         }
     )
@@ -129,7 +129,7 @@ def test_both_targets_do_the_same_work(story: Story, both: Both) -> None:
     assert len(report.loads) == 2
     assert "fct_tags" in names(report)
     assert "fct_ratings" not in names(report)
-    # It is seen, and what it looked at is published.
+    # The warning is reported, and the table with the warning is published.
     assert [each.name for each in report.built.warnings] == ["assert_few_tag"]
     story.tree.take_back(warning)
     story.edit("a formula")
@@ -144,7 +144,7 @@ def test_both_targets_do_the_same_work(story: Story, both: Both) -> None:
     story.tree.take_back()
     assert "fct_ratings" in alike(both).from_scratch
     assert alike(both).is_up_to_date
-    # A ledger that another version left behind, and a build that fails upon it.
+    # A ledger written by another version, and a build that fails on top of it.
     other = "alter table state.nodes add column more integer"
     cut(story, other)
     with open_account("prod") as account:

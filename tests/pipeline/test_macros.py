@@ -1,4 +1,4 @@
-"""Macros give the values that their descriptions promise, in each engine's SQL."""
+"""Macros return the values that their descriptions promise, in each engine's SQL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reelhouse.settings import environment
 from reelhouse.transform import dbt as dbt_runner
 from reelhouse.transform.build import parsed
 
-# An expression in Jinja, and its value.
+# A Jinja expression, and its value.
 VALUES: list[tuple[str, Any]] = [
     ("ratio('1', '3')", 1 / 3),
     ("ratio('(7 - 2)', '(1 + 1)')", 2.5),
@@ -37,7 +37,7 @@ VALUES: list[tuple[str, Any]] = [
     ("bayesian_average('1', '5', '4', '12', 1)", 4.0),
     ("bayesian_average('1', '50', '4', '120', 1, 10)", 4.0),
     ("bayesian_average('2', '9', '4', '12', 0)", 4.5),
-    # Products of more than 18 digits, and no digit lost before the division.
+    # The products have more than 18 digits; no digit is lost before the division.
     (
         "stddev_from_sums('3000000000', '90000000000', '3000000002999999999')",
         math.sqrt((3_000_000_002_999_999_999 - 90_000_000_000 * 30) / 2_999_999_999),
@@ -94,7 +94,7 @@ VALUES: list[tuple[str, Any]] = [
     ("microseconds(\"cast('1970-01-02 00:00:00.000003' as datetime)\")", 86400000003),
     ("microseconds(\"cast('2026-01-31 12:00:00' as datetime)\")", 1769860800000000),
     (
-        # A microsecond more is another version.
+        # One microsecond more gives another version.
         "snapshot_hash_arguments(['7', "
         "\"cast('1970-01-02 00:00:00.000001' as datetime)\"])",
         md5(b"7|86400000001", usedforsecurity=False).hexdigest(),
@@ -111,7 +111,7 @@ NUMBERS = """(
     union all select 3, 'a', 5, ''
     union all select 4, 'b', 1, null
 )"""
-# Of the last row the first condition is null, and of the third both are false.
+# In the last row the first condition is null; in the third both are false.
 CONDITIONS = ["words not in ('', 'Drama')", "score between 2 and 4"]
 VERSIONS = """(
     select
@@ -126,7 +126,7 @@ FOREVER, BEFORE, CHANGE = (
     f"cast('{moment}' as timestamp)"
     for moment in ("1900-01-01", "2026-01-01 23:59:59", "2026-01-02")
 )
-# A query in Jinja, and its rows in any order.
+# A Jinja query, and its rows in any order.
 QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "top_n of each group, ties by id": (
         f"select id from {NUMBERS} as numbers "
@@ -246,7 +246,7 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 
 
 def declared(name: str, model: str, where: str | None, **arguments: object) -> object:
-    """A data test as a manifest has it."""
+    """Return a data test in the form that it has in a manifest."""
     return {
         "unique_id": f"test.{name}.{arguments}",
         "attached_node": model,
@@ -268,7 +268,7 @@ NODES = [
     declared("unique", "model.c", None, column_name="id"),
     declared("conditions_hold", "model.d", None, column_name="id"),
 ]
-# The widest key that holds for all rows.
+# The expected key of each model: the widest one that holds for all rows.
 KEYS = {"a": "second, first", "b": "s, t, u", "c": "id", "d": "", "e": "x"}
 QUERIES |= {
     f"key_columns of {name}": (
@@ -279,7 +279,7 @@ QUERIES |= {
 }
 
 
-# dbt wants values for a connection that it does not open.
+# dbt requires connection settings although it opens no connection.
 NOT_CONNECTED = {
     f"SNOWFLAKE_{name}": "none"
     for name in ("ACCOUNT", "USER", "ROLE", "WAREHOUSE", "PRIVATE_KEY_PATH")
@@ -292,7 +292,7 @@ def invoke(target: str, *command: str, manifest: Any = None) -> Any:
 
 
 def rendered(target: str, templates: list[str]) -> list[str]:
-    """Each template as dbt makes it for a target; nothing is asked of an engine."""
+    """Render each template for a target with dbt, without querying an engine."""
     mark = "\n-- the next template\n"
     ran = invoke(
         target,
@@ -338,7 +338,7 @@ def test_macros_give_their_values_and_make_queries_of_the_right_rows(
         if sorted(rows, key=repr) != sorted(expected, key=repr)
     }
     assert not wrong
-    # dbt leaves no handler of its own at the loggers of libraries.
+    # No logger of a library keeps a handler of dbt.
     assert not [
         name
         for name, logger in logging.Logger.manager.loggerDict.items()

@@ -1,4 +1,4 @@
-"""Another source takes the place of MovieLens by following docs/own-data.md."""
+"""Another source replaces MovieLens by following docs/own-data.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.project import PROJECT
 from tests.tree import Tree
 
 PAGE = PROJECT / "docs/own-data.md"
-# Commands to run, or a table that they have printed.
+# Commands to run, or a table of their expected output.
 STEP = re.compile(
     r"^```sh\n(?P<commands>.*?)^```$"
     r"|^\|[^\n]*\|\n\| --- (?P<rows>.*?)\n\n",

@@ -1,5 +1,4 @@
-"""Every command of the README, on a machine without a network: each does its job, and
-nothing so much as asks for an address."""
+"""Every README command works without a network, and none tries to reach an address."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from tests.project import PROJECT
 
 from reelhouse.cli import main
 
-# Brings loopback up in a fresh network namespace (SIOCSIFFLAGS: up, running), which
-# needs no tool beyond Python, and becomes the command.
+# Brings loopback up in a new network namespace with Python alone (SIOCSIFFLAGS: up,
+# running), then replaces itself with the command.
 LOOPBACK = """
 import fcntl, os, socket, struct, sys
 request = struct.pack("16sH14x", b"lo", 0x1 | 0x40)
@@ -24,8 +23,8 @@ fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, request)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
-# Read by every Python that starts, child processes too: writes down each name that is
-# looked up and each address that is called, other than this machine's own.
+# Every Python process imports this at its start, child processes too. It records each
+# name that is looked up and each address that is called, except this machine's own.
 WATCH = """
 import os, sys
 LOOKUPS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
@@ -54,7 +53,7 @@ except OSError as error:
 """
 
 
-# What a command of the README must say, where its status is not enough.
+# The expected output of a README command, where its status is not enough.
 ANSWERS = {
     "make run": ["tables published", "The best movies", "report.html"],
     "reelhouse query 'select title": ["bayesian_rating", "5 rows"],
@@ -75,7 +74,7 @@ ANSWERS = {
 def _offline(
     command: str, folder: Path, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a shell command where only loopback exists, with a clean home."""
+    """Run a shell command with loopback as the only network, and with a clean home."""
     (folder / "home").mkdir(exist_ok=True)
     (folder / "watch").mkdir(exist_ok=True)
     (folder / "watch/sitecustomize.py").write_text(WATCH)
@@ -106,7 +105,7 @@ def _calls(folder: Path) -> str:
 
 @pytest.fixture
 def cut_off(tmp_path: Path) -> Path:
-    """A folder for commands without a network, once it is sure that there is none."""
+    """A folder for commands without a network; skips the test if that is impossible."""
     try:
         asked = _offline(f'python -c "{ASK}"', tmp_path)
         reason = "" if asked.returncode == 0 else asked.stderr.strip()
@@ -122,13 +121,13 @@ def cut_off(tmp_path: Path) -> Path:
 
 
 def commands() -> list[str]:
-    """The lines of the README's shell blocks."""
+    """Return the lines of the README's shell blocks."""
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines()]
 
 
-# An emulated run of the whole sample; `make test-full` makes one elsewhere.
+# It runs the whole sample in the emulator; `make test-full` runs it elsewhere.
 SLOW = "reelhouse emulator"
 
 
@@ -143,7 +142,7 @@ def test_every_command_of_the_readme_works_without_a_network(
     cut_off: Path, left_out: str | None
 ) -> None:
     found = commands()
-    # The folder is on the path already.
+    # The folder is already on PATH.
     found.remove(". .venv/bin/activate")
     for start in ANSWERS:
         assert any(command.startswith(start) for command in found), start

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and the recipes, followed to the letter in a copy of the tree."""
+"""CONTRIBUTING.md and the recipes, followed exactly in a copy of the tree."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.project import PROJECT
 from tests.tree import Tree
 
 PAGES = ("CONTRIBUTING.md", "docs/recipes.md")
-# A block of the page: what it is of, the file that is named above it, its text.
+# A block of a page: its language, the file named above it, and its text.
 BLOCK = re.compile(
     r"(?:^\*\*`(?P<path>[^`\n]+)`\*\*\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-# These take a network, or write and test the whole tree, as other tests see to.
-# The folder of the environment is on the path already.
+# These need a network, or write or test the whole tree, which other tests cover. The
+# folder of the environment is already on PATH.
 LEFT_OUT = {
     "make docs",
     "make budget",
@@ -30,7 +30,7 @@ LEFT_OUT = {
     "make nightly",
     "make audit",
 }
-# What a command must say, where its status is not enough.
+# The expected output of a command, where its status is not enough.
 ANSWERS = {
     "make run": ["tables published"],
     "dbt show --select mart_genre_ratings": ["Comedy"],
@@ -41,7 +41,7 @@ ANSWERS = {
     "reelhouse load": ["1 of 6 countries rejected and kept aside"],
     "dbt build --select stg_movielens__countries": ["ERROR=0"],
 }
-# The page that was added, with its two charts and its table.
+# Opens the page that the recipe adds, with its two charts and its table.
 OPEN = """
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
@@ -53,7 +53,7 @@ assert not app.exception
 assert len(app.get("vega_lite_chart")) == 2
 assert len(app.dataframe[0].value) == 7
 """
-# It, and what `make check` runs, on what has changed.
+# That, and the checks of `make check` on the changed files.
 CHECKS = (
     f"python -c '{OPEN}'",
     "ruff check && ruff format --check && yamllint --strict .",
@@ -65,14 +65,14 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class Block:
-    """A file's text, a change of a file, or commands."""
+    """The text of a file, a change to a file, or commands."""
 
     kind: str
     path: str
     text: str
 
     def change(self, before: str | None) -> str:
-        """What the file holds after the block, of what it held, None without one."""
+        """Return the file's text after the block; `before` is None for a new file."""
         if self.kind != "diff":
             assert before is None, f"{self.path} is there already"
             return self.text
@@ -86,7 +86,7 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    """The blocks of the pages in order; one without a path is of the file before."""
+    """Return the blocks of the pages in order; one without a path has the previous."""
     text = "\n".join((PROJECT / page).read_text(encoding="utf-8") for page in PAGES)
     found, path = [], ""
     for block in BLOCK.finditer(text):

@@ -1,4 +1,4 @@
-"""Runs, several deliveries long: what is published is what the bucket holds."""
+"""Runs of several deliveries: what is published equals what the bucket holds."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ RATINGS = [
     for movie in range(1, 4)
 ]
 SECOND = [
-    *RATINGS[2:-3],  # two of user 1's ratings are gone, and user 12
-    "2,1,0.5,900000000",  # late: older than the one that is there
-    "3,1,5.0,1000259200",  # tied with the one that is there
+    *RATINGS[2:-3],  # two of user 1's ratings and all of user 12's are removed
+    "2,1,0.5,900000000",  # late: older than the existing one
+    "3,1,5.0,1000259200",  # tied with the existing one
     "4,1,4.5,1300000000",  # rated again
-    "5,99,3.0,1300000001",  # of a movie that no file has
+    "5,99,3.0,1300000001",  # of a movie that is in no file
     "20,4,2.5,1300000002",  # a new user
 ]
-# For one load between, a title and a tag are others; then two movies are gone, of
-# which one is still rated, and a tag.
+# In one load in between, a title and a tag differ. Then two movies, one of which is
+# still rated, and a tag are removed.
 BETWEEN = {
     "movies.csv": csv("movies", ["1,Lanterns (1994),Drama|Comedy", *MOVIES[1:]]),
     "tags.csv": csv("tags", ["1,1,Loud,1100000000", *TAGS[1:]]),
@@ -63,9 +63,9 @@ AFTER = {
 STORY = {
     (1, 1): None,  # removed
     (12, 3): None,  # removed with the user
-    (2, 1): "1.5",  # the late one loses
-    (3, 1): "5.0",  # of the tied ones the higher wins
-    (4, 1): "4.5",  # the later wins
+    (2, 1): "1.5",  # the late rating loses
+    (3, 1): "5.0",  # the higher of the tied ratings wins
+    (4, 1): "4.5",  # the later rating wins
     (5, 99): "3.0",  # kept, its movie inferred
 }
 BOXES = re.MULTILINE | re.DOTALL
@@ -79,7 +79,7 @@ State = dict[str, list[tuple[Any, ...]]]
 
 @pytest.fixture(scope="module")
 def desk(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A function that gives a new warehouse over the module's one bucket."""
+    """A function that returns a new warehouse of the module's bucket."""
     folder = tmp_path_factory.mktemp("run")
     upload(s3_server, [], "s3://run-bucket")
     moment = datetime(2026, 1, 1)
@@ -88,7 +88,7 @@ def desk(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Des
 
 @pytest.fixture(scope="module")
 def grown(desk: Desk) -> Delivery:
-    """A warehouse after a first run."""
+    """A warehouse after its first run."""
     delivery = desk("grown").put(
         {
             "movies.csv": csv("movies", MOVIES),
@@ -105,13 +105,13 @@ def grown(desk: Desk) -> Delivery:
 
 
 def ask(delivery: Delivery, question: str) -> object:
-    """The one value that answers a question to the published tables."""
+    """Return the only value of a query on the published tables."""
     ((value,),) = query(delivery.settings.published, question)[1]
     return value
 
 
 def same(found: State, expected: State) -> None:
-    """The same rows in the same tables."""
+    """Check that the same tables have the same rows."""
     for name, rows in expected.items():
         tally.rows(rows, found.get(name, []))
     assert found == expected
@@ -147,13 +147,13 @@ def test_variables_that_no_rule_can_use_stop_the_build(desk: Desk) -> None:
 def test_every_variable_is_looked_at() -> None:
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
     check = (PROJECT / "macros/check_variables.sql").read_text()
-    # The hash of the environment may be any text.
+    # The variable `environment` is a hash, which needs no check.
     looked_at = {*re.findall(r"'(\w+_\w+)'", check), "environment"}
     assert set(project["vars"]) == looked_at
 
 
 def test_the_unit_tests_pass(sample: Settings) -> None:
-    """Or have passed before, on the same bytes."""
+    """Skipped if they have already passed on the same bytes."""
 
     def check(folder: Path) -> None:
         folder.mkdir()
@@ -197,7 +197,7 @@ def test_a_run_that_finds_nothing_new_builds_nothing(grown: Delivery) -> None:
 def test_a_run_that_loads_nothing_changes_no_published_row(
     grown: Delivery, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where it builds everything all the same."""
+    """Not even if it builds everything."""
     before = grown.warehouse / "before.duckdb"
     before.write_bytes(grown.settings.published.read_bytes())
     _show_run(grown.settings, grown.run())
@@ -216,7 +216,7 @@ def test_a_run_that_loads_nothing_changes_no_published_row(
 
 @pytest.fixture
 def built(sample: Settings, desk: Desk, tmp_path: Path) -> Delivery:
-    """A copy of the sample's warehouse, over the module's bucket."""
+    """A copy of the sample's warehouse, for the module's bucket."""
     delivery = replace(desk("built"), warehouse=tmp_path / "built")
     delivery.warehouse.mkdir()
     for file in (sample.database, sample.published):
@@ -255,7 +255,7 @@ def test_a_replaced_file_ends_like_a_fresh_build(grown: Delivery, desk: Desk) ->
     expected = fresh.state()
     same(grown.state(), expected)
 
-    # The same ratings in many objects, in another order, loaded one after the other.
+    # The same ratings, shuffled, in seven objects and several loads.
     lines = SECOND[:]
     random.Random(7).shuffle(lines)
     grown.remove("ratings.csv")
@@ -284,7 +284,7 @@ def test_the_last_listing_tells_how_fresh_the_source_is(
     fresh.load()
     assert not fresh.is_fresh()
     fresh.moment += timedelta(hours=2)
-    # Nothing new is no reason to be stale.
+    # A listing without new data still keeps the source fresh.
     assert fresh.load().load_id is None
     for zone in ("Pacific/Auckland", "America/Los_Angeles"):
         monkeypatch.setenv("TZ", zone)
@@ -321,13 +321,13 @@ def test_another_source_starts_a_fresh_warehouse(
 
 
 def sources_of(settings: Settings) -> list[tuple[Any, ...]]:
-    """The sources that a warehouse was loaded from."""
+    """Return the sources that a warehouse was loaded from."""
     with connect(settings.database, read_only=True) as connection:
         return connection.execute("select distinct source from raw.loads").fetchall()
 
 
 def test_descriptions_are_comments_in_the_database(sample: Settings) -> None:
-    """Those of every table and view that dbt makes, and of all that is published."""
+    """Covers every table and view that dbt makes, and everything published."""
     nodes = [
         node
         for node in manifest_of(sample)["nodes"].values()
@@ -366,7 +366,7 @@ def test_descriptions_are_comments_in_the_database(sample: Settings) -> None:
 
 
 def test_keys_of_views_hold_on_all_of_the_sample(sample: Settings) -> None:
-    """Where dbt's tests look at the latest days alone, as rows are too many."""
+    """dbt's tests check only the latest days of these large views."""
     with connect(sample.published, read_only=True) as published:
         views = published.execute(
             "select name, key_columns from serving.published_tables where kind = 'view'"

@@ -24,12 +24,12 @@ from reelhouse.settings import environment as variables
 
 pytestmark = pytest.mark.long
 
-# So long a part of a key is found, wherever it begins.
+# The length of the parts of a key to search for.
 PART = 40
 
 
 class Secrets:
-    """Values that must not be seen, as environment variables, and their parts."""
+    """Secret values, as environment variables, and parts of them to search for."""
 
     def __init__(self, emulator: EmulatorSettings) -> None:
         self.variables = {
@@ -54,7 +54,7 @@ class Secrets:
                 encryption,
             )
             text = base64.b64encode(encoded).decode()
-            # What every key begins with is no secret.
+            # Every key begins alike, so its beginning is no secret.
             self.parts += [
                 text[at : at + PART] for at in range(PART, len(text) - PART, PART // 2)
             ]
@@ -66,7 +66,7 @@ class Secrets:
 
 @pytest.fixture
 def secrets(delivery: Delivery) -> Iterator[Secrets]:
-    """Secrets in the environment, with which an account and a bucket let us in."""
+    """Secrets in the environment, with valid ones for an account and a bucket."""
     with (
         serve_emulator() as emulator,
         variables(
@@ -79,7 +79,7 @@ def secrets(delivery: Delivery) -> Iterator[Secrets]:
 
 
 def files(*folders: Path) -> dict[str, str]:
-    """The text of every file in some folders."""
+    """Return the text of every file in some folders."""
     return {
         str(path): path.read_bytes().decode(errors="replace")
         for folder in folders
@@ -89,7 +89,7 @@ def files(*folders: Path) -> dict[str, str]:
 
 
 def tables() -> dict[str, str]:
-    """All that the account holds, what it was told included."""
+    """Return all tables of the account and the statements that it received."""
     with open_account("prod") as account:
         names = account.ask(
             "select table_schema || '.' || table_name from information_schema.tables "

@@ -1,4 +1,4 @@
-"""Rules are data: who changes a seed changes the outcome, and touches nothing else."""
+"""Rules are data: editing a seed changes its own results and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reelhouse.serving.publish import publish
 from reelhouse.settings import Settings
 from reelhouse.transform.build import build
 
-# The lines of a seed that stay, those added, and the published tables that differ.
+# The number of seed lines to keep, the added lines, and the tables that differ.
 CHANGES: dict[str, tuple[int | None, list[str], set[str]]] = {
     "engagement_levels": (
         2,
@@ -42,7 +42,7 @@ CHANGES: dict[str, tuple[int | None, list[str], set[str]]] = {
         {"mart_movie_recommendations", "mart_recommendation_history"},
     ),
 }
-# Values that the changed rules must lead to on the sample.
+# The values that the changed rules must produce on the sample.
 OUTCOMES = [
     (
         "select count(*) filter (engagement_level = 'Idle') > 100, "

@@ -1,4 +1,4 @@
-"""Whatever changes, files or rules: a run publishes what a fresh warehouse would."""
+"""After any change of files or rules, a run publishes what a new warehouse would."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ from reelhouse.transform.state import REMEMBERED, Node, read_tree
 __all__ = ["begun", "first", "small"]
 
 
-# The adapter uses an argument that the connector would have under another name.
+# The adapter uses a name of an argument that the connector has deprecated.
 @pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning")
 def test_deliveries_and_edits_end_as_in_fresh_warehouses(
     begun: Story, emulator: EmulatorSettings
 ) -> None:
-    """The story of every test run: a fresh warehouse of each engine ends like it."""
+    """`make test` runs this: a new warehouse of each engine must have equal tables."""
     report = begun.run()
     assert report.is_up_to_date
     assert report.built.counts == {}
@@ -95,7 +95,7 @@ def test_an_edit_of_a_rule_reaches_all_behind_it(
 
 
 def fail(story: Story) -> None:
-    """A run with a test that finds something."""
+    """Run with a test that fails, then remove the test."""
     name = "tests/data_tests/assert_nothing_is_rated.sql"
     story.tree.write(name, "select * from {{ ref('fct_ratings') }}\n")
     with pytest.raises(BuildFailed):
@@ -176,7 +176,7 @@ def test_whatever_happens_ends_as_in_a_fresh_warehouse(
 
 
 def test_what_is_said_of_a_test_is_no_rule() -> None:
-    """dbt forgets it where a file of a model that the test reads has changed."""
+    """dbt loses it when a file of a model that the test reads changes."""
     nodes = read_tree(unbuilt()).nodes.values()
     assert {node.docs for node in nodes if node.kind == "test"} == {""}
     assert all(node.docs for node in nodes if node.kind != "test")
@@ -227,7 +227,7 @@ def test_an_edit_that_is_taken_back_is_not_parsed_again(
     assert looks_like(before + 3)
 
 
-# Edits that are easily overlooked, of a model that is read by others.
+# Edits of one model that are easy to overlook.
 OVERLOOKED = {
     "a macro with an odd name": {
         "macros/odd.sql": "{% macro _Odd() %}1{% endmacro %}",
@@ -287,9 +287,9 @@ def test_no_rule_is_overlooked(small: Path, tmp_path: Path) -> None:
         tree.read_again()
 
 
-# What shapes tables beside the rules that dbt shows to a macro. The variable
-# `environment` is a hash of it, so that a change makes everything out of date; and so
-# are the settings of dbt_project.yml that do not belong to nodes.
+# What shapes tables besides the rules that dbt shows to a macro: these files, and the
+# settings of dbt_project.yml that belong to no node. The variable `environment` is a
+# hash of them, so that a change makes everything out of date.
 UNCOVERED = ("locks/run.txt", "profiles.yml")
 COVERED_SETTINGS = (
     *("models", "seeds", "snapshots", "vars"),

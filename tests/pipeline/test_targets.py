@@ -1,4 +1,4 @@
-"""Both targets: the same deliveries, run by run, and every published table equal."""
+"""Both targets: after the same deliveries every published table is equal."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ from reelhouse.serving.metrics import metrics
 from reelhouse.serving.query import ask
 from reelhouse.settings import environment
 
-# The story of test_state.py compares a small tree in `make test`.
+# `make test` compares a small tree in test_state.py.
 pytestmark = [
     pytest.mark.long,
-    # The adapter uses an argument that the connector would have under another name.
+    # The adapter uses a name of an argument that the connector has deprecated.
     pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning"),
 ]
 
 SAMPLE = PROJECT / "data/sample"
-# An account that has set for everybody what others leave alone.
+# Settings of an account for all users that others leave at their defaults.
 OTHER_DEFAULTS = (
     "timezone = 'America/Los_Angeles' timestamp_type_mapping = TIMESTAMP_LTZ "
     "autocommit = false"
 )
-# Texts that engines have been known to read, fold or order each in its own way.
+# Texts that engines are known to read, fold or order differently.
 TEXTS = [
     "\u00a0no-break\u00a0space\u00a0",
     "İstanbul",
@@ -98,7 +98,7 @@ def both(
 
 
 def deliver(dev: Delivery, folder: Path) -> None:
-    """One more delivery, which is full of surprises."""
+    """Add a delivery with many unusual rows."""
     generate(folder, 2_000, 5, dirty=True)
     ratings = (SAMPLE / "ratings.csv").read_text().splitlines()[1:]
     movies = (SAMPLE / "movies.csv").read_text(encoding="utf-8").splitlines()[1:]
@@ -106,7 +106,7 @@ def deliver(dev: Delivery, folder: Path) -> None:
     first, second, third = (line.split(",") for line in ratings[:3])
     dev.put(
         {
-            # Two are gone; late, tied, rated again, new; of a movie of no file.
+            # Two removed; others late, tied, rated again, new, or of an unknown movie.
             "2019-01-01/ratings.csv": csv(
                 "ratings",
                 [
@@ -118,7 +118,7 @@ def deliver(dev: Delivery, folder: Path) -> None:
                     "9999,888888,3.0,1600000000",
                 ],
             ),
-            # One is gone, one has another title, and some come with odd texts.
+            # One is removed, one has a new title, and some have odd texts.
             "2019-01-01/movies.csv": csv(
                 "movies",
                 [
@@ -140,7 +140,7 @@ def deliver(dev: Delivery, folder: Path) -> None:
                     ),
                 ],
             ),
-            # Objects of their own, full of planted faults.
+            # Separate objects, full of planted faults.
             **{
                 f"2019-01-01/{path.stem}/dirty.csv": path.read_bytes()
                 for path in folder.glob("*.csv")
@@ -151,7 +151,7 @@ def deliver(dev: Delivery, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def reports(both: Both) -> tuple[RunReport, RunReport]:
-    """What a first run of two deliveries reported, on each target."""
+    """The reports of a first run of two deliveries, on each target."""
     deliver(both.dev, both.folder / "dirty")
     return both.run()
 
@@ -185,7 +185,7 @@ def test_deliveries_give_equal_tables(
         recorded = snapshots(account.ask)
     assert recorded == snapshots(built.dev.rows)
     assert all(len(rows) > 100 for _, rows in recorded.values())
-    # The story has something to tell.
+    # The deliveries contain these cases.
     for relation in (
         "dim_movies where is_inferred",
         "dim_movies where is_deleted",
@@ -229,7 +229,7 @@ def test_every_analysis_has_one_answer_on_the_published_tables(built: Both) -> N
 
 
 def compiled_analyses(delivery: Delivery) -> dict[str, str]:
-    """Each analysis as dbt makes it for a target, over the published tables."""
+    """Return each analysis as compiled for a target, over the published tables."""
     delivery.build("--select", "resource_type:analysis", command="compile")
     folder = delivery.warehouse / "dbt" / delivery.target / "compiled"
     dialect: Dialect = "duckdb"
@@ -246,7 +246,7 @@ def compiled_analyses(delivery: Delivery) -> dict[str, str]:
 
 
 def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Sums of whole numbers are wider in one engine than in the other."""
+    """Return whole Decimals as int: engines give sums different widths."""
     return tuple(int(v) if isinstance(v, Decimal) and not v % 1 else v for v in row)
 
 
@@ -254,7 +254,7 @@ def test_a_run_that_finds_nothing_new_builds_nothing(built: Both) -> None:
     version = ask(built.prod.settings, "select * from publication")[1]
     before = len(statements())
     report = built.prod.run()
-    # It was 98, with clones and temporary tables, before it was known that all is old.
+    # A run that did not know this took 98, with clones and temporary tables.
     assert len(statements()) - before <= 32
     assert report.loaded.load_id is None
     assert report.is_up_to_date
@@ -300,7 +300,7 @@ def test_an_export_of_the_account_is_that_of_the_laptop(
 ) -> None:
     dev = export(built.dev.settings, tmp_path / "dev")
     prod = export(built.prod.settings, tmp_path / "prod")
-    # The order of rows, and so a file's SHA-256, may be another.
+    # The row order, and so a file's SHA-256, may differ.
     assert [replace(each, sha256="") for each in prod.tables] == [
         replace(each, sha256="") for each in dev.tables
     ]
@@ -335,7 +335,7 @@ def test_tables_of_two_publications_are_not_fetched_as_one(
             publish(before)
 
 
-# Every command that asks an account or changes it, but for those that serve.
+# Every command that queries an account or changes it, except servers.
 COMMANDS = {
     "validate": "load --validate",
     "publish": "publish",
@@ -352,7 +352,7 @@ COMMANDS = {
 def test_every_statement_of_every_command_passes_the_rules(
     built: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of the runs of this module, and of the other commands."""
+    """Checks the statements of this module's runs and of the other commands."""
     monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(built.prod.warehouse))
     monkeypatch.setenv("REELHOUSE_SOURCE", built.prod.url)
     monkeypatch.setenv("REELHOUSE_MAX_REJECTS", "1")
@@ -394,7 +394,7 @@ def test_a_build_ends_when_the_account_is_gone(
 
     for name in ("LOGIN_SECONDS", "NETWORK_SECONDS"):
         monkeypatch.setattr(f"reelhouse.engines.snowflake.connection.{name}", 1)
-    # dbt tries three times more, and waits for ten seconds each time.
+    # dbt retries three times, after ten seconds each.
     waits: list[float] = []
     monkeypatch.setattr("dbt.adapters.base.connections.sleep", waits.append)
     for name in limits():

@@ -1,4 +1,4 @@
-"""The backup: what is lost comes back row for row, or it is said what does not."""
+"""The backup restores lost data row for row, or says what it cannot restore."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from reelhouse.ingest.source import Bucket
 from reelhouse.local.bucket import environment as aws_variables
 from reelhouse.s3 import S3Settings, upload
 
-# The engine's own files; `make test` has the story and the loader.
+# Tests of DuckDB's own files; `make test` covers the story and the loader.
 pytestmark = pytest.mark.long
 
-# Rows as a build would leave them, of types that Parquet has none for, too.
+# Rows as a build makes them, also of a type that Parquet does not have.
 HISTORY = """
     create schema snapshots;
     create table snapshots.snap_movies as
@@ -74,13 +74,13 @@ def grown(s3_server: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> De
 
 @pytest.fixture
 def lost(grown: Delivery, tmp_path: Path) -> Delivery:
-    """A copy of it, to be damaged."""
+    """A copy of `grown` that a test may damage."""
     shutil.copytree(grown.warehouse, tmp_path / "warehouse")
     return replace(grown, warehouse=tmp_path / "warehouse")
 
 
 def deliver_one_more(lost: Delivery) -> None:
-    """Load a rating in an object of its own."""
+    """Load one more rating from a separate object, and remove the object."""
     key = "ratings/most.csv"
     lost.put({key: csv("ratings", ["9,9,4.0,1164982939"])})
     lost.load()
@@ -99,7 +99,7 @@ def recover(delivery: Delivery, to: Path) -> Recovery:
 
 
 def contents(database: Path) -> dict[str, Any]:
-    """Every row of raw and of history, and the types of their columns."""
+    """Return all rows of the raw and history tables, and their columns' types."""
     with connect(database, read_only=True) as connection:
         run = connection.execute
         names = run(
@@ -116,7 +116,7 @@ def contents(database: Path) -> dict[str, Any]:
 
 
 def damage(database: Path, table: str) -> None:
-    """Write over the beginning of a table's first block, where its values are."""
+    """Overwrite the beginning of a table's first block, where its values are."""
     with connect(database, read_only=True) as connection:
         ((block,),) = connection.execute(
             f"select min(block_id) from pragma_storage_info('{table}') "
@@ -195,7 +195,7 @@ def test_a_part_that_does_not_read_back_does_not_count(
     deliver_one_more(lost)
     with duckdb.connect(str(lost.settings.database)) as connection:
         connection.execute("update snapshots.snap_movies set tenths = 9007199254740993")
-    # A hugeint becomes a double on its way now.
+    # Without INEXACT, a hugeint becomes a double in the backup.
     monkeypatch.setattr(backup, "INEXACT", ())
     with pytest.raises(ReelhouseError, match=r"snap_movies.*does not read back"):
         backup.write(lost.settings.database, lost.settings.backup)
@@ -312,7 +312,7 @@ def test_a_backup_with_a_wrong_byte_is_put_aside_whole(lost: Delivery) -> None:
 
 @pytest.mark.fault("26")
 def test_a_log_goes_with_its_file(lost: Delivery) -> None:
-    """Of a file that was deleted, and of one that another writer leaves damaged."""
+    """The log of a deleted file moves aside, so the restored file does not use it."""
     save(lost)
     log = log_of(lost.settings.database)
     killed = (
@@ -362,7 +362,7 @@ def test_a_block_that_is_damaged(lost: Delivery) -> None:
 def test_a_file_of_a_newer_engine(lost: Delivery) -> None:
     database = lost.settings.database
     content = bytearray(database.read_bytes())
-    # The storage version, and the checksum of the block that holds it.
+    # Change the storage version, and correct the checksum of its block.
     content[12:20] = (70).to_bytes(8, "little")
     checksum = 5381
     for (word,) in iter_unpack("<Q", content[8:4096]):

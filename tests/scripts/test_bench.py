@@ -1,4 +1,4 @@
-"""The benchmark: contenders that do the same work, and figures that add up."""
+"""The benchmark: its contenders do the same work, and its figures add up."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tools.bench.session import (
     SizeReport,
 )
 
-# What a build alone can know, and columns that no question is asked of.
+# Tables that only a build can make, and columns that no query uses.
 NOT_BY_HAND = {
     *("health_loads", "health_reconciliation", "health_rejects"),
     *("fct_tags_history", "mart_recommendation_history"),
@@ -50,7 +50,7 @@ COLUMNS = """
 
 @pytest.mark.nightly
 def test_sql_by_hand_makes_the_tables_that_we_publish(tmp_path: Path) -> None:
-    # It knows of no delivery but the first.
+    # The SQL by hand loads only the first delivery.
     settings = first_build(tmp_path)
     hand = connect(tmp_path / "hand.duckdb")
     hand.execute("set variable files = ?", [settings.source])
@@ -73,7 +73,7 @@ def test_sql_by_hand_makes_the_tables_that_we_publish(tmp_path: Path) -> None:
         columns = ", ".join(name for each, name, _ in sorted(by_hand) if each == table)
         rows = []
         for database in ("hand", "published"):
-            # A view names the tables of its own database alone.
+            # A view refers to the tables of its own database only.
             hand.execute(f"use {database}")
             rows.append(
                 hand.execute(
@@ -105,7 +105,7 @@ def test_bench_refuses_what_it_cannot_do(arguments: list[str], status: int) -> N
 
 
 def measured(**steps: float) -> Measured:
-    """What steps of so many seconds cost; half of them CPU, as much memory in GiB."""
+    """Return the costs of steps: seconds, half of them CPU, and as many GiB."""
     costs = {name: Cost(s, s / 2, int(s * 2**30)) for name, s in steps.items()}
     seconds = sum(steps.values())
     peak = max(cost.peak_bytes for cost in costs.values())
@@ -115,7 +115,7 @@ def measured(**steps: float) -> Measured:
 
 
 def size(ratings: int, *seconds: float) -> SizeReport:
-    """Rounds in which a run built for so many seconds, the floor for 2, dbt for 4."""
+    """Return rounds of runs that built for `seconds`, the floor for 2, dbt for 4."""
     rounds: Rounds = {
         FIRST: [measured(load=3, build=each) for each in seconds],
         PLAIN: [measured(build=4)] * len(seconds),

@@ -1,4 +1,4 @@
-"""The local bucket: it answers, stays quiet, and never outlives its parent."""
+"""The local bucket: it answers, prints nothing, and ends with its parent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.local.bucket import _child_environment, environment, serve_bucket
 from reelhouse.s3 import S3Settings, list_objects, upload
 
-# A stand-in for a cloud, on which all of `make test` stands.
+# `make test` already depends on the local bucket everywhere.
 pytestmark = pytest.mark.long
 
 PARENT = """
@@ -59,7 +59,7 @@ HOSTILE = {
 
 
 def _start_parent(then: str) -> tuple[subprocess.Popen[str], int]:
-    """A process that serves a bucket, and the port of that bucket."""
+    """Start a process that serves a bucket; return it and the bucket's port."""
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT.format(then=then)],
         stdout=subprocess.PIPE,

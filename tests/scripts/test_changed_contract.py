@@ -1,4 +1,4 @@
-"""An edited contract: what was loaded is judged again, exactly, on both engines."""
+"""After an edit of the contract, loaded rows are judged again, on both engines."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from reelhouse.serving.publish import build_of
 from reelhouse.transform import state
 
 MOMENT = datetime(2026, 1, 1)
-# What judges records, with the version that this hash of it belongs to. Where the
-# hash differs, raise INGEST_VERSION if any record may be judged in another way than
-# before, and write the new hash here in any case.
+# The code that judges records. If its hash differs from the one in JUDGED_BY, raise
+# INGEST_VERSION if any record may be judged differently than before, and write the new
+# hash in any case.
 JUDGES: tuple[Any, ...] = (
     records,
     rules,
@@ -55,7 +55,7 @@ Declare = Callable[..., None]
 
 @dataclass
 class Desk:
-    """A delivery, and a warehouse of either engine that it is loaded into."""
+    """A delivery, and a warehouse of either engine to load it into."""
 
     delivery: Delivery
     is_prod: bool
@@ -72,7 +72,7 @@ class Desk:
             return load.load(settings, source, warehouse, **options)
 
     def rows(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements; the rows of the last one."""
+        """Run statements and return the rows of the last one."""
         if self.is_prod:
             with open_account("prod") as account:
                 *_, rows = map(account.ask, statements)
@@ -83,7 +83,7 @@ class Desk:
             return answer.fetchall()
 
     def ratings(self) -> list[tuple[Any, ...]]:
-        """Rating, load and removal of every row."""
+        """Return rating, load and removal of every row."""
         return self.rows(
             "select rating, load_id, removed_load_id from raw.ratings "
             "order by rating, load_id"
@@ -109,7 +109,7 @@ def desk(
 
 @pytest.fixture
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declare]:
-    """Edits the declaration of the files, each time from what the tree has."""
+    """A function that edits the original declaration of the files in a copy."""
     staging = tmp_path / "staging"
     shutil.copytree(PROJECT / contract.STAGING, staging)
     file = staging / "movielens/_movielens__sources.yml"
@@ -293,7 +293,7 @@ def test_a_column_more_and_a_column_less(desk: Desk, declare: Declare) -> None:
     desk.put(ratings=RATINGS)
     desk.load()
     assert desk.ratings()[:2] == [(HALF, 1, 2), (HALF, 3, None)]
-    # The row that is in both files stays.
+    # The row that is in both files remains.
     assert (FOUR, 2, None) in desk.ratings()
     assert len(desk.ratings()) == 8
 
@@ -354,7 +354,7 @@ def test_a_narrower_type_stops_the_load(desk: Desk, declare: Declare) -> None:
     declare(*WIDE)
     desk.put(ratings=[*RATINGS, "7,1,3.57,1104982703"])
     desk.load()
-    # Rows that are removed are kept as well.
+    # Removed rows are kept too.
     desk.put(ratings=RATINGS)
     desk.load()
     before = desk.ratings(), columns(desk)
@@ -443,7 +443,7 @@ def test_a_table_of_another_name_takes_the_files(desk: Desk, declare: Declare) -
 
 
 def test_an_edit_that_did_not_load_is_taken_back(desk: Desk, declare: Declare) -> None:
-    """On Snowflake the column is gone by then, for its statement commits."""
+    """On Snowflake the column has been dropped by then, because DDL commits."""
     declare(MOOD)
     lines = [line.replace(",4.0,", ",4.0,glad,") for line in RATINGS[:1]]
     desk.put(ratings=lines)
@@ -601,7 +601,7 @@ def test_snowflake_reads_what_brings_a_table_in_line() -> None:
         assert linter.parse_string(sql).violations == [], sql
 
 
-# Values that engines like to round, trim or guess at, for a column of any type.
+# Values that engines tend to round, trim or guess, for a column of any type.
 ODD_VALUES = [
     *("4.00", "3.57", "7", "7.0", "4.5", "1e0", "5e-1", "NaN", "inf", "-0.5", "+1"),
     *(

@@ -1,4 +1,4 @@
-"""The command line: one clear sentence and exit status 1 for whatever goes wrong."""
+"""The command line: any failure gives one clear sentence and exit status 1."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ GOOD: Files = {
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warehouse folder of the test's own and no settings from outside."""
+    """Use a new warehouse folder, and no settings from outside the test."""
     for name in ("DBT_TARGET", "REELHOUSE_SOURCE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(tmp_path / "warehouse"))
@@ -63,7 +63,7 @@ def folder(tmp_path: Path, files: Files) -> Path:
 
 
 def said(result: Result, *words: str) -> None:
-    """The command failed with one sentence that holds the words."""
+    """Check that the command failed with one sentence that contains the words."""
     assert result.exit_code == 1, result.output
     assert result.stderr.startswith("reelhouse: ")
     assert result.stderr.count("\n") == 1
@@ -149,7 +149,7 @@ PASSPHRASE = "open sesame"
 
 @pytest.fixture
 def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files with keys good and bad in the current folder, and no other account."""
+    """Unset account variables, and write good and bad keys to the current folder."""
     for name in os.environ:
         if name.startswith("SNOWFLAKE_"):
             monkeypatch.delenv(name)
@@ -191,7 +191,7 @@ def test_an_account_needs_variables_which_are_all_named(
     said(result, *(f"SNOWFLAKE_{name}" for name in needed), "Set them", "emulator")
     monkeypatch.setenv("SNOWFLAKE_AUTHENTICATOR", "Workload_Identity")
     for name in ("ACCOUNT", "ROLE", "WAREHOUSE"):
-        # Where a job leaves one out, it may be there and empty.
+        # A job may set a variable to an empty text instead of leaving it out.
         monkeypatch.setenv(f"SNOWFLAKE_{name}", "x" if name == "ROLE" else "")
     result = call(*command, "--target", "prod")
     said(result, "SNOWFLAKE_ACCOUNT, SNOWFLAKE_WAREHOUSE, SNOWFLAKE_WORKLOAD_IDENTITY")
@@ -206,7 +206,7 @@ BAD_LOGINS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         ("SNOWFLAKE_PRIVATE_KEY_PATH must be the path", "gone.p8 is not a file"),
     ),
     "a file that cannot be read": (
-        # Nobody can, not even root.
+        # Not even root can read it.
         {"SNOWFLAKE_PRIVATE_KEY_PATH": "/proc/self/mem"},
         ("SNOWFLAKE_PRIVATE_KEY_PATH names a file that cannot be read (Input/output",),
     ),
@@ -304,7 +304,7 @@ def test_an_account_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr("reelhouse.engines.snowflake.connection.LOGIN_SECONDS", 2)
         result = call("publish", "--target", "prod")
     said(result, "an-account cannot be reached", "SNOWFLAKE_HOST")
-    # dbt would print what is logged, beside the sentence.
+    # dbt would print log messages in addition to the sentence.
     assert not logging.getLogger("snowflake.connector").isEnabledFor(logging.ERROR)
 
 
@@ -312,7 +312,7 @@ def test_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELHOUSE_MAX_SHRINK", "a lot")
     said(call("run"), "REELHOUSE_MAX_SHRINK is 'a lot'")
     monkeypatch.setenv("REELHOUSE_MAX_SHRINK", "0.5")
-    # History begins in 1900, and a later load is a second later.
+    # History begins in 1900, and each load is at least a second after the last.
     for moment in ("yesterday", "1850-01-01", "9999-12-31T23:59:59"):
         monkeypatch.setenv("REELHOUSE_MOMENT", moment)
         said(call("run"), f"REELHOUSE_MOMENT is '{moment}'")
@@ -459,7 +459,7 @@ WRONG_KINDS = {
 def test_a_folder_in_the_place_of_a_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
-    """Or a file in the place of a folder, or a link that leads nowhere."""
+    """Also a file in the place of a folder, and a broken link."""
     source, there = folder(tmp_path, GOOD), tmp_path / "warehouse" / name
     monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(there.parent))
     there.mkdir(parents=True)
@@ -661,7 +661,7 @@ servers = [
 os.kill(server, signal.SIGKILL)
 time.sleep(120)
 """
-    # A process of its own: in this one, other tests may have an emulator, too.
+    # A separate process: in this one, other tests may have an emulator, too.
     command = [sys.executable, "-m", "reelhouse", "emulator"]
     done = subprocess.run(
         [*command, "--", sys.executable, "-c", script],
@@ -704,7 +704,7 @@ def test_the_list_of_commands_cuts_no_line() -> None:
 
 
 def test_nobody_need_read_what_is_said() -> None:
-    """Of a closed standard output, no other file takes the number."""
+    """No other file may get the number of a closed standard output."""
     code = (
         "from reelhouse.cli import main; import os; os.close(1); import sys; "
         "sys.stdout = None; main(['query', 'select 1', '--format', 'parquet'])"

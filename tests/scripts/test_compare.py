@@ -1,4 +1,4 @@
-"""Compare: whatever is planted in a published file is found, and nothing else."""
+"""Compare finds every planted difference of published files, and no other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reelhouse.serving.compare import (
     compare,
 )
 
-# Rows of every kind: nulls, NaN, a negative zero, rows that come twice.
+# Rows of every kind: nulls, NaN, negative zero, duplicate rows.
 ROWS = """
     create table serving.films (film_id bigint, title varchar, score double,
         price decimal(5,2), seen_at timestamp, loaded_at timestamp);
@@ -56,7 +56,7 @@ Publish = Callable[..., Path]
 
 @pytest.fixture
 def publish(tmp_path: Path) -> Publish:
-    """A function that makes a published file: FILMS, and what a test adds."""
+    """A function that makes a published file from FILMS and the changes of a test."""
 
     def file(
         name: str,
@@ -139,7 +139,7 @@ def test_what_is_no_difference(publish: Publish, changes: str) -> None:
     assert differing(comparison) == []
 
 
-# What is changed on the right, the table that differs, and what is found in it.
+# The change on the right side, the table that differs, and the findings.
 PLANTED: dict[str, tuple[str, str, dict[str, object]]] = {
     "a row is gone": (
         "delete from serving.films where film_id = 2",
@@ -171,7 +171,7 @@ PLANTED: dict[str, tuple[str, str, dict[str, object]]] = {
         {
             "changed": 3,
             "changed_columns": {"title": 3, "price": 3},
-            # One of each column before the second of any.
+            # One change of each column comes before the second of any.
             "changes": (
                 Change({"film_id": 1}, "title", "One", "x"),
                 Change({"film_id": 1}, "price", Decimal("9.90"), Decimal("9.91")),
@@ -220,7 +220,7 @@ PLANTED: dict[str, tuple[str, str, dict[str, object]]] = {
             "column_differences": (
                 ColumnDifference("price", "DECIMAL(5,2)", "VARCHAR"),
             ),
-            # Other columns are compared all the same.
+            # Other columns are compared nevertheless.
             "changed": 1,
             "changed_columns": {"title": 1},
         },
@@ -341,7 +341,7 @@ PLANTED: dict[str, tuple[str, str, dict[str, object]]] = {
 
 
 def numbered(text: str, number: int) -> str:
-    """The text with other names for the tables."""
+    """Return the text with a number added to the names of its tables."""
     return re.sub(r"serving\.(films|sightings)", rf"serving.\1_{number}", text)
 
 
@@ -369,7 +369,7 @@ def test_what_is_planted_is_found_on_either_side(publish: Publish) -> None:
             told.changed,
         ), case
         assert mirrored.left_examples == told.right_examples, case
-        # As texts, in which NaN is NaN.
+        # As texts, because NaN does not equal NaN.
         assert [f"{each.right} {each.left}" for each in mirrored.changes] == [
             f"{each.left} {each.right}" for each in told.changes
         ], case
@@ -384,7 +384,7 @@ def test_a_table_of_one_side(publish: Publish) -> None:
 
 
 def test_a_broken_key_hides_nothing(publish: Publish) -> None:
-    """Every pair of a key is equal and the counts are, but the rows are not."""
+    """All keys match and the row counts are equal, but the rows are not."""
     tables = "create schema serving; create table serving.pairs (name varchar);"
     published = [("pairs", "table", "", "name")]
     left, right = (
@@ -411,7 +411,7 @@ def test_nothing_but_ignored_columns_is_counted(publish: Publish) -> None:
 
 @pytest.mark.long
 def test_every_difference_of_random_tables_is_counted(publish: Publish) -> None:
-    """Pairs of small tables, with keys, without, and with keys that are none."""
+    """Pairs of small tables with keys, without keys, and with invalid keys."""
     chance = random.Random(20260101)
     values = ["null", "'nan'", "-0.0", "0.0", "1.5", "2.5"]
     sides: dict[str, dict[str, list[tuple[str, str, str]]]] = {"left": {}, "right": {}}
@@ -457,7 +457,7 @@ def test_every_difference_of_random_tables_is_counted(publish: Publish) -> None:
         )
         only_left, only_right = left - right, right - left
         assert told.is_equal == (left == right)
-        # A changed row is one of either side.
+        # A changed row counts on both sides.
         assert told.only_left + told.changed == only_left.total()
         assert told.only_right + told.changed == only_right.total()
         if told.key:
@@ -479,7 +479,7 @@ def test_every_difference_of_random_tables_is_counted(publish: Publish) -> None:
 
 
 def views(definition: str, changes: str = "") -> dict[str, Any]:
-    """A file of table `films`, of which load_id is ignored, and a view over it."""
+    """Return a file with table `films`, whose load_id is ignored, and a view of it."""
     return {
         "tables": f"""
             create schema serving;
@@ -511,7 +511,7 @@ def test_a_view_of_one_definition_over_equal_tables_is_equal(publish: Publish) -
     assert (told.method, told.left_rows, told.right_rows) == ("construction", 2, 2)
 
 
-# A view, and what becomes of load_id, which is 1 on the left.
+# A view, and how load_id changes on the right; it is 1 on the left.
 READS_IGNORED = {
     "as a column": (
         "select film_id, load_id as loaded from serving.films",
@@ -525,7 +525,7 @@ READS_IGNORED = {
         "select film_id from serving.films order by load_id, film_id limit 1",
         "3 - film_id",
     ),
-    # What is known of its values beforehand makes this a constant on either side.
+    # From what DuckDB knows of the values, it makes this a constant on each side.
     "in a condition": (
         "select case when load_id < 5 then 'a' else 'b' end as era from serving.films",
         "load_id + 6",
@@ -588,7 +588,7 @@ SCORED = (
 def test_a_view_over_a_view_that_is_compared_later_is_compared_by_rows(
     publish: Publish,
 ) -> None:
-    """Nothing is said by construction over what is not known to be equal."""
+    """A view is not equal by construction unless all its tables are known to be."""
     paths = []
     for side, title in (("left", "One"), ("right", "Uno")):
         known = views(
@@ -714,7 +714,7 @@ def test_names_are_whole_in_eighty_columns(
     lines = captured.get().splitlines()
     assert any(line.startswith(f"{name} ") for line in lines)
     assert max(map(len, lines)) <= 80
-    # No digit of the five numbers is lost.
+    # All digits of the five numbers are shown.
     assert captured.get().count("0") == 5 * 6
 
 

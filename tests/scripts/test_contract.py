@@ -1,4 +1,4 @@
-"""The file contract is what the sources in models/staging declare, whatever it is."""
+"""The file contract is what the sources in models/staging declare."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ sources:
 
 @pytest.fixture
 def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of sources, which are read again for each question."""
+    """An empty folder of sources, which are read again on every call."""
     monkeypatch.setattr(contract, "project", lambda: tmp_path)
     monkeypatch.setattr(contract, "STAGING", tmp_path / "staging")
     monkeypatch.setattr(contract, "entities", contract.entities.__wrapped__)

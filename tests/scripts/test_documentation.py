@@ -1,4 +1,4 @@
-"""The documentation is what the tree says: relations drawn, everything described."""
+"""The documentation matches the tree: relations drawn, everything described."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.diagram import PAGE, page_of
 
 @pytest.fixture(scope="module")
 def manifest() -> dict[str, Any]:
-    """The manifest that dbt makes of the tree."""
+    """The manifest that dbt makes from the tree."""
     return manifest_of(unbuilt())
 
 
@@ -54,7 +54,7 @@ def test_the_layers_are_drawn_as_they_read_each_other(
     drawn = re.findall(r"^ {4}(\w+)\S* --> (\w+)", page, re.MULTILINE)
     assert len(drawn) > 5
     assert set(drawn) == {pair for pair in read if pair[0] != pair[1]}
-    # Snapshots record what several layers hold, and the star reads one of them.
+    # Leave snapshots out: they record several layers, and the star reads one of them.
     before: dict[str, set[str]] = {}
     for parent, child in drawn:
         if "snapshots" not in {parent, child}:
@@ -63,7 +63,7 @@ def test_the_layers_are_drawn_as_they_read_each_other(
 
 
 def node(name: str, subject: str, **columns: str) -> dict[str, Any]:
-    """A model of the marts in a manifest; a type with `!` may not be null."""
+    """Return a model of the marts as in a manifest; `!` marks a type as not null."""
     return {
         "resource_type": "model",
         "name": name,
@@ -80,7 +80,7 @@ def node(name: str, subject: str, **columns: str) -> dict[str, Any]:
 
 
 def check(model: str, name: str, column: str | None, **more: Any) -> dict[str, Any]:
-    """A data test of a model in a manifest."""
+    """Return a data test of a model as in a manifest."""
     return {
         "resource_type": "test",
         "attached_node": f"model.reelhouse.{model}",
@@ -122,10 +122,10 @@ def test_a_version_is_a_table_of_its_own() -> None:
 
 
 def described_parts(manifest: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """Everything that dbt lets a person describe, with its description.
+    """Yield everything that dbt lets a person describe, with its description.
 
-    Those of tests are read from their files: dbt forgets the description of a test
-    when a model that the test reads is parsed again.
+    Descriptions of tests are read from their files: dbt forgets the description of a
+    test when a model that the test reads is parsed again.
     """
     of_tests = {
         each["name"]: each["description"]
@@ -139,7 +139,7 @@ def described_parts(manifest: dict[str, Any]) -> Iterator[tuple[str, str | None]
     ]
     for entry in entries:
         kind, name = entry["resource_type"], entry["name"]
-        # Hooks cannot be described, and a generic test is, as a macro.
+        # Hooks cannot be described; a generic test is described as a macro.
         if kind != "operation" and not entry.get("test_metadata"):
             is_test = kind == "test"
             said = of_tests.get(name) if is_test else entry["description"]

@@ -1,4 +1,4 @@
-"""Downloads from a local server: verified, and nothing half in the folder."""
+"""Downloads from a local server are verified and never leave a half-filled folder."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def packed(files: dict[str, bytes], folder: str = f"{NAME}/") -> bytes:
 
 @dataclass
 class Shelf:
-    """What the server offers, how it misbehaves, and what it was asked."""
+    """What the server offers, how it misbehaves, and which requests it received."""
 
     body: bytes = b""
     statuses: list[int] = field(default_factory=list)
@@ -108,7 +108,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
 
 
 def offer(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    """Offer an archive as the published one."""
+    """Serve an archive as if it were the published one."""
     shelf.body = body
     sha256 = hashlib.sha256(body).hexdigest()
     monkeypatch.setitem(RELEASES[NAME], "sha256", sha256)
@@ -356,7 +356,7 @@ def test_a_full_disk_leaves_nothing_half(
 
 
 def certified(folder: Path, age: timedelta) -> ssl.SSLContext:
-    """A server's context; its certificate, its own authority, ends after `age`."""
+    """Return a server context with a self-signed certificate that ends after `age`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)

@@ -33,7 +33,7 @@ from reelhouse.local.emulator import (
 )
 from reelhouse.s3 import S3Settings
 
-# `make test` has a whole run on the emulator.
+# `make test` covers a whole run on the emulator.
 pytestmark = pytest.mark.long
 
 FORMAT = (
@@ -113,7 +113,7 @@ def test_d2_everybody_may_do_everything(sql: Client) -> None:
 
 @pytest.fixture
 def elsewhere(database: str) -> Iterator[Client]:
-    """A session of an account with other defaults than Snowflake's own."""
+    """A session of an account whose defaults differ from Snowflake's."""
     with serve_emulator() as account:
         Client(account, database)(
             "alter account set timezone = 'America/Los_Angeles' "
@@ -245,7 +245,7 @@ def test_d6_every_error_is_an_sql_error(
     began = time.monotonic()
     with sql.refuses(pattern):
         sql(statement)
-    # The connector would try again until its network timeout, a minute later.
+    # The connector would otherwise retry until its network timeout, a minute later.
     assert time.monotonic() - began < 30
     assert sql("select 1") == [(1,)]
 
@@ -313,7 +313,7 @@ def test_d8_comments_on_tables_may_hold_anything(sql: Client) -> None:
     assert shown == [("A", None), ("B", None)]
 
 
-# Text that must arrive as it is, one field each.
+# Texts that must arrive unchanged, one field each.
 TEXTS = [
     "007",
     "",
@@ -341,7 +341,7 @@ def enclosed(text: str) -> str:
 
 @pytest.fixture
 def folder(bucket: str, sql: Client) -> str:
-    """An empty folder of a bucket, behind the stage @outside."""
+    """An empty folder of a bucket, with the stage @outside on it."""
     sql(f"create stage outside url = 's3://{bucket}/folder' storage_integration = s3")
     return bucket
 
@@ -354,7 +354,7 @@ def put(s3: S3Settings, bucket: str, key: str, text: str) -> None:
 def deliver(
     request: pytest.FixtureRequest, s3_server: S3Settings, tmp_path: Path, sql: Client
 ) -> Any:
-    """A function that puts a file on a stage; returns the stage's name."""
+    """A function that puts a file on a stage and returns the stage's name."""
     if request.param == "external":
         bucket = request.getfixturevalue("folder")
 
@@ -394,7 +394,7 @@ def test_d9_text_arrives_as_it_is(sql: Client, deliver: Any, line_end: str) -> N
 
 
 def named(*files: str, options: str = "") -> str:
-    """What a COPY says behind its SELECT."""
+    """Return the options that follow the SELECT of a COPY."""
     return f"files = ({', '.join(map(quoted, files))}) {FORMAT} force = true {options}"
 
 
@@ -567,7 +567,7 @@ def test_d10_the_next_user_of_the_connection_is_not_harmed(sql: Client) -> None:
     sql("create table t (a int)", "begin", "insert into t values (1)")
     with sql.refuses("."):
         sql("insert into no_such_table values (1)")
-    # dbt goes on with the next node, and sends no ROLLBACK.
+    # dbt continues with the next node without sending ROLLBACK.
     sql("create or replace table u as select 1 as a", "begin", "commit")
     assert sql("select (select count(*) from t), (select count(*) from u)") == [(0, 1)]
 
@@ -581,7 +581,7 @@ def test_d10_the_next_user_of_the_connection_is_not_harmed(sql: Client) -> None:
         "comment on table t is 'x'",
         "grant select on table t to role r",
         "create stage s",
-        # For many bound values.
+        # The connector sends it for many bound values.
         "create or replace temporary stage SYSTEMBIND file_format=(type=csv)",
     ],
 )
@@ -667,7 +667,7 @@ def test_d13_swap(sql: Client, other: Client) -> None:
     assert other("select * from serving.t") == [(1,)]
     assert other("select * from serving_next.t") == [(0,)]
     assert other("select * from serving.more") == [(1,)]
-    # A view keeps its text, and so reads what is now in the other schema.
+    # A view keeps its text, so it reads what is now in the other schema.
     assert other("select * from serving.v") == [(0,)]
     assert sql(
         "select table_schema, comment from information_schema.tables "
@@ -767,7 +767,7 @@ def test_d20_a_client_can_cancel(sql: Client, other: Client) -> None:
     with sql.refuses("000604"):
         sql(LONG, timeout=1)
     assert sql("select 1") == [(1,)]
-    # Nothing of it is left to keep others waiting.
+    # The cancelled statement blocks no other session.
     other("drop table numbers")
 
 
@@ -786,7 +786,7 @@ def test_d22_a_statement_fails_as_told(sql: Client, other: Client) -> None:
     sql(f"create table {table} (a int)", "begin")
     with sql.refuses(r"000606 \(57P03\).*No active warehouse"):
         sql(f"insert into {table} select 1")
-    # It was to fail once, and has not ended the transaction.
+    # It fails only once, as told, and has not ended the transaction.
     sql(f"insert into {table} select 2", "commit")
     assert other(f"select a from {table}") == [(2,)]
 
@@ -945,7 +945,7 @@ def test_describing_a_statement_does_not_run_it(sql: Client) -> None:
 
 
 def test_sessions_run_side_by_side(settings: EmulatorSettings, database: str) -> None:
-    """Four at once make tables in one schema, as the threads of dbt do."""
+    """Four sessions create tables in one schema at once, as the threads of dbt do."""
     failures: list[Exception] = []
 
     def work(number: int) -> None:
@@ -974,7 +974,7 @@ def test_the_environment_outranks_a_real_account() -> None:
     assert given["SNOWFLAKE_PORT"] == "1234"
     profile = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
     names = set(re.findall(r"env_var\('(SNOWFLAKE_\w+)'", profile))
-    # A query tag is no way to another account.
+    # A query tag cannot lead to another account.
     assert names - {"SNOWFLAKE_QUERY_TAG"} == {
         name for name in given if name.startswith("SNOWFLAKE_")
     }

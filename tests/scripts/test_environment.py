@@ -1,4 +1,4 @@
-"""The surroundings: what a machine, a shell or a path may hold and must not change."""
+"""Settings of a machine, a shell or a path that must not change a result."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_path_that_no_engine_takes_is_named(name: str) -> None:
         ("two\rlines", "two\\rlines"),
         ("two\nlines", "two\\nlines"),
         ("left\u202eright", "left\\u202eright"),
-        # What a forge would obey.
+        # Commands that a forge would execute.
         ("::error::gone", ":\\x3aerror::gone"),
         ("a\n  ::set-env name=a::b", "a\\n  :\\x3aset-env name=a::b"),
         ("a ##[group]b", "a ##\\x5bgroup]b"),
@@ -184,7 +184,7 @@ def test_the_type_of_the_adapter_decides(
 
 
 def test_the_tree_is_that_of_the_folder_or_of_the_option(tmp_path: Path) -> None:
-    """As for a package that was installed from a wheel, in no checkout."""
+    """The package is outside of a checkout, as when installed from a wheel."""
     package = tmp_path / "site"
     shutil.copytree(PROJECT / "scripts/reelhouse", package / "lib/python/reelhouse")
     variables = os.environ | {"PYTHONPATH": str(package / "lib/python")}

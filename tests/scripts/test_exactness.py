@@ -1,4 +1,4 @@
-"""Exactness: what may be read by type, however its bytes arrive."""
+"""Exactness: which files may be read by type, whatever the size of their chunks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reelhouse.ingest.exactness import LONGEST_LINE, ExactLines
 
 
 def entity(*types: str) -> Entity:
-    """One with a column of each type, under the headers a, b, c …"""
+    """Return an entity with a column of each type, with the headers a, b, c …"""
     columns = (Column(f"{h}_", kind, h) for h, kind in zip("abcd", types, strict=False))
     return Entity("numbers", tuple(columns))
 
@@ -19,7 +19,7 @@ SHARES = entity("bigint", "bigint", "double")
 
 
 def is_exact(of: Entity, content: bytes, size: int = 1 << 20) -> bool:
-    """Whether a file is exact that arrives in chunks of so many bytes."""
+    """Whether a file is exact that arrives in chunks of `size` bytes."""
     lines = ExactLines(of)
     for start in range(0, len(content), size):
         lines.update(content[start : start + size])
@@ -49,7 +49,7 @@ def test_plain_numbers_are_exact(
     "lines",
     [
         ["1,2,3.57,4"],  # would be rounded
-        ["1,2,4,5"],  # may be right, and is to be looked at
+        ["1,2,4,5"],  # may be right, but must be checked
         ["1,2,10.5,4"],
         ["1,2,.5,4"],
         ["1,2,5.,4"],

@@ -1,4 +1,4 @@
-"""Export: the published tables as files, whole or not at all, of one version."""
+"""Export: the published tables of one version as files, all or none of them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FILMS = """
 
 @pytest.fixture
 def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A warehouse with FILMS for its published file."""
+    """A warehouse whose published file contains FILMS."""
     warehouse = tmp_path / "warehouse"
     warehouse.mkdir()
     monkeypatch.setenv("REELHOUSE_WAREHOUSE", str(warehouse))
@@ -65,7 +65,7 @@ def records(path: Path) -> list[list[str]]:
 
 
 def untouched(folder: Path) -> dict[str, bytes]:
-    """Everything beside and in a folder, hidden files included."""
+    """Return everything in a folder and beside it, hidden files included."""
     return {
         str(path): path.read_bytes() if path.is_file() else b""
         for path in folder.parent.rglob("*")
@@ -289,7 +289,7 @@ def test_a_table_that_cannot_be_read_leaves_nothing(
 
 
 def test_a_publish_meanwhile_changes_nothing(films: Settings, tmp_path: Path) -> None:
-    """The file is replaced after the first table, as a publish does it."""
+    """Replace the file after the first table, as a publish does."""
     newer = tmp_path / "newer.duckdb"
     with duckdb.connect(str(newer)) as connection:
         connection.execute(FILMS.replace("'one'", "'two'"))
@@ -307,7 +307,7 @@ def test_a_publish_meanwhile_changes_nothing(films: Settings, tmp_path: Path) ->
 
 
 def test_polars_reads_the_sample(sample: Settings, tmp_path: Path) -> None:
-    """A reader that is no DuckDB, on every table of the star."""
+    """Read every exported table with a library other than DuckDB."""
     import polars
 
     made = export(sample, tmp_path / "folder")

@@ -1,4 +1,4 @@
-"""The frame around the code: make targets, the installer, locks, the CI command."""
+"""The project's tooling: make targets, the installer, locks, the CI command."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ CHECKS = [
 
 
 class Checkout:
-    """A copy of the frame in a folder, on a machine with only the given Pythons."""
+    """A copy of the tooling in a folder, on a machine with only the given Pythons."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "check out"

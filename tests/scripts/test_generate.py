@@ -26,7 +26,7 @@ from reelhouse.movielens.generate import (
 from reelhouse.movielens.generator import chance, dirt, genome, people, ratings, words
 from reelhouse.movielens.generator.later import LATER, RATINGS
 
-# The generator is no part of the way of the data.
+# The pipeline does not use the generator.
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ class Data:
 
 
 def read(folder: Path, later: str = "") -> Data:
-    """The files as a delivery left them; of ratings the latest, and no bad record."""
+    """Read the files of a delivery: only the latest ratings, and no bad records."""
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     for name, columns in COLUMNS.items():
@@ -133,7 +133,7 @@ def sample() -> Data:
 
 @pytest.fixture(scope="module")
 def first() -> Data:
-    """The sample's first delivery alone."""
+    """The tables of the sample's first delivery alone."""
     return read(SAMPLE)
 
 
@@ -194,7 +194,7 @@ def test_number_of_ratings_is_exact(tmp_path: Path, count: int) -> None:
 
 @pytest.mark.parametrize("total", [2_000_000, 2_000_001, 16_000_007, 40_000_000])
 def test_ratings_are_shared_out_to_the_last(total: int) -> None:
-    """Also where so many have small wishes that proportions never finish."""
+    """Also if most wishes are so small that proportional rounds would never finish."""
     drawn = chance.draw(1, "any", np.arange(100_000))
     wishes = drawn.lognormal(47.9, 1.5, 16) + 1
     limits = np.where(np.arange(100_000) % 2 == 0, 500, 30_000)
@@ -205,7 +205,7 @@ def test_ratings_are_shared_out_to_the_last(total: int) -> None:
 
 
 def test_platform_tables_are_pinned() -> None:
-    """Tables that a platform's logarithm could change hold the same integers."""
+    """Tables that a platform's logarithm could change contain fixed integers."""
     for table, digest in (
         (chance.normal_table(), "f2ac11ffffd4"),
         (chance.lognormal_table(47.9, 1.5, 16), "7a1ff54d789e"),
@@ -251,7 +251,7 @@ def test_sample_is_plain_csv(name: str) -> None:
     rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     assert len(rows) == data.count(b"\r\n")
     assert {len(row) for row in rows} == {HEADERS[name].count(",") + 1}
-    # Quotes only where they are needed, and doubled inside.
+    # Quotes only around fields that need them, and doubled inside.
     minimal = io.StringIO(newline="")
     for row in rows:
         fields = [
@@ -387,7 +387,7 @@ def test_the_later_delivery_has_a_few_bad_ratings() -> None:
 
 
 def test_some_users_rate_far_more_than_most(sample: Data, larger: Data) -> None:
-    """As in ml-latest-small, where the busiest tenth has given 48 of 100 ratings."""
+    """As in ml-latest-small, where the busiest tenth of users gave 48% of ratings."""
     for data in (sample, larger):
         median, busiest, share = data.one("""
             select median(n), max(n),
@@ -620,7 +620,7 @@ GAPS = """
         from ratings
     )
 """
-# What is measured: (query, least, most); the values are MovieLens's, with room.
+# A query, and the least and most it may return: MovieLens's values, with room.
 SHAPE = {
     "ratings per user, median": ("select median(n) from user_counts", 55, 85),
     "ratings per user, mean": ("select avg(n) from user_counts", 140, 190),
@@ -720,7 +720,7 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Dirty:
 
 
 def physical_lines(path: Path) -> list[bytes]:
-    """Lines after the header, with their ends."""
+    """Return the lines after the header, with their line ends."""
     return path.read_bytes().splitlines(keepends=True)[1:]
 
 
@@ -743,7 +743,7 @@ FIELDS = {
 
 
 def keeps_contract(name: str, line: bytes) -> bool:
-    """Whether one line alone is a good record, by a reader of its own."""
+    """Whether one line alone is a good record, by a check of this test's own."""
     try:
         text = line.decode("utf-8")
         (row,) = csv.reader([text], strict=True)
@@ -837,7 +837,7 @@ def test_every_fault_is_planted(dirty: Dirty, name: str, more: set[str]) -> None
 
 
 def test_competing_ratings_are_settled_as_the_manifest_says(dirty: Dirty) -> None:
-    """The latest wins, then the higher rating; of two equal ones the first stays."""
+    """The latest wins, then the higher rating; of two equal records the first wins."""
     best: dict[tuple[str, str], tuple[int, float, int]] = {}
     lines = physical_lines(dirty.folder / "ratings.csv")
     seen: Counter[tuple[str, str]] = Counter()

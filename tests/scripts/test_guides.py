@@ -1,4 +1,4 @@
-"""The guides speak of what is there: files, headings, commands, options, messages."""
+"""The guides name only what exists: files, headings, commands, options, messages."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ GUIDES = {
     for pattern in ("*.md", "docs/*.md", "data/*.md")
     for path in sorted(PROJECT.glob(pattern))
 }
-# They name models that are to be made, that are wrong, or of another project.
+# These name models that are to be made, that are wrong, or of another project.
 SPEAK_OF_OTHERS = {"names.md", "own-data.md", "pitfalls.md", "recipes.md"}
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 
 
 def prose(text: str) -> str:
-    """A page without its blocks of code."""
+    """Return a page without its code blocks."""
     return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def anchors(path: Path) -> set[str]:
-    """What a link can name in a page: its headings, as GitHub writes them."""
+    """Return the anchors of a page: its headings, as GitHub writes them."""
     headings = re.findall(r"^#+ (.+)$", prose(GUIDES[path]), re.MULTILINE)
     return {
         re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings
@@ -52,7 +52,7 @@ def test_links_lead_somewhere() -> None:
 
 
 def unknown_words(said: str) -> Iterator[str]:
-    """What the command line would not know of a command that a page names."""
+    """Yield the words of a quoted command that the command line does not know."""
     words = shlex.split(said.partition("|")[0].replace("…", ""), comments=True)
     command = main.get_command(click.Context(main), words[0])
     if command is None:
@@ -104,6 +104,6 @@ def test_the_messages_that_operations_quotes_are_those_of_the_code() -> None:
     page = GUIDES[PROJECT / "docs/operations.md"].replace("\\*", "*")
     quoted = re.findall(r"^> (.+)\.$", page, re.MULTILINE)
     assert quoted
-    # A name in angle marks is a value.
+    # A name in angle brackets stands for a value.
     parts = [part for each in quoted for part in re.split("‹[^›]*›", each)]
     assert [part for part in parts if part not in said] == []

@@ -1,4 +1,4 @@
-"""A job of GitHub Actions gets its tokens, from a server that stands for GitHub's."""
+"""A GitHub Actions job gets its tokens, here from a server that imitates GitHub's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.job_identity import identity
 
 
 class GitHub(BaseHTTPRequestHandler):
-    """Gives a job that shows its bearer a token for the audience it names."""
+    """Gives a job with its bearer token a token for the requested audience."""
 
     def do_GET(self) -> None:
         asked = parse_qs(urlsplit(self.path).query)
@@ -42,7 +42,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def job(address: str, tmp_path: Path) -> dict[str, str]:
-    """What GitHub sets for a job with the permission id-token."""
+    """The variables that GitHub sets for a job with the permission id-token."""
     return {
         "ACTIONS_ID_TOKEN_REQUEST_URL": address,
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-the-job",

@@ -1,4 +1,4 @@
-"""The loader: exact values, every record accounted for, all or nothing."""
+"""The loader: exact values, every record accounted for, all files or none."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GOOD = "7,1,4.5,1104982703"
 
 @pytest.fixture(params=[engine.PAIRED_AT_ONCE, 2], ids=["at once", "in parts"])
 def paired(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How a replaced file is compared: a small one, and one that is large for us."""
+    """A replaced file is compared at once, or in parts as a large one would be."""
     monkeypatch.setattr(engine, "PAIRED_AT_ONCE", request.param)
 
 
@@ -41,7 +41,7 @@ def ratings(*lines: str, line_end: str = "\r\n") -> dict[str, bytes]:
 
 
 def balance(delivery: Delivery) -> None:
-    """Records read are rows loaded and records rejected, in ledger and tables."""
+    """Check that records read are rows loaded plus rejects, in ledger and tables."""
     for file, entity, records, loaded, rejected in delivery.rows(
         "select objects.file, objects.entity, entry.records, entry.rows_loaded, "
         "entry.rows_rejected from raw.objects as objects "
@@ -97,7 +97,7 @@ def test_record_numbers_are_lines_after_the_header(delivery: Delivery) -> None:
 def test_record_numbers_are_right_where_many_cores_read(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of many buffers, of which each core reads some."""
+    """A file of many buffers, which are spread over the cores."""
     monkeypatch.setattr("reelhouse.engines.duckdb.load.BUFFER_BYTES", 1 << 17)
     lines = [f"{number},{number % 7 + 1},0.5" for number in range(1, 100_001)]
     for bad in (10_000, 60_000):
@@ -163,7 +163,7 @@ REJECTED = {
 
 @pytest.mark.fault("8")
 def test_a_bad_record_is_kept_aside_alone(delivery: Delivery) -> None:
-    """Each in an object of its own, between good ones."""
+    """Each bad record is in a separate object, between good ones."""
     files = {
         f"ratings/{number:02}.csv": csv("ratings", [*RATINGS, line, GOOD])
         for number, (line, _) in enumerate(REJECTED.values())
@@ -311,7 +311,7 @@ def test_a_file_that_is_mostly_bad_stops_the_load(delivery: Delivery) -> None:
     assert delivery.load(validate=True).rejected == 50
     delivery.max_rejects = 0
     assert delivery.load(accept_rejects=True).rejected == 50
-    # Nothing is judged again.
+    # The rejects are not judged again.
     assert delivery.load().load_id is None
 
 
@@ -471,7 +471,7 @@ REFUSED = {
     ),
     "old line ends": (b"userId,movieId,rating,timestamp\r1,1,4.0,9\r", "return alone"),
 }
-# Bytes that are no CSV at all, and what is said that they are.
+# Bytes that are not CSV, and what the message calls them.
 OTHER_FORMS = {
     "gzip": (gzip.compress(b"x"), "compressed data"),
     "a zip archive": (b"PK\x03\x04xxxx", "compressed data"),
@@ -580,7 +580,7 @@ def test_a_compressed_file_is_read_and_known_by_its_own_bytes(
     odd = csv("ratings", [*RATINGS[2:], '"9","9","x"'])
     packed = gzip.compress(whole)
     delivery.remove("ratings.csv")
-    # Two members, one after the other, are one file.
+    # Two gzip members in a row are one file.
     parts = gzip.compress(odd[:40]) + gzip.compress(odd[40:])
     files = {"ratings.csv.gz": packed, "ratings/more.CSV.GZ": parts}
     delivery.put(files)
@@ -592,7 +592,7 @@ def test_a_compressed_file_is_read_and_known_by_its_own_bytes(
             f"select sha256, size_bytes from raw.load_objects "
             f"where file = '{unpacked(key)}'"
         ) == [(hashlib.sha256(body).hexdigest(), len(body))]
-    # The same rows, compressed in another way, and not at all.
+    # The same rows, compressed differently, and uncompressed.
     for name, body in (
         ("ratings.csv.gz", gzip.compress(whole, mtime=1)),
         ("ratings.csv", whole),
@@ -616,7 +616,7 @@ def test_the_second_load_of_the_same_loads_nothing(delivery: Delivery) -> None:
     before = delivery.rows("from raw.load_objects") + delivery.rows("from raw.ratings")
     report = delivery.load()
     assert (report.load_id, report.unchanged) == (None, 2)
-    delivery.put(ratings(*RATINGS))  # the same bytes under a new time
+    delivery.put(ratings(*RATINGS))  # the same bytes with a new time
     assert delivery.load().load_id is None
     after = delivery.rows("from raw.load_objects") + delivery.rows("from raw.ratings")
     assert after == before
@@ -879,7 +879,7 @@ def test_validate_says_all_and_changes_nothing(delivery: Delivery) -> None:
 @pytest.mark.fault("13")
 def test_deliveries_are_loaded_in_their_order(delivery: Delivery) -> None:
     later = {
-        # The files that it does not have stay; another one comes.
+        # The files that it lacks stay, and another one is added.
         "2026-01-31/movies.csv": csv("movies", ["1,Lamps (1994),Drama", *MOVIES[1:]]),
         "2026-01-31/ratings/more.csv": csv(
             "ratings", ["3,1,5.0,1164982931", "x,1,4,1"]
@@ -932,7 +932,7 @@ def test_a_delivery_dated_in_the_future_overrules_nothing(delivery: Delivery) ->
     ]
     delivery.moment = datetime(2998, 12, 31)
     assert delivery.load().live_rows["movies"] == 1
-    # A clock that was ahead, or behind, takes nothing back.
+    # With a clock that is set back, the loaded delivery stays.
     delivery.moment = None
     report = delivery.load()
     assert (report.load_id, report.live_rows["movies"]) == (None, 1)
@@ -962,7 +962,7 @@ def test_what_changes_in_an_earlier_delivery_counts_if_no_later_one_has_it(
 ) -> None:
     delivery.put({"2026-01-31/movies.csv": csv("movies", MOVIES[:2])})
     delivery.load()
-    # As a ledger was before there were deliveries.
+    # Older ledgers have no column for deliveries.
     delivery.close()
     with connect(delivery.settings.database) as connection:
         connection.execute("alter table raw.loads drop column delivery")
@@ -1011,7 +1011,7 @@ def test_what_comes_does_not_make_up_for_what_goes(delivery: Delivery) -> None:
     delivery.put(ratings(*RATINGS[:2], *other))
     with pytest.raises(ReelhouseError, match="would lose 2 of its 4 rows, more than"):
         delivery.load()
-    # One is gone, and the others lie in another file now.
+    # One is removed, and the others are in another file now.
     delivery.remove("ratings.csv")
     delivery.put({"ratings/part.csv": csv("ratings", [*RATINGS[1:], *other])})
     assert delivery.load().live_rows["ratings"] == 7
@@ -1052,7 +1052,7 @@ BY_HAND = {
 def test_rows_that_were_changed_by_hand_are_noticed_and_come_back(
     delivery: Delivery,
 ) -> None:
-    """From the backup or, where that has the same, from the source."""
+    """From the backup or, if that has the same changes, from the source."""
     delivery.put(ratings(*RATINGS, "7,2,9.9,1164982931")).load()
     delivery.put(ratings(*RATINGS[1:], GOOD, "7,2,9.9,1164982931")).load()
     settings, raw = delivery.settings, ("ratings", "movies", "rejects", "objects")

@@ -1,8 +1,8 @@
 """The loader on any bytes: every record is an exact row or a reject with a reason.
 
 `make fuzz` draws tens of thousands of new examples instead of a few hundred fixed ones,
-and says how many it tried. What is right is told apart here with Python's own csv
-module.
+and prints how many it tried. The expected results are computed here with Python's own
+csv module.
 """
 
 from __future__ import annotations
@@ -55,25 +55,25 @@ DELIVERED = datetime(2026, 1, 1, tzinfo=UTC)
 LATEST_EPOCH = int((DELIVERED + timedelta(days=1)).timestamp())
 LINE_ENDS = [b"\r\n", b"\n"]
 
-# White space, and what is as wide as nothing.
+# White space, and characters of no width.
 BLANKS = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
 BLANKS += "\u200b\u200c\u200d\u2060\ufeff"
 
 Values = tuple[Any, ...]
 
 
-# What is right
+# Expected results
 
 
 @dataclass
 class Expected:
-    """What must become of a file: rows and rejects, each by record number."""
+    """The expected rows and rejects of a file, each by record number."""
 
     rows: dict[int, Values] = field(default_factory=dict)
     rejects: dict[int, tuple[set[str], str]] = field(default_factory=dict)
 
     def identities(self, entity: Entity) -> Counter[Any]:
-        """Rows as they are told apart: with their place in the key, if there is one."""
+        """Count rows by their values and, if there is a key, their place in it."""
         if not entity.key:
             return Counter(self.rows.values())
         names = [column.name for column in entity.file_columns]
@@ -110,12 +110,12 @@ def expect(entity: Entity, body: bytes) -> Expected:
 
 
 def is_form(reasons: set[str]) -> str | None:
-    """One of the reasons that name no column, if there is one."""
+    """Return one of the reasons that name no column, or None."""
     return next((reason for reason in reasons if ": " not in reason), None)
 
 
 def judge(entity: Entity, line: bytes) -> Values | set[str]:
-    """The values of a record, or the reasons that may be given against it."""
+    """Return the values of a record, or the possible reasons to reject it."""
     if len(line) > MAX_LINE_BYTES:
         return {f"line longer than {MAX_LINE_BYTES} bytes"}
     if not line.strip():
@@ -146,7 +146,7 @@ def judge(entity: Entity, line: bytes) -> Values | set[str]:
 
 
 def split_values(line: str) -> list[str] | None:
-    """The values of a line; None where a quote stands where none may stand."""
+    """Return the values of a line, or None if a quote is where none may be."""
     try:
         (values,) = csv.reader([line], strict=True)
     except csv.Error:
@@ -162,7 +162,7 @@ def split_values(line: str) -> list[str] | None:
 
 
 def read_value(column: Column, text: str) -> Any:
-    """The exact value of a text, or a set with the reason against it."""
+    """Return the exact value of a text, or a set with the reason to reject it."""
 
     def against(reason: str) -> set[str]:
         return {f"{column.header}: {reason}"}
@@ -206,10 +206,10 @@ def read_value(column: Column, text: str) -> Any:
 
 
 def is_whole(entity: Entity, line: bytes, others: list[bytes]) -> bool:
-    """Whether a last line that no line break ends may be a row.
+    """Whether a last line without a line break may be a row.
 
-    A time may, unless it lost a digit; a list may, if all its words are met in
-    other lines. An empty word or value may always be a stump.
+    A time may, unless it lost a digit; a list may, if all its words occur in other
+    lines. An empty word or value may always be cut.
     """
     column = entity.file_columns[-1]
     last = line.rpartition(b",")[2].strip(b'"')
@@ -231,7 +231,7 @@ def printed(line: bytes) -> str:
     return text + (" … (cut after 4096 bytes)" if len(line) > 4096 else "")
 
 
-# What is tried
+# Inputs
 
 NUMBERS = ["1", "2", "3", "3", "17", "4294967296"]
 GOOD = {
@@ -252,7 +252,7 @@ GOOD = {
     "imdbId": ["0114709", "", "1"],
     "tmdbId": ["862", ""],
 }
-# What engines like to round, trim or guess at.
+# Values that engines tend to round, trim or guess.
 NEAR = ("+5", "1e3", "007", "1_0", "30.6", "3.57", " 7", "7 ", "1.", "-0", "04.0")
 ODD = (
     *NEAR,
@@ -278,7 +278,7 @@ def good(column: Column) -> list[str]:
 
 @st.composite
 def record(draw: st.DrawFn, entity: Entity, plain: bool, tidy: bool) -> bytes:
-    """A line without its line end: good more often than not, or else `tidy` in form."""
+    """Draw a line without its end: mostly good and, if `tidy`, always good in form."""
     columns = entity.file_columns
     pools = [good(column) for column in columns]
     if plain:
@@ -360,7 +360,7 @@ def body(draw: st.DrawFn, entity: Entity, lines: list[bytes], plain: bool) -> by
 
 @dataclass(frozen=True)
 class Delivered:
-    """An object of an entity: its key, and any bytes at all."""
+    """An object of an entity: its key, and arbitrary bytes."""
 
     entity: Entity
     key: str
@@ -380,7 +380,7 @@ ENCODINGS = (
     "utf-7",
     "cp037",
 )
-# Where engines read in steps: a vector of 2,048 values, and a block behind it.
+# Line counts around an engine's vector of 2,048 values, and one for more blocks.
 MANY = (2047, 2048, 2049, 4500)
 KEY_TEXT = st.text(
     st.one_of(
@@ -403,7 +403,7 @@ PATHS = (
 def delivered_objects(draw: st.DrawFn) -> Delivered:
     entity = draw(st.sampled_from(list(entities().values())))
     stem = draw(st.one_of(st.sampled_from(PATHS), KEY_TEXT))
-    # A part that begins with a dot or an underscore is another program's own.
+    # A part that begins with a dot or an underscore belongs to other programs.
     parts = f"{entity.file}/{stem}.csv".split("/")
     key = "/".join(f"x{part}" if part[:1] in {".", "_"} else part for part in parts)
     plain = draw(st.booleans())
@@ -427,7 +427,7 @@ def delivered_objects(draw: st.DrawFn) -> Delivered:
 
 @st.composite
 def mangled(draw: st.DrawFn, content: bytes) -> bytes:
-    """Bytes cut out, cut off, put in, or put twice."""
+    """Cut bytes out, cut the end off, insert bytes, or repeat some."""
     start, end = sorted(draw(st.tuples(*[st.integers(0, len(content))] * 2)))
     what = draw(st.integers(0, 3))
     if what == 0:
@@ -440,7 +440,7 @@ def mangled(draw: st.DrawFn, content: bytes) -> bytes:
     return content[:end] + content[start:]
 
 
-# What is done
+# Loading
 
 
 @dataclass
@@ -453,11 +453,11 @@ class Desk:
     def load(
         self, entity: Entity, content: bytes, load_id: int, key: str = "file.csv"
     ) -> list[int]:
-        """Load a file for the first time, or again; its counts in the ledger."""
+        """Load a file for the first time or again; return its counts in the ledger."""
         path = self.folder / "object.csv"
         path.write_bytes(content)
         inspector = Inspector(ExactLines(entity))
-        # Cut where it hurts: between the two halves of a line end.
+        # Split at the worst place: between the two bytes of a line end.
         for chunk in re.split(rb"(?<=\r)", content, maxsplit=3):
             inspector.update(chunk)
         moment = DELIVERED.replace(tzinfo=None)
@@ -514,26 +514,26 @@ written: set[Path] = set()
 
 def note_what_is_written(event: str, values: tuple[Any, ...]) -> None:
     is_written = event == "open" and isinstance(values[2], int) and values[2] & WRITES
-    # What is opened by its number is no file of this process's making.
+    # An integer is a file descriptor, not a file that this process creates.
     if (is_written or event in CHANGES) and not isinstance(values[0], int):
         written.add(Path(os.fsdecode(values[0])))
 
 
-# There is no way to remove one.
+# An audit hook cannot be removed.
 sys.addaudithook(note_what_is_written)
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     connection = connect(Path(":memory:"))
-    # Its threads would take longer to meet than to read a few lines.
+    # Threads take longer to synchronize than to read a few lines.
     connection.execute("set threads = 1")
     warehouse = Warehouse(connection)
     warehouse.make_tables()
     folder = tmp_path_factory.mktemp("desk") / "scratch"
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        # Files are paired as large ones are.
+        # Pair files as large ones are paired.
         patch.setattr(load, "PAIRED_AT_ONCE", 2)
         yield Desk(warehouse, folder)
     connection.close()
@@ -549,7 +549,7 @@ def file(name: str, *lines: bytes, last: bytes = b"\n") -> bytes:
 
 @dataclass
 class Inputs:
-    """Counts the inputs that were tried, and those that a property failed on."""
+    """Counts the inputs that were tried, and those that violated a property."""
 
     tried: int = 0
     violations: int = 0
@@ -575,7 +575,7 @@ def inputs(request: pytest.FixtureRequest) -> Iterator[Inputs]:
 
 
 def replaced(name: str, *lines: bytes) -> Deliveries:
-    """A file of these lines, replaced by the same without the first of them."""
+    """Return a file of these lines, replaced by one without the first of them."""
     entity = entities()[name]
     first, second = (
         b"".join(line + b"\n" for line in [entity.header.encode(), *some])
@@ -585,11 +585,11 @@ def replaced(name: str, *lines: bytes) -> Deliveries:
 
 
 def long_title(length: int) -> bytes:
-    """A line of movies.csv of so many bytes."""
+    """Return a line of movies.csv with `length` bytes."""
     return b"1," + b"x" * (length - len(b"1,,Drama")) + b",Drama"
 
 
-# What once was loaded wrong: numbers that no type holds, no last value, long lines.
+# Inputs once loaded wrong: numbers that fit no type, no last value, long lines.
 @pytest.mark.fault("7", "8", "10")
 @pytest.mark.nightly
 @settings(PROFILE)

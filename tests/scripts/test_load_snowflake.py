@@ -1,4 +1,4 @@
-"""Loads into the emulated Snowflake leave the same raw tables as into DuckDB."""
+"""Loads into the emulated Snowflake leave the same raw tables as loads into DuckDB."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SCORES = [
 FIRST = {
     "movies.csv": csv("movies", MOVIES),
     "ratings.csv": csv("ratings", [*RATINGS, *BAD_RATINGS]),
-    # A name is data, whatever SQL would make of it.
+    # A key is data, even if it looks like SQL.
     'ratings/it\'s \\ "quoted"; drop table raw.ratings; --.csv': csv(
         "ratings", ["7,2,2.0,1000000000"]
     ),
@@ -84,12 +84,12 @@ FIRST = {
     "genome-tags.csv": csv("genome_tags", ["1,007"]),
 }
 SECOND = {
-    # One is gone, one moved, and one is there twice.
+    # One is removed, one moved, and one is there twice.
     "movies.csv": csv(
         "movies", [MOVIES[2], "1,Lanterns (1994),Drama", "1,Again (1994),Drama"]
     ),
     "ratings.csv": csv("ratings", [*RATINGS[1:], "8,1,2.0,1000000000"]),
-    # Of three copies two are left, and one has become two.
+    # Of three copies two are left, and another row now has two.
     "tags.csv": csv("tags", [*TAGS[:2], TAGS[3], TAGS[3]]),
     "links.csv": csv("links", ["2,0113497,12", "1,008,"]),
 }
@@ -113,7 +113,7 @@ def make_stage(delivery: Delivery) -> None:
 
 
 def differences(delivery: Delivery) -> dict[str, Any]:
-    """Raw tables that differ, but for moments and keys of loads: both sides' rows."""
+    """Return both sides of raw tables that differ, but for times and keys of loads."""
     found = {}
     with open_account("prod") as account:
         for table in TABLES:
@@ -128,7 +128,7 @@ def differences(delivery: Delivery) -> dict[str, Any]:
 
 @contextmanager
 def told(pattern: str, number: int, state: str, message: str) -> Iterator[None]:
-    """Let the emulator answer what matches with an error, while the block runs."""
+    """Make the emulator fail matching statements while the block runs."""
     with open_account("prod") as account:
         row = (pattern, number, state, message)
         values = ", ".join(map(literal, row))
@@ -141,7 +141,7 @@ def told(pattern: str, number: int, state: str, message: str) -> Iterator[None]:
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every statement that goes to the account, in order."""
+    """Every statement that is sent to the account, in order."""
     statements = []
     run = Account.run
 
@@ -171,7 +171,7 @@ def test_raw_tables_are_equal(
     tmp_path: Path,
     said: list[str],
 ) -> None:
-    """So they are; with `is_read`, the linter reads each statement as well."""
+    """With `is_read`, the linter parses each statement as well."""
     delivery = Delivery(s3_server, bucket, tmp_path / "warehouse")
     delivery.moment = datetime(2026, 1, 1)
     if stage:
@@ -188,8 +188,8 @@ def test_raw_tables_are_equal(
     left = {each.key for each in list_objects(s3_server, delivery.url)}
     assert left == FIRST.keys() - {"genome-scores.csv"}
     delivery.close()
-    # What differs in values and columns alone is one form. The linter knows no bound
-    # values.
+    # Statements that differ only in values and columns count as one. The linter does
+    # not know bound values.
     forms = {
         re.sub(r"'[^']*'|[0-9]+", "", sql): sql.replace("?", "null") for sql in said
     }
@@ -211,7 +211,7 @@ def test_many_rejects_stay_in_the_account(
     database: str,  # noqa: ARG001
     said: list[str],
 ) -> None:
-    """More than the connector would bind without a stage, whose making commits."""
+    """More than the connector binds without a stage; creating a stage would commit."""
     delivery.moment = datetime(2026, 1, 1)
     good = [f"{user},1,4.0,1000000000" for user in range(1, 20_001)]
     bad = [f"{user},1,4.0,1000000000000" for user in range(1, 12_001)]
@@ -251,10 +251,10 @@ def test_one_run_at_a_time_works_in_an_account(
             pass
         with pytest.raises(ReelhouseError, match="another run, which has just begun"):
             second.keep({})
-        # What the loser undoes at its end is not the other's.
+        # The loser's own cleanup does not remove the other run's lease.
         second.undo()
         assert account.ask(f"select count(*) from {LEASE}") == [(1,)]
-        # The folder's own lock says that what it has left is of a killed run.
+        # The folder's own lock is free, so its lease was left by a killed run.
         with engine.open_warehouse(here):
             assert LEASE not in account.tables()
         first.is_kept = False
@@ -313,7 +313,7 @@ def test_an_object_replaced_after_its_check_is_not_loaded(
     users = count(100)
 
     def replaced(self: Warehouse, csv_file: Any) -> Any:
-        # As many records as before, so that only its entity tag can tell.
+        # As many records as before, so only its entity tag shows the change.
         changed = [*RATINGS[:-1], f"{next(users)},1,1.0,1000000000"]
         delivery.put({"ratings.csv": csv("ratings", changed)})
         return staged(self, csv_file)
@@ -365,7 +365,7 @@ def test_a_large_file_is_put_as_it_is(
     assert all("multi_line = false" in text for text in sent[1::2])
 
 
-# A statement that fails, with the error that Snowflake has for it.
+# A statement that fails, with Snowflake's error for it.
 REFUSALS = {
     "no warehouse": (
         r"(select|with|insert|update|delete|merge|copy) .*",

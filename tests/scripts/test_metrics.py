@@ -1,4 +1,4 @@
-"""Metrics: what every reader of the definitions shows is what the marts hold."""
+"""Metrics: every reader of the definitions shows the values that the marts hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reelhouse.serving.metrics import MARTS, all_metrics, metrics
 from reelhouse.settings import Settings
 
 SAVED = "models/_saved_queries.yml"
-# What a metric is, told by other tables than the one that it is computed from.
+# Each metric, computed from other tables than the one that defines it.
 BY_MARTS = {
     "ratings": "select sum(rating_count) from mart_user_engagement",
     "raters": "select count(*) from mart_user_engagement",
@@ -57,7 +57,7 @@ BY_MARTS = {
     """,
     "tags": "select sum(applications) from mart_user_tags",
 }
-# A column of a mart, one row per group, and the metric that it must be there.
+# Per mart: the groups of the metrics, the mart's key, and the column per metric.
 BY_GROUP = {
     "mart_monthly_trends": (
         "cast(date_trunc('month', rated_date) as date)",
@@ -241,7 +241,7 @@ def test_the_semantic_layer_of_dbt_answers_alike(
     mf = Path(sys.executable).with_name("mf")
     if not mf.exists():
         pytest.skip("the extra metricflow is not installed")
-    # It reads what dbt writes into the project's own folder.
+    # MetricFlow reads what dbt writes into the project's own folder, so make a copy.
     for path in PROJECT.iterdir():
         if path.name in {"models", "macros", "seeds", "snapshots", "tests"}:
             (tmp_path / path.name).symlink_to(path)

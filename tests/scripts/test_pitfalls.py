@@ -1,4 +1,4 @@
-"""Each pitfall of docs/pitfalls.md goes wrong and right as the page says."""
+"""Each pitfall of docs/pitfalls.md gives the wrong and right answers of the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BLOCK = re.compile(
 
 @dataclass(frozen=True)
 class Pitfall:
-    """A section of the page: the SQL before either way, of it, and asked after it.
+    """A section of the page: SQL to run before either way, the ways, SQL to run after.
 
     Answers are rows of texts.
     """
@@ -33,7 +33,7 @@ class Pitfall:
 
 
 def read(section: str) -> Pitfall:
-    """A section by its title, its blocks of SQL, and the tables right behind them."""
+    """Parse a section: its title, its blocks of SQL, and the tables after them."""
     blocks = list(BLOCK.finditer(section))
     given, *then = (block["sql"] for block in blocks if not block["way"])
     return Pitfall(
@@ -61,7 +61,7 @@ PITFALLS = [
 
 
 def answer(statements: str) -> list[list[str]]:
-    """What the last statement answers in a new database: names, then rows, as texts."""
+    """Run statements in a new database; return the last answer's names and rows."""
     with duckdb.connect() as connection:
         connection.execute(statements)
         names = [column[0] for column in connection.description or []]

@@ -1,4 +1,4 @@
-"""Power BI: the project says what the tree and the published tables say, no more."""
+"""The Power BI project says only what the tree and the published tables say."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from reelhouse.serving.metrics import metrics
 from reelhouse.settings import Settings
 from reelhouse.transform.build import manifest_of
 
-# A copy of the folder fabric of Microsoft's json-schemas, if any.
+# A copy of the folder `fabric` of Microsoft's json-schemas, if set.
 SCHEMAS = os.environ.get("REELHOUSE_POWERBI_SCHEMAS", "")
 DEFINITION = "Reelhouse.SemanticModel/definition"
 TABLES = f"{DEFINITION}/tables"
@@ -47,7 +47,7 @@ MEASURE = re.compile(r"^\tmeasure '([^']+)' = ", re.MULTILINE)
 
 
 def names_in(files: Files, names: re.Pattern[str]) -> dict[str, list[str]]:
-    """What the files of tables define, by table."""
+    """Return the names that the files of tables define, by table."""
     return {
         Path(path).stem: names.findall(text)
         for path, text in files.items()
@@ -56,7 +56,7 @@ def names_in(files: Files, names: re.Pattern[str]) -> dict[str, list[str]]:
 
 
 def fields_of(part: Any) -> Iterator[tuple[str, str, str]]:
-    """Kind, table and name of every field in a visual, wherever it stands."""
+    """Yield kind, table and name of every field in a visual, at any depth."""
     if isinstance(part, list):
         for each in part:
             yield from fields_of(each)
@@ -154,7 +154,7 @@ def test_relationships_are_the_tested_relations_of_published_tables(
 
 
 def filtered(model: Model, table: str) -> list[str]:
-    """What a filter on a table acts on, as often as there are ways to it."""
+    """Return the tables that a filter on a table reaches, once per way to them."""
     ways = [
         pair
         for each in model.relationships
@@ -175,14 +175,14 @@ def filtered(model: Model, table: str) -> list[str]:
 
 
 def test_a_filter_finds_one_way_at_most(model: Model) -> None:
-    """Power BI refuses a model in which it finds two ways between two tables."""
+    """Power BI refuses a model with two ways between two tables."""
     for table in model.tables:
         ways = Counter(filtered(model, table))
         assert not [name for name, count in ways.items() if count > 1]
     inactive = [each for each in model.relationships if not each.is_active]
     assert {(each.child, each.column) for each in inactive} == {
         ("mart_movie_neighbours", "neighbour_movie_id"),
-        # By its genre it is filtered already.
+        # It is already filtered through its genre.
         ("mart_top_movies_by_genre", "movie_id"),
     }
 
@@ -212,7 +212,7 @@ def test_a_slicer_acts_on_every_visual_of_its_page(model: Model, files: Files) -
                     where if kind == "Column" else measures[field]
                     for kind, where, field in fields_of(visual)
                 }
-                # A visual shows what its measure counts; its columns only part it.
+                # A visual shows what its measure counts; its columns only divide it.
                 counted = held & set(measures.values()) or held
                 assert counted <= acts_on, (page, table, name)
 
@@ -309,7 +309,7 @@ def test_tmdl_is_indented_by_tabs_one_level_at_a_time(files: Files) -> None:
             depth, before = 0, ""
             for line in filter(None, text.splitlines()):
                 tabs = len(line) - len(line.lstrip("\t"))
-                # What is assigned stands two levels deeper.
+                # An expression after `=` is indented by two levels.
                 assert tabs <= depth + (2 if before.endswith(" =") else 1), line
                 assert line == line.rstrip()
                 depth, before = tabs, line
@@ -409,7 +409,7 @@ ADDRESS = "https://developer.microsoft.com/json-schemas/fabric/"
 
 
 def faults(text: str) -> list[str]:
-    """Where a file breaks the schema that it names, by Microsoft's folder of them."""
+    """Return where a file breaks its schema, as read from Microsoft's folder."""
 
     def retrieve(address: str) -> Any:
         path = Path(SCHEMAS, address.removeprefix(ADDRESS))

@@ -1,4 +1,4 @@
-"""What the package takes of others behind their back is on docs/private-parts.md."""
+"""Every private part of other packages that is used is on docs/private-parts.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LISTED = [
 
 
 def foreign_parts(tree: ast.Module) -> Iterator[str]:
-    """Private names that a subclass uses, and names of a module that are replaced."""
+    """Yield private names that subclasses use, and names replaced in other modules."""
     foreign = {
         (name.asname or name.name).partition(".")[0]
         for node in ast.walk(tree)

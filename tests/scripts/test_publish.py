@@ -1,4 +1,4 @@
-"""Publishing: whole, typed, tested, and in place by one step."""
+"""Publishing: complete, typed, tested, and replaced in one step."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Make = Callable[..., Path]
 
 
 def warehouse(path: Path, extra: str = "") -> Path:
-    """A small warehouse, with some statements more."""
+    """Make a small warehouse, and run extra statements in it."""
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as connection:
         connection.execute(WAREHOUSE)
@@ -64,13 +64,13 @@ def warehouse(path: Path, extra: str = "") -> Path:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """A function that makes a warehouse, with some statements more."""
+    """A function that makes a small warehouse and runs extra statements in it."""
     return lambda extra="": warehouse(tmp_path / "reelhouse.duckdb", extra)
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a warehouse and what was published of it, to be copied."""
+    """A folder with a warehouse and its published file, to be copied."""
     folder = tmp_path_factory.mktemp("first")
     publish(warehouse(folder / "reelhouse.duckdb"), folder / "published.duckdb")
     return folder
@@ -92,7 +92,7 @@ OF_PUBLISHING = ("publication", "publications", "published_tables")
 
 
 def changed(*names: str, build: Build = BUILD) -> Build:
-    """A build that has replaced some relations."""
+    """Return a build that has replaced some relations."""
     return replace(
         build,
         relations=[
@@ -117,7 +117,7 @@ def seal(file: Path) -> None:
 
 
 def told(file: Path, *statements: str) -> list[tuple[Any, ...]]:
-    """What a file answers to the last of some statements, which may change it."""
+    """Run statements on a file, which may change it; return the rows of the last."""
     with duckdb.connect(str(file)) as connection:
         for statement in statements:
             rows = connection.execute(statement).fetchall()
@@ -270,13 +270,13 @@ def test_a_view_is_made_anew_with_what_it_reads(make: Make, tmp_path: Path) -> N
         publish(make(extra="delete from marts.dim_movies"), published, build)
         has_mark = told(published, "from serving.mart_view where title = 'mark'")
         assert bool(has_mark) == does_stay
-    # Counted again, since it reads a table that has changed.
+    # It is counted again, since it reads a table that has changed.
     assert told(published, rows) == [(0,)]
 
 
 @pytest.mark.long
 def test_how_long_each_run_took_is_kept(make: Make, tmp_path: Path) -> None:
-    """Also where all else is written anew; not of a file of an older version."""
+    """Even if all else is rewritten, but not from a file of an older version."""
     published = tmp_path / "published.duckdb"
     kept = "select load_seconds, build_seconds, seconds > 90 from serving.publications"
     kept += " order by published_at, seconds"
@@ -355,7 +355,7 @@ LARGE = "insert into marts.dim_movies select range, 1, uuid(), null from range({
 @pytest.mark.long
 @pytest.mark.parametrize("fault", ["cut short", "a block"])
 def test_damage_is_not_copied(make: Make, tmp_path: Path, fault: str) -> None:
-    """Nor is it in a table that would stay, and whose rows nobody has asked for."""
+    """Also not in a table that would stay, and whose rows no query has read."""
     published = tmp_path / "published.duckdb"
     warehouse = make(extra=LARGE.format(50_000))
     publish(warehouse, published)
@@ -473,7 +473,7 @@ def test_what_a_killed_publish_left_does_no_harm(make: Make, tmp_path: Path) -> 
 def test_a_view_over_what_is_not_published_comes_with_its_rows(
     make: Make, tmp_path: Path
 ) -> None:
-    """So does none that reads it, which then is published as well."""
+    """A view that reads it stays a view, because it is published as a table."""
     published = tmp_path / "published.duckdb"
     over = (
         "create or replace view marts.mart_view as select secret as title, "
@@ -512,7 +512,7 @@ def test_a_view_over_what_is_not_published_comes_with_its_rows(
 def test_a_table_that_becomes_a_view_is_published_as_one(
     make: Make, tmp_path: Path
 ) -> None:
-    """And the other way round, where the version has not changed."""
+    """And the other way round, even if the version has not changed."""
     published = tmp_path / "published.duckdb"
     rest = replace(BUILD, relations=[*BUILD.relations[:1], *BUILD.relations[2:]])
     for build, kind in ((BUILD, "view"), (rest, "table"), (BUILD, "view")):

@@ -1,4 +1,4 @@
-"""Query: answers that people read in a terminal, and that programs read."""
+"""Query: answers for people in a terminal, and answers for programs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ask(sample: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_every_table_fits_eighty_columns(ask: Any, table: str) -> None:
     result = ask(f"select * from {table} order by all limit 20")
     assert result.exit_code == 0
-    # A row that is written below the one before has addresses whole.
+    # Rows that are printed as a list keep their addresses whole.
     lines = [line for line in result.stdout.splitlines() if "https://" not in line]
     assert max(map(len, lines)) <= 80
 
@@ -88,7 +88,7 @@ def test_a_table_has_the_beginning_of_a_long_text(
 
 
 def test_a_reader_may_go_before_the_end(sample: Settings) -> None:
-    """As `| head` does."""
+    """For example `| head`."""
     question = "select * from fct_ratings"
     command = [sys.executable, "-m", "reelhouse", "query", "--format", "csv", question]
     with subprocess.Popen(

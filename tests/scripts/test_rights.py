@@ -84,7 +84,7 @@ def test_a_question_is_one_select(question: str) -> None:
 def test_a_question_opens_no_file(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str
 ) -> None:
-    # The folder that DuckDB has for what memory does not hold.
+    # The folder where DuckDB stores what does not fit into memory.
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".tmp").mkdir()
     for name in ("kept", ".tmp/kept"):
@@ -173,7 +173,7 @@ def test_a_question_has_limits(
         monkeypatch.setattr(duckdb_reading, "MOST_SECONDS", 0.3)
         with pytest.raises(CannotAnswer, match=r"longer than 0\.3 seconds"):
             answer("select sum(a.range) from range(10000000) a, range(10000000) b")
-        # It goes on after all of them.
+        # The connection still works after all of them.
         assert answer("select 1")[1] == [(1,)]
 
 
@@ -181,7 +181,7 @@ def test_a_question_has_limits(
 
 
 def answered(port: int, path: str, **headers: str) -> tuple[int, bytes]:
-    """What a server says to a request whose headers are these, and no others."""
+    """Return status and body of the answer to a request with only these headers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     connection.putrequest("POST" if "login" in path else "GET", path, True, True)
     for name, value in headers.items():

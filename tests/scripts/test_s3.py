@@ -1,4 +1,4 @@
-"""The S3 client, against moto and against a server that misbehaves on order."""
+"""The S3 client, against moto and against a server that fails on request."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_equal_bytes_have_equal_etags(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Through parts as well, which a bucket that is not ours gets."""
+    """Also for multipart uploads, which a bucket that is not local gets."""
     monkeypatch.setattr(s3, "PART_BYTES", 5 * s3.MIB)
     theirs = replace(s3_server, is_local=False)
     body = b"0123456789abcdef" * (13 * s3.MIB // 16)
@@ -342,7 +342,7 @@ def test_a_bad_address_is_refused(url: str, message: str) -> None:
         list_objects(S3Settings(), url)
 
 
-# --- against a server that misbehaves on order
+# --- against a server that fails on request
 
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -361,7 +361,7 @@ def _error(status: int, code: str) -> Answer:
 
 
 def _body(body: bytes, promised: int | None = None) -> Answer:
-    """A body, and a Content-Length that may promise more."""
+    """Return an answer whose Content-Length may promise more than its body."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -397,7 +397,7 @@ def _drop(handler: BaseHTTPRequestHandler) -> None:
 
 @dataclass
 class Server:
-    """Answers in the order given, the last one for ever; keeps what was asked."""
+    """Gives the answers in order, the last one forever, and records all requests."""
 
     settings: S3Settings
     answers: list[Answer] = field(default_factory=list)
@@ -415,7 +415,7 @@ def server() -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            # A body that is not read would be taken for the next request.
+            # An unread body would be parsed as the next request.
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             scripted.asked.append(f"{self.command} {self.path}")
             scripted.conditions.append(self.headers.get("If-Match"))
@@ -497,7 +497,7 @@ def test_each_pause_is_longer_than_the_one_before(
     patience = replace(settings.patience, first_pause_seconds=0.2)
     before = time.monotonic()
     _fetch(replace(settings, patience=patience), tmp_path)
-    # Half of 0.2 and half of 0.4 at least, since a random part is taken off.
+    # At least half of 0.2 and half of 0.4, since a random part is subtracted.
     assert time.monotonic() - before >= 0.3
 
 
@@ -524,12 +524,12 @@ def test_a_lasting_fault_is_told_with_the_object(
     assert "canary" not in str(raised.value)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()
-    # The HTTP client asks once more by itself when a kept connection was closed.
+    # The HTTP client retries once by itself if a kept connection was closed.
     assert len(server.asked) <= (4 if fault is _drop else 2)
     assert "s3://movies/in/ratings.csv" in str(raised.value)
 
 
-# Codes that S3 documents, with the status that it gives them and what is advised.
+# Codes that S3 documents, with their status and the words of the message.
 CODES = {
     "InvalidObjectState": (403, "lies in an archive such as Glacier.*restore it"),
     "RequestTimeTooSkewed": (403, "clock of this machine differs.*set it right"),
@@ -564,7 +564,7 @@ CODES = {
 }
 
 
-# These need no code beside their words.
+# The messages of these need not show the code.
 PLAIN = {"RequestTimeout", "NoSuchKey", "PreconditionFailed", "NoSuchBucket"}
 
 
@@ -600,7 +600,7 @@ def test_a_key_that_may_not_be_used_is_told(server: Server, tmp_path: Path) -> N
 
 
 def _page(inner: str) -> Answer:
-    """A page of a listing."""
+    """Return an answer with a page of a listing."""
     begin = '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -660,7 +660,7 @@ def test_a_listing_need_not_say_that_it_is_whole(server: Server) -> None:
 
 
 def _other(etag: str | None) -> Answer:
-    """A body of the right length whose ETag is another, whatever was asked for."""
+    """Return an answer of the right length with another ETag than requested."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -674,7 +674,7 @@ def _other(etag: str | None) -> Answer:
 
 
 def _trickle(handler: BaseHTTPRequestHandler) -> None:
-    """A byte now and then, each soon enough."""
+    """Send one byte at a time, each within the read timeout."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(BODY)))
     handler.send_header("ETag", '"etag"')

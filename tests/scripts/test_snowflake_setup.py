@@ -1,4 +1,4 @@
-"""The set-up of a Snowflake account, as far as an account on paper shows."""
+"""The setup of a Snowflake account, tested on a model of an account."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ FULL = {
     "REELHOUSE_SETUP_TEARDOWN": "MOVIELENS",
 }
 SQL_PARTS = [name for name, (file, *_) in PARTS.items() if file.endswith(".sql")]
-# In the order in which they are run; teardown undoes them.
+# In the order in which they run; teardown undoes them.
 BUILDING_PARTS = [
     name for name in SQL_PARTS if name != "teardown" and name not in PULL_REQUEST_PARTS
 ]
@@ -105,7 +105,7 @@ def all_statements(part: str) -> list[str]:
 
 @pytest.fixture
 def account() -> Account:
-    """An account in which every part has run."""
+    """An account after every part has run."""
     account = Account()
     for part in BUILDING_PARTS:
         account.run(all_statements(part))
@@ -177,7 +177,7 @@ def test_warehouses_are_small_watched_and_stop_by_themselves(account: Account) -
         reads = name in {"REELHOUSE_REPORTING", "REELHOUSE_APP"}
         monitor = "REELHOUSE_READING_MONITOR" if reads else "REELHOUSE_MONITOR"
         assert f"alter warehouse {name} set resource_monitor = {monitor};" in text
-    # An app is one statement for as long as somebody looks at it.
+    # An app is a single statement for as long as somebody has it open.
     assert (
         "REELHOUSE_APP set auto_suspend = 60 auto_resume = true "
         + ("statement_timeout_in_seconds = 86400")
@@ -579,7 +579,7 @@ def test_no_value_adds_a_statement(name: str, text: str) -> None:
 
 
 class Desk:
-    """A connection that writes down what it is told, and fails where it is told."""
+    """A connection that records its statements, and fails at a given one."""
 
     def __init__(self, failing: str = "") -> None:
         self.failing = failing
@@ -790,7 +790,7 @@ def test_what_a_month_costs_is_within_the_quota(monitor: str, quota: str) -> Non
     guide = (PROJECT / "docs/snowflake.md").read_text(encoding="utf-8")
     rows = re.findall(rf"\| ([\d.]+) \| {monitor} \|$", guide, re.MULTILINE)
     assert len(rows) == 3
-    # At 95 % nothing new may begin.
+    # At 95 % no new statement may start.
     assert sum(map(float, rows)) <= 0.95 * int(DEFAULTS[quota])
     assert f"| `REELHOUSE_SETUP_{quota}` |" in guide
     assert f"| `{DEFAULTS[quota]}` |" in guide.partition(f"SETUP_{quota}` |")[2][:90]

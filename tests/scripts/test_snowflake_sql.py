@@ -1,4 +1,4 @@
-"""SQL for Snowflake, read without one: the set-up, pages, and the tree, compiled."""
+"""SQL for Snowflake, checked without it: the setup, pages, and the compiled tree."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BUILT = "int_user_days_summed"
 NODE = f"model.reelhouse.{BUILT}"
 DATA = '{"raw.ratings": "key/shape"}'
 READING = {"select", "with"}
-# What an account says of a ledger, by words of the question: a row, or none.
+# The account's answers about a ledger, by words of the query: a row, or none.
 ANSWERS: dict[str, dict[str, object] | None] = {
     "select node, own": {
         **{"node": NODE, "own": "{}", "rules": "rules", "data": DATA},
@@ -51,7 +51,7 @@ ANSWERS: dict[str, dict[str, object] | None] = {
 
 
 class Compiled:
-    """What dbt compiles for prod, and what it sends when a build begins and ends."""
+    """What dbt compiles for prod, and what it sends when a build starts and ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -108,14 +108,14 @@ class Compiled:
         self.patch.undo()
 
     def dbt(self, *command: str) -> Any:
-        # dbt leaves marks in its manifest, so each command has a copy.
-        # dbt 1.12 cannot copy a manifest that has selectors.
+        # dbt changes its manifest, so each command gets a copy. dbt 1.12 cannot copy a
+        # manifest that has selectors.
         self.manifest.selectors = {}
         copy = self.manifest.deepcopy()
         return invoke([*command], "prod", self.folder, self.folder, copy)
 
     def compile(self, has_tables: bool, *selection: str) -> dict[str, str]:
-        """Compiled SQL by the id of its node; later runs see their tables."""
+        """Return compiled SQL by node id; `has_tables` compiles later runs."""
         self.has_tables = has_tables
         results = self.dbt(
             "compile", "--no-populate-cache", "--no-introspect", *selection
@@ -135,7 +135,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compiled]:
 
 @pytest.fixture(scope="module")
 def queries(compiled: Compiled) -> dict[str, str]:
-    """Compiled SQL of first runs, and what later runs have instead."""
+    """Compiled SQL of first runs, and that of later runs where it differs."""
     first = compiled.compile(False)
     later = compiled.compile(True, "--select", "config.materialized:incremental")
     changed = {f"{n} (later)": q for n, q in later.items() if q != first[n]}
@@ -188,7 +188,7 @@ def test_what_begins_and_ends_a_build_is_snowflake_sql(compiled: Compiled) -> No
     compiled.dbt("run", "--select", BUILT, "--no-populate-cache")
     sent = [sql for sql in compiled.sent if re.search(r"\bstate\b|found\.", sql)]
     changing = [sql.split()[0] for sql in sent if sql.split()[0] not in READING]
-    # The ledger that is there seems to be another version's.
+    # The existing ledger seems to be another version's.
     assert changing == [
         *("drop", "create", "create"),
         *("delete", "insert", "update", "delete"),
@@ -223,7 +223,7 @@ PLANTED = [
     "with c as (select a from b) select 1 as a from c having a > 0",
     "select lower(a) as a from b qualify row_number() over (partition by a) = 1",
 ]
-# And what settings of a session would change.
+# Queries whose results depend on settings of a session.
 UNSETTLED = [
     "select date_trunc('week', a) from b",
     "select dayofweek(a) from b",
@@ -246,10 +246,10 @@ def test_planted_faults_are_found() -> None:
     assert committed_by_ddl([(1, "BEGIN"), (1, "drop table a")]) == ["drop table a"]
 
 
-# --- The set-up
+# --- The setup
 
-# sqlfluff does not know how these statements are laid out, and names are in
-# capitals as Snowflake shows them.
+# sqlfluff does not know the layout of these statements, and names are in capitals as
+# Snowflake shows them.
 UNKNOWN_LAYOUT = "CP02,LT02"
 
 
@@ -269,7 +269,7 @@ def test_set_up_passes_sqlfluff(part: str) -> None:
     found = [
         (each.line_no, each.rule_code(), each.desc())
         for each in Linter(config=config).lint_string(text).get_violations()
-        # A key is as long as it is, and a policy's parameters stand in brackets.
+        # A key cannot be shorter, and a policy's parameters are in brackets.
         if not (
             each.rule_code() == "LT05" and "rsa_public_key" in lines[each.line_no - 1]
         )

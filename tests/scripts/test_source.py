@@ -1,4 +1,4 @@
-"""A folder as a source: read in place, and safe from a change under way."""
+"""A folder as a source: read in place, and safe from changes during the load."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG_AGO = 1_700_000_000
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A folder with two files of long ago, and a machine where nothing is served."""
+    """A folder with two old files, where starting a server fails the test."""
 
     def fail() -> None:
         raise AssertionError("a folder needs no server")
@@ -97,7 +97,7 @@ def test_an_ending_in_capitals_is_read() -> None:
     assert found.by_entity["ratings"] == keys[1:]
     assert found.by_entity["movies"] == keys[:1]
     assert (found.ignored, found.hints) == ([], [])
-    # In a later delivery it takes the place of the same file, whatever the ending.
+    # In a later delivery it replaces the same file, whatever the ending.
     later = sort_out(["ratings.csv", "2018-09-26/ratings.CSV.GZ"])
     assert later.as_of("2018-09-26")["ratings"] == {
         "ratings.csv": "2018-09-26/ratings.CSV.GZ"
@@ -122,7 +122,7 @@ def test_a_linked_folder_is_read_and_a_link_to_nothing_named(tmp_path: Path) -> 
     (source / "movies.csv").write_bytes(csv("movies", MOVIES))
     (real / "2005.csv").write_bytes(csv("ratings", RATINGS))
     (source / "ratings").symlink_to(real)
-    # It leads back to itself.
+    # These links lead back to the source.
     (source / "again").symlink_to(source)
     (real / "up").symlink_to(source)
     listing = list_folder(source)
@@ -149,7 +149,7 @@ def test_a_path_is_the_source_as_it_was_given(tmp_path: Path) -> None:
         (tmp_path / "today").symlink_to(tmp_path / day)
         named = read_settings(str(tmp_path / "today"), "dev", {}).source_name
         assert named == str(tmp_path / "today")
-    # A checkout that is reached by a link, or by another name, keeps its warehouse.
+    # A checkout reached through a link, or by another name, keeps its warehouse.
     (tmp_path / "checkout").symlink_to(PROJECT)
     for root in (PROJECT, tmp_path / "checkout", PROJECT / "data/.."):
         named = read_settings(f"{root}/data/sample", "dev", {}).source_name

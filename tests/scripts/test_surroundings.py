@@ -1,4 +1,4 @@
-"""What editors and hooks are told: they run the project's own commands, as they are."""
+"""Editors and hooks run the project's own commands, unchanged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tracked() -> list[str]:
 
 
 def files_of(hook: dict[str, Any]) -> list[str]:
-    """The files that pre-commit gives a hook when all are committed."""
+    """Return the files that pre-commit passes to a hook when all are committed."""
     return [
         name
         for name in tracked()

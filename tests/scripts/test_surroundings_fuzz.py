@@ -1,7 +1,7 @@
-"""A fuzz of surroundings: litter in a source, answers of a server, variables.
+"""A fuzz test of the environment: litter in a source, server answers, variables.
 
-Whatever they are, a source is sorted out to the last file, what is read has the bytes
-that were listed, and what is not read is one sentence.
+In any case every file of a source is sorted, what is read has the listed bytes, and
+what is not read gives a message of one sentence.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def answering(answer: tuple[int, dict[str, str], bytes]) -> Iterator[S3Settings]
 
 
 def told(call: Callable[[], object]) -> bool:
-    """Whether a call ends in one sentence, and not well."""
+    """Whether a call fails, with a message of one sentence."""
     try:
         call()
     except ReelhouseError as error:
@@ -184,7 +184,7 @@ def test_what_is_read_is_what_was_listed(
         if told(lambda: download(s3, "s3://movies/in", LISTED, to, hashlib.sha256)):
             assert not to.exists()
         else:
-            # It says that it is the listed one, and has as many bytes.
+            # The answer claims to be the listed object, and has as many bytes.
             assert answer[1]["ETag"].removeprefix("W/").strip('"') == "etag"
             assert to.stat().st_size == len(BODY)
 

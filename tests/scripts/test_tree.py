@@ -1,4 +1,4 @@
-"""The dbt tree keeps its rules, where dbt-bouncer and sqlfluff do not look."""
+"""Rules of the dbt tree that dbt-bouncer and sqlfluff do not check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reelhouse.transform.build import PARSED_WITH, PARSED_WITHOUT
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS = ("models", "tests/data_tests", "snapshots", "analyses", "seeds")
-# The texts of the tree by their path below the project; macros are apart.
+# The texts of the tree by path below the project; macros are separate.
 TREE = {
     path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8")
     for folder in FOLDERS
@@ -24,12 +24,12 @@ MACROS = {
 CLOCK = (
     r"now|today|getdate|sysdate|current_(date|time|timestamp)|run_started_at|modules"
 )
-# What dbt or Python calls.
+# Macros that dbt or Python calls.
 CALLED_FROM_OUTSIDE = {
     *("generate_schema_name", "should_full_refresh", "snapshot_get_time"),
     *("describe_tree", "snapshot_hash_arguments"),
 }
-# It counts every source and joins none.
+# This model counts every source and joins none.
 COUNTS = "models/staging/reelhouse/stg_reelhouse__live_rows.sql"
 
 
@@ -38,7 +38,7 @@ def having(pattern: str, texts: dict[str, str]) -> list[str]:
 
 
 def code(text: str) -> str:
-    """A query without its comments, quoted texts and calls of macros."""
+    """Return a query without its comments, string literals and calls of macros."""
     text = re.sub(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", " ", text, flags=re.DOTALL)
     return re.sub(r"'[^']*'|--[^\n]*", " ", text)
 

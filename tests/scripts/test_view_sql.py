@@ -1,4 +1,4 @@
-"""Views: their text reads published tables, and is otherwise as it was written."""
+"""Views: their text reads published tables, and is otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from reelhouse.engines.view_sql import Dialect, published_view
 from reelhouse.errors import ReelhouseError
 
-# What each engine may have for the text of a view, and what is to come of it.
+# The beginnings of a view's text in each engine; below, its bodies and results.
 HEADS = {
     "duckdb": ["CREATE VIEW marts.v AS ", 'CREATE VIEW marts.v ("as", b) AS ', ""],
     "snowflake": [

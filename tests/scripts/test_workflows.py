@@ -1,6 +1,6 @@
-"""The workflows call what people call, and give forks and strangers nothing.
+"""The workflows run the commands that people run, and give nothing to forks.
 
-zizmor, a part of `make check`, looks for the known weaknesses: what is not pinned,
+zizmor, a part of `make check`, checks for known weaknesses: what is not pinned,
 permissions, triggers, templates, secrets outside of an environment.
 """
 
@@ -17,13 +17,13 @@ from reelhouse.cli import main
 
 FOLDER = PROJECT / ".github/workflows"
 OPEN_TO_FORKS = "pull-request.yml"
-# What jobs may do beyond reading the code; no other may.
+# Permissions of jobs beyond reading the code; no other job has any.
 PERMITTED = {
     "nightly.yml/freshness": {"id-token": "write"},
     "pages.yml/deploy": {"pages": "write", "id-token": "write"},
     "production.yml/run": {"id-token": "write"},
 }
-# Ways around the locks, and addresses.
+# Commands that bypass the locks, and addresses.
 BYPASS = re.compile(r"\b(pip3?|pipx|uv|uvx|npm|npx|curl|wget|git clone)\b|://")
 
 
@@ -41,7 +41,7 @@ JOBS = {
 
 
 def scripts(job: dict[str, Any]) -> list[str]:
-    """The commands of a job, with the values of its matrix put in."""
+    """Return the commands of a job, with the values of its matrix inserted."""
     matrix = job.get("strategy", {}).get("matrix", {})
     found = [step["run"] for step in job["steps"] if "run" in step]
     return found + [f"make {target}" for target in matrix.get("target", [])]

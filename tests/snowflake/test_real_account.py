@@ -1,7 +1,7 @@
-"""What a real account proves: `make test-snowflake` runs this in one.
+"""Tests that need a real account; `make test-snowflake` runs them in one.
 
-At night it runs in an emulated account, so that it works on the day when there is a
-real one. It makes a database of its own and drops it at the end.
+At night they run in an emulated account, so that they work on the day when there is a
+real one. They make a database of their own and drop it at the end.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ OF_A_MACHINE = ["published_at", "load_seconds", "build_seconds", "seconds"]
 
 pytestmark = [
     pytest.mark.nightly,
-    # The adapter uses an argument that the connector would have under another name.
+    # The adapter uses a name of an argument that the connector has deprecated.
     pytest.mark.filterwarnings("ignore:The 'insecure_mode':DeprecationWarning"),
 ]
 
-# What `make test-snowflake` sets: nobody's account is used unasked.
+# `make test-snowflake` sets it: no account is used without being asked for.
 ASKED = "REELHOUSE_TEST_ACCOUNT"
 
 PARTS = ("pull-request", "drop-pull-request")
@@ -60,7 +60,7 @@ BAD = "3,1,5.5,1164982931"
 DAYS = (date(2005, 1, 1), date(2012, 6, 30))
 SOME_MOVIES = Filters(("Drama", "Comedy"), 1980, 2005, 10, *DAYS)
 
-# Something in each schema that is not for readers.
+# One object in each schema that readers must not see.
 HIDDEN = (
     "raw.ratings",
     "staging.stg_movielens__ratings",
@@ -69,13 +69,13 @@ HIDDEN = (
     "snapshots.snap_movies",
     "serving_next.dim_movies",
 )
-# Snowflake's numbers for what is not there or not for this role, and not allowed.
+# Snowflake's errors: the object is missing or hidden from this role; not allowed.
 DENIED = (2003, 2043, 3001)
 
 
 @dataclass
 class Desk:
-    """Two targets, the account among them, and where to write what it proved."""
+    """Both targets, whether the account is real, and its setup."""
 
     both: Both
     is_real: bool
@@ -87,7 +87,7 @@ class Desk:
 
 
 def missing() -> str | None:
-    """Why the account that was asked for cannot be used."""
+    """Return why the requested account cannot be used, or None."""
     environ = settings.variables()
     if names := settings.missing_login(environ):
         return f"no account to test: set {', '.join(names)}"
@@ -96,7 +96,7 @@ def missing() -> str | None:
 
 @contextmanager
 def own_database(is_real: bool) -> Iterator[snowflake_setup.Setup]:
-    """The database of a pull request that nobody else has, and is gone afterwards."""
+    """Create a database of a pull request that is not there, and drop it afterwards."""
     setup = snowflake_setup.variables(settings.variables(), list(PARTS))
     with snowflake_setup.connect() as connection:
         cursor = connection.cursor()
@@ -110,7 +110,7 @@ def own_database(is_real: bool) -> Iterator[snowflake_setup.Setup]:
     try:
         yield setup
     finally:
-        # The emulator has no word for it, and ends with what it holds.
+        # The emulator cannot run this part, and its data ends with it.
         if is_real:
             with snowflake_setup.connect() as connection:
                 snowflake_setup.apply(connection, setup, PARTS[1:])
@@ -133,7 +133,7 @@ def desk(
                 )
             )
         elif reason := missing():
-            # An assertion would show the environment, and what is secret there.
+            # An assertion would print the environment with its secrets.
             if "CI" in os.environ:
                 pytest.fail(reason)
             pytest.skip(reason)
@@ -148,7 +148,7 @@ def desk(
 
 
 def lines(name: str) -> list[str]:
-    """The records of a file of the sample."""
+    """Return the records of a file of the sample."""
     text = (SAMPLE / f"{name}.csv").read_text(encoding="utf-8")
     return text.splitlines()[1:]
 
@@ -165,7 +165,7 @@ def only_for_a_real_one(desk: Desk, elsewhere: str) -> None:
 
 @pytest.fixture(scope="module")
 def first_runs(desk: Desk) -> tuple[RunReport, RunReport]:
-    """What the first run reported here and there, for tests that need it published."""
+    """The reports of the first run on both targets, for tests that need its tables."""
     return desk.both.run()
 
 
@@ -210,7 +210,7 @@ def test_runs_are_equal_to_local_ones(
 
 @pytest.mark.usefixtures("first_runs")
 def test_the_unit_tests_pass_in_the_account(desk: Desk) -> None:
-    # All of them take minutes in the emulated account.
+    # In the emulated account, all of them take minutes.
     some = "test_type:unit" if desk.is_real else "dim_movies,test_type:unit"
     report = desk.both.prod.build("--select", some, command="test")
     assert report.failures == []
@@ -240,7 +240,7 @@ def test_dashboards_have_the_same_answers_on_both(desk: Desk, filters: Filters) 
         asked = questions(page.at(At(filters, str(of))))
         here, there = dev.read(asked), prod.read(asked)
         for sql in asked:
-            # Each is published at its own moment, and takes its own time.
+            # Each target has its own publication time and durations.
             left, right = (
                 found[sql].drop(columns=OF_A_MACHINE, errors="ignore")
                 for found in (there, here)
@@ -254,7 +254,7 @@ def test_dashboards_have_the_same_answers_on_both(desk: Desk, filters: Filters) 
 def test_the_app_shows_the_same_figures_on_both(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run by its command's target, and as it is deployed inside Snowflake."""
+    """With the target that the command sets, and as deployed inside Snowflake."""
 
     def figures(app: AppTest) -> list[str]:
         app.run()
@@ -272,7 +272,7 @@ def test_the_app_shows_the_same_figures_on_both(
         str(PROJECT / "streamlit_app.py"),
         default_timeout=120,
     )
-    # There it is the session of the app; here, one of the same account.
+    # There it is the app's session; here, a session of the same account.
     with open_account("prod") as opened:
         monkeypatch.setattr(
             SnowflakeConnection, "_connect", lambda *_: opened.connection
@@ -292,7 +292,7 @@ def test_a_failed_run_leaves_no_trace(desk: Desk) -> None:
     )
     before = [ask(look) for look in looks]
     desk.both.dev.put({"movies.csv": csv("movies", ["1,Wrong (1994),Drama"])})
-    # History has taken up the title when it shows that a test was left out.
+    # History has recorded the title when the run finds that a test was left out.
     untested = "assert_movies_hold_the_files"
     with pytest.raises(ReelhouseError, match=rf"not tested: {untested} \("):
         desk.both.prod.run("--exclude", untested)
@@ -340,7 +340,7 @@ def test_usage_of_serving_is_what_a_swap_moves(desk: Desk) -> None:
     desk.proved("clones and swapped schemas have the grants that readers need")
 
 
-# What dbt inside an account needs of the tree.
+# What dbt inside an account needs from the tree.
 TREE = ("macros", "models", "seeds", "snapshots", "tests/data_tests", "analyses")
 
 
@@ -392,7 +392,7 @@ def test_dbt_builds_inside_the_account(desk: Desk, tmp_path: Path) -> None:
 
 @contextmanager
 def in_role(role: str, warehouse: str) -> Iterator[Account]:
-    """The account as a role of the set-up sees it; skips where the user lacks it."""
+    """Yield the account as a role of the setup; skip if the user lacks the role."""
     with (
         settings.environment(
             {"SNOWFLAKE_ROLE": role, "SNOWFLAKE_WAREHOUSE": warehouse}

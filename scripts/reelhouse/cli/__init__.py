@@ -1,4 +1,4 @@
-"""The command line: arguments in, a report or one clear sentence out."""
+"""The command line: parse arguments, print a report or a one-sentence error."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Commands(click.Group):
         return list(self.commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by its name; the benchmark is there in a checkout alone."""
+        """Return a command by name; `bench` exists only in a checkout."""
         if cmd_name == "bench" and find_spec("tools"):
             command: click.Command = import_module("tools.bench.command").bench
             return command
@@ -69,11 +69,11 @@ class _Commands(click.Group):
 def main() -> None:
     """Reelhouse: a movie-analytics warehouse on your own machine."""
     for name in ("stdout", "stderr"):
-        if not getattr(sys, name):  # It is closed, and its number free for a database.
+        if not getattr(sys, name):  # Closed: a database could get its file descriptor.
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # What a terminal has no letter for is no reason to fail.
+            # Escape what a terminal cannot encode instead of failing.
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -84,7 +84,7 @@ def run(
 
 
 def _write_report_if_possible(settings: Settings) -> None:
-    """Write the report of a run, which has ended well whatever becomes of it."""
+    """Write the charts of a successful run; if that fails, print a note instead."""
     from reelhouse.dashboard.report import write_report
 
     try:
@@ -165,14 +165,14 @@ def status(target: str | None) -> None:
     state = state_of(read_settings(None, target))
     _why(state, "are")
     if state.stale:
-        # Reasons first, then what they reach, models before tests.
+        # Nodes with their own reason first, then what they affect; models before tests.
         last = {PASSED_ON: 2, NEW_LOAD: 1}
         rows = [
             (state.tree.nodes[each].name, state.tree.nodes[each].kind, reason)
             for each, reason in state.stale.items()
         ]
         rows.sort(key=lambda row: (last.get(row[2], 0), row[1] == "test", row[0]))
-        # Of a test that runs because of its tables, these tell enough.
+        # Leave out tests that run only because their tables are out of date.
         follows = (PASSED_ON, NEW_LOAD, NEW_DATA)
         listed = [
             row for row in rows if row[1] != "test" or not row[2].startswith(follows)
@@ -199,7 +199,7 @@ def publish(target: str | None) -> None:
 
 
 def _show_load(report: LoadReport, is_trial: bool = False) -> None:
-    """What a load did, object by object."""
+    """Print what a load did with each file."""
     if report.entries:
         _objects(report)
     of = f" of delivery {report.delivery}" if report.delivery else ""
@@ -246,7 +246,7 @@ def _notes(report: LoadReport, is_trial: bool) -> None:
 
 
 def _rejects(report: LoadReport, is_trial: bool) -> Iterator[str]:
-    """How many records of each kind were rejected, and for what."""
+    """Yield for each kind of file how many records were rejected, and why."""
     outcome = "would be rejected" if is_trial else "rejected and kept aside"
     kinds = {entry.file: entry.entity for entry in report.entries}
     records: Counter[str] = Counter()
@@ -271,7 +271,7 @@ def _rejects(report: LoadReport, is_trial: bool) -> Iterator[str]:
 
 
 def _show_failures(report: BuildReport, failed: Path | None) -> None:
-    """The failed models and tests, and how to look at their rows."""
+    """Print the failed nodes, and a command that shows the rows of a failed test."""
     show.err.print(
         f"[bold red]The build failed[/] in {show.count(len(report.failures), 'node')}:"
     )
@@ -298,7 +298,7 @@ def _show_failures(report: BuildReport, failed: Path | None) -> None:
 
 
 def _show_run(settings: Settings, report: RunReport) -> None:
-    """The closing summary of a run."""
+    """Print the summary of a run."""
     show.out.rule(
         f"[bold]Reelhouse[/] · {show.safe(settings.source_name)}", style="dim"
     )
@@ -355,13 +355,13 @@ def _show_run(settings: Settings, report: RunReport) -> None:
         ("run --source DIR", "your own files"),
     ):
         told = f"  [dim]{purpose:<15}[/]{command} {words}{target}"
-        # One that is broken up could not be copied.
+        # A wrapped command could not be copied.
         show.out.print(told, soft_wrap=True)
     show.out.print(f"[dim]The tables are in {_place(settings)}, schema serving[/]")
 
 
 def _recovered(report: RunReport) -> Iterator[str]:
-    """What became of files that the run could not build upon, and what was kept."""
+    """Yield what happened to files that the run could not use, and what was kept."""
     where = ""
     if report.aside:
         aside = show.short(report.aside)
@@ -396,7 +396,7 @@ def _recovered(report: RunReport) -> Iterator[str]:
 
 
 def _newest(settings: Settings) -> None:
-    """How old the data itself is, which no delivery can be blamed for."""
+    """Print how old the newest event is; old data is not the fault of a delivery."""
     from reelhouse.serving.query import ask
 
     ((event, newest),) = ask(settings, NEWEST)[1]
@@ -424,7 +424,7 @@ def _best(settings: Settings) -> None:
 
 
 def _why(state: State, verb: str) -> None:
-    """How much is out of date, or was, and the reasons of most nodes."""
+    """Print how many nodes are or were out of date, and the most frequent reasons."""
     if not state.stale:
         show.out.print(
             "Everything is up to date with the loaded files and with the tree."

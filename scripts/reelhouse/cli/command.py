@@ -1,4 +1,4 @@
-"""Command: what all commands share, options and how they end."""
+"""What all commands share: options, error messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reelhouse.settings import variables
 
 STOPPED = "Stopped. What was there before is untouched; run it again."
 
-# Which extra of the package brings a module.
+# The extra of the package that installs each module.
 EXTRAS = {
     **dict.fromkeys(
         ("altair", "pandas", "PIL", "pyarrow", "streamlit", "vl_convert"), "dashboard"
@@ -31,9 +31,9 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any]:
-    """Add --project-dir and --debug; turn errors into a sentence and a status.
+    """Add --project-dir and --debug; turn an error into a sentence and an exit status.
 
-    The status is `failure`, but for Ctrl-C.
+    The status is `failure`, or 128 plus the signal for Ctrl-C and SIGTERM.
     """
 
     def told(message: object, debug: bool, status: int = failure) -> SystemExit:
@@ -60,12 +60,12 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
             gone = "The current folder does not exist any more: change to another one."
             raise told(gone, debug) from error
         if project_dir:
-            # Of every process that this one starts, too.
+            # Child processes read the variable too.
             os.environ["REELHOUSE_PROJECT_DIR"] = str(Path(project_dir).absolute())
         stopped: list[int] = []
 
         def stop(number: int, _: object) -> None:
-            # As Ctrl-C does, so that all is tidied up.
+            # Stop as Ctrl-C does, so that cleanup code runs.
             stopped.append(number)
             raise KeyboardInterrupt
 
@@ -73,10 +73,10 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
         try:
             return function(*args, **options)
         except BrokenPipeError:
-            raise  # click ends in silence, as other programs do before `| head`
+            raise  # click exits silently, as other programs do in `… | head`
         except (Exception, KeyboardInterrupt) as error:
             is_stopped = isinstance(error, KeyboardInterrupt | click.Abort)
-            # What DuckDB makes of Ctrl-C.
+            # DuckDB turns Ctrl-C into this error.
             if is_stopped or str(error) == "Query interrupted":
                 number = stopped[-1] if stopped else signal.SIGINT
                 raise told(STOPPED, debug, 128 + number) from error
@@ -88,7 +88,7 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
 
 
 def _cause(error: Exception | KeyboardInterrupt) -> object:
-    """What an error says to whom it happens."""
+    """Return the message of an error for the user."""
     if isinstance(error, ReelhouseError):
         return error
     if isinstance(error, OSError):
@@ -145,7 +145,7 @@ LOAD_OPTIONS = (
 
 
 def load_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every command that loads takes."""
+    """Add the options of every command that loads files."""
     for option in reversed(LOAD_OPTIONS):
         function = option(function)
     return function

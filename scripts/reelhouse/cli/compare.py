@@ -1,4 +1,4 @@
-"""The command that compares published tables, and its three ways to tell."""
+"""The command that compares published tables, and its three output formats."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reelhouse.settings import read_settings, targets
 if TYPE_CHECKING:
     from reelhouse.serving.compare import Comparison, TableComparison
 
-# Whatever Markdown or a forge may act on; an underscore inside a word is none.
+# What Markdown or a code host may interpret; an underscore inside a word is safe.
 MARKUP = re.compile(r"[^\w ,:()–-]|:(?! )|(?<![^\W_])_|_(?![^\W_])")
 COUNTED = ("left rows", "right rows", "only left", "only right", "changed rows")
 
@@ -66,7 +66,7 @@ def compare(left: str, right: str, show_all: bool, output: str) -> None:
 
 
 def _published(name: str, scratch: Path) -> Path:
-    """The published file that a side of a comparison names, perhaps a new one."""
+    """Return the file of one side; for a target, perhaps a new file in `scratch`."""
     if name not in targets():
         return Path(name)
     from reelhouse.engines.engine import engine_of
@@ -76,11 +76,11 @@ def _published(name: str, scratch: Path) -> Path:
 
 
 def as_text(comparison: Comparison, show_all: bool = False) -> None:
-    """The tables that differ, and how; those that are equal, in a line or each."""
+    """Print the tables that differ, and how; with `show_all`, list equal ones too."""
     shown = [each for each in comparison.tables if show_all or not each.is_equal]
     if shown:
         grid = Table(box=None, header_style="bold", pad_edge=False)
-        # Names are whole; where it is too narrow, numbers go on in a second line.
+        # Keep names whole; on a narrow terminal, numbers wrap onto a second line.
         grid.add_column("table", no_wrap=True)
         for name in COUNTED:
             grid.add_column(name.replace(" ", "\n"), justify="right", overflow="fold")
@@ -105,7 +105,7 @@ def as_text(comparison: Comparison, show_all: bool = False) -> None:
 def as_markdown(
     comparison: Comparison, left: str, right: str, show_all: bool = False
 ) -> None:
-    """The same for the summary of a pull request, values as they are in no markup."""
+    """Print the same as Markdown for a pull request; no value can act as markup."""
     shown = [each for each in comparison.tables if show_all or not each.is_equal]
     lines = [
         f"### Published tables: {_marked_down(left)} and {_marked_down(right)}\n",
@@ -127,9 +127,9 @@ def as_markdown(
 
 
 def as_json(comparison: Comparison, left: str, right: str) -> None:
-    """All of it for a program, as one JSON object on stdout alone.
+    """Print the whole comparison for programs, as one JSON object, to stdout only.
 
-    Decimals, dates and moments are texts; so are numbers that JSON has none for.
+    Decimals, dates and timestamps are strings; so are NaN and infinities.
     """
     tables = [{"is_equal": each.is_equal, **asdict(each)} for each in comparison.tables]
     whole = {
@@ -139,12 +139,12 @@ def as_json(comparison: Comparison, left: str, right: str) -> None:
         "tables": tables,
     }
     text = json.dumps(_as_json(whole), indent=2, allow_nan=False)
-    # What a forge would obey in a log is another way to write the same text.
+    # Escape what a code host would obey in a log; the JSON means the same.
     click.echo(text.replace("##[", r"##\u005b"))
 
 
 def differences(table: TableComparison) -> list[str]:
-    """What tells a table's sides apart, a line each, ending in examples."""
+    """Return a line for each difference between a table's sides, examples last."""
     if table.left_rows is None or table.right_rows is None:
         return [f"only on the {'right' if table.left_rows is None else 'left'}"]
     lines = []
@@ -190,7 +190,7 @@ def _counts(table: TableComparison) -> list[str]:
 
 
 def _matched(table: TableComparison) -> str:
-    """By what the rows of a table were matched, behind its name."""
+    """Return the key by which a table's rows were matched, to follow its name."""
     if table.method == "rows":
         by = ", ".join(table.key) or "whole rows, for want of a key of both sides"
         return f", by {by}"
@@ -227,14 +227,14 @@ def _row(values: Mapping[str, object]) -> str:
 
 
 def _value(value: object) -> str:
-    """A value so that what is invisible in a text can be seen."""
+    """Return a value as text, with invisible characters of a string escaped."""
     if value is None:
         return "null"
     return repr(value) if isinstance(value, str) else str(value)
 
 
 def _marked_down(text: str) -> str:
-    """A text in which Markdown, HTML and a forge find nothing to act on."""
+    """Escape everything in a text that Markdown, HTML or a code host may interpret."""
     return MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
 
 

@@ -64,7 +64,7 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
     from reelhouse.movielens.download import download as fetch
 
     def agree(terms: str) -> bool:
-        # Where a person sees them and a pipe does not.
+        # On stderr: a person sees them, and a pipe does not get them.
         show.err.print(show.safe(terms, may_break=True), soft_wrap=True)
         if accept_licence or not (sys.stdin and sys.stdin.isatty()):
             return accept_licence
@@ -96,7 +96,7 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
 def upload(folder: Path, url: str) -> None:
     """Upload the MovieLens files of FOLDER to URL, an S3 address.
 
-    The ordinary AWS variables say which S3 and with what credentials.
+    The standard AWS variables name the S3 endpoint and the credentials.
     """
     from reelhouse.ingest.source import list_folder, real_bucket, upload_folder
 

@@ -1,12 +1,10 @@
-"""Highlights: what the summary of a run says of the data itself, as questions to the
-published tables.
-"""
+"""Queries of the published tables for the highlights in the summary of a run."""
 
-# What happened last, in one word, and when (UTC), which may be null.
+# The kind of the newest event, in one word, and its time (UTC), which may be null.
 NEWEST = "select 'rating', max(last_rated_at) from serving.mart_movie_performance"
 
-# A text and numbers, under their names. The best by the Bayesian average, so that no
-# limit on the number of ratings is needed.
+# A text column, then numbers; column names are the headings. Ordered by the Bayesian
+# average, which needs no minimum number of ratings.
 BEST = """
     select
         title as "the best movies",
@@ -18,5 +16,5 @@ BEST = """
     limit 5
 """
 
-# For readers to try.
+# An example that the summary suggests to readers.
 QUESTION = "select * from mart_genre_ratings"

@@ -14,8 +14,8 @@ from reelhouse.cli.command import CONTEXT, command
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import environment
 
-# How often to look whether a server is still there, and how long a command may take
-# to stop.
+# Seconds between two checks that the server is alive, and seconds that the command
+# gets to stop.
 LOOK_SECONDS = 2.0
 STOP_SECONDS = 5.0
 
@@ -26,8 +26,8 @@ STOP_SECONDS = 5.0
 def bucket(command: tuple[str, ...]) -> None:
     """Serve a local S3 with an empty bucket named reelhouse.
 
-    With a COMMAND (after --) it runs that with the AWS variables set and stops with
-    it; without, it prints the variables and stays up until Ctrl-C.
+    With a COMMAND (after --), run it with the AWS variables set and stop when it ends.
+    Without one, print the variables and stay up until Ctrl-C.
     """
     from reelhouse.ingest.source import LOCAL_BUCKET
     from reelhouse.local.bucket import environment as aws_variables
@@ -48,9 +48,9 @@ def bucket(command: tuple[str, ...]) -> None:
 def emulator(command: tuple[str, ...]) -> None:
     """Serve a local emulated Snowflake, for the dbt target prod.
 
-    With a COMMAND (after --) it runs that with the Snowflake variables set and stops
-    with it; without, it prints the variables and stays up until Ctrl-C. Its stages
-    reach the S3 that AWS_ENDPOINT_URL names, such as that of `reelhouse bucket`.
+    With a COMMAND (after --), run it with the Snowflake variables set and stop when it
+    ends. Without one, print the variables and stay up until Ctrl-C. Stages reach the S3
+    that AWS_ENDPOINT_URL names, such as that of `reelhouse bucket`.
     """
     from reelhouse.local.emulator import environment as snowflake_variables
     from reelhouse.local.emulator import serve_emulator
@@ -70,15 +70,15 @@ def _serve(
     what: str,
     port: int | None = None,
 ) -> None:
-    """Run a command with these variables and exit with its status, or wait.
+    """Run a command with these variables and exit with its status; with none, wait.
 
-    Where a port is given, the command is ended when nothing listens there any more.
+    If a port is given, stop the command when nothing listens on it any more.
     """
     if not command:
         for name, value in variables.items():
             show.out.print(f"export {name}='{value}'", soft_wrap=True)
         show.err.print(f"Serving {what}.")
-        # As Ctrl-C does, so that the server has ended when this process has.
+        # Exit as on Ctrl-C, so that the server stops before this process ends.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         while True:
             signal.pause()
@@ -109,7 +109,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int | None) -> int:
         try:
             return process.wait(LOOK_SECONDS if port else None)
         except subprocess.TimeoutExpired:
-            # The connector would wait for it for ever.
+            # Without this check, the connector would wait forever.
             if port and not listens(port):
                 raise ReelhouseError(
                     "The server that this command needs has ended by itself: run it "

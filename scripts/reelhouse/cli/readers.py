@@ -16,7 +16,7 @@ from reelhouse.settings import read_settings
 
 
 class _Query(click.Command):
-    """Takes a question that begins with a comment for what it is."""
+    """Reads an argument that begins with an SQL comment as the question."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         args = [f" {each}" if re.match(r"--\s|--.*\n", each) else each for each in args]
@@ -85,8 +85,8 @@ def query(
 def dashboard(port: int | None, preview: bool, target: str | None) -> None:
     """Serve the dashboards on this machine, until Ctrl-C.
 
-    A page is a file in scripts/reelhouse/dashboard/views: what is saved there shows
-    at once.
+    Each page is a file in scripts/reelhouse/dashboard/views; a saved change shows at
+    once.
     """
     from reelhouse.dashboard.published import Preview, Published, serving_of
     from reelhouse.dashboard.start import HOST, free_port, start
@@ -175,9 +175,9 @@ def export(folder: Path, form: Any, as_is: bool, target: str | None) -> None:
 def powerbi(out: Path, target: str | None) -> None:
     """Write a Power BI project over the tables in Snowflake.
 
-    Tables, types, relations and measures are those of the dbt tree; each is checked to
-    be in what the target has published. An earlier project there is replaced as a
-    whole, unless it was changed since.
+    Tables, types, relations and measures come from the dbt tree, and every column must
+    be published in the target. An earlier project in the folder is replaced as a whole,
+    unless it was changed since.
     """
     from reelhouse.powerbi import write_project
 

@@ -1,4 +1,4 @@
-"""What all commands print with: two consoles, progress, notes, tables."""
+"""Output of all commands: two consoles, progress, notes and tables."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from rich.table import Table
 
 from reelhouse.settings import project
 
-# What a forge obeys where it stands in a log, as ::error::text and ##[group].
+# What a code host obeys in a log, such as ::error::text and ##[group].
 COMMANDS = re.compile(r"::(?=.*::)|##\[")
 CHANGED = {"::": r":\x3a", "##[": r"##\x5b"}
 
-# What a column of texts keeps of a table that is too wide, and the most of a text.
+# The least width of a text column if a table is too wide; the longest text shown.
 LEAST_TEXT, MOST_TEXT = 12, 10_000
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 for each in (out, err):
-    if not each.width:  # COLUMNS=0 would let nothing be seen
+    if not each.width:  # with COLUMNS=0 nothing would be visible
         each.width = 80
 
 
 @contextmanager
 def steps() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar for each step that reports itself; nothing outside a terminal."""
+    """Show a progress bar for each reported step; show nothing outside a terminal."""
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(),
@@ -57,7 +57,7 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
     ) as progress:
 
         def tell(step: str, done: int, total: int) -> None:
-            # dbt tells of its nodes from several threads.
+            # dbt reports its nodes from several threads.
             with lock:
                 if step not in tasks:
                     tasks[step] = progress.add_task(safe(step), total=max(total, 1))
@@ -68,12 +68,12 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Tell of what is done, which it stays where nobody can be told."""
+    """Print results of finished work; if nobody can read them, warn, do not fail."""
     try:
         yield
         sys.stdout.flush()
-    except (OSError, SystemExit) as fault:  # rich ends the process of a closed pipe
-        # What is still to be written goes nowhere, and fails no more.
+    except (OSError, SystemExit) as fault:  # rich exits if the pipe is closed
+        # Discard what is still buffered, so that flushing it cannot fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         why = getattr(fault, "strerror", None) or "nobody reads it"
         err.print(
@@ -91,10 +91,10 @@ def note(message: str) -> None:
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows as a table that fits, its numbers rounded.
+    """Print rows as a table that fits the terminal, with numbers rounded.
 
-    Where it is too wide, names and then texts go on over several lines; where that is
-    not enough, each row is written below the one before.
+    If it is too wide, wrap the column names, then the texts; if that is not enough,
+    print each row as a list of names and values.
     """
     stacked = [name.replace("_", "_\n") for name in names]
     for heads, gap in ((names, 2), (stacked, 1)):
@@ -126,7 +126,7 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         for row in rows:
             for name, value in zip(names, row, strict=True):
                 label, text = f"[bold]{safe(name):<{longest}}[/]", safe(_text(value))
-                # An address that is broken in two leads nowhere.
+                # Do not wrap a text without spaces: a wrapped address is broken.
                 out.print(f"{label}  {text}", soft_wrap=" " not in text)
             out.print()
     out.print(f"[dim]{count(len(rows), 'row')}[/]")
@@ -153,32 +153,32 @@ def count(number: int, noun: str) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        # No digit that says nothing, and no small number that becomes none.
+        # Round to three decimals, but do not show a small number as 0.000.
         return f"{value:.3f}" if not value or abs(value) >= 0.0005 else f"{value:.1e}"
     text = "" if value is None else str(value)
     return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} …"
 
 
 def short(path: Path) -> str:
-    """A path as the reader would type it from the project's folder."""
+    """Return a path, relative to the project's folder if it is inside."""
     root = project()
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def place(path: Path) -> str:
-    """The same for a console."""
+    """Return the same, escaped for the console."""
     return safe(short(path))
 
 
 def argument(path: Path) -> str:
-    """A path on the console as a shell takes it."""
+    """Return the same, quoted for a shell and escaped for the console."""
     return safe(quote(short(path)))
 
 
 def safe(text: object, may_break: bool = False) -> str:
-    """A text for a console, in which nothing acts as markup, on a terminal or on CI.
+    """Escape a text so that nothing in it acts as markup or as a command to CI.
 
-    It stays on one line unless it `may_break`.
+    It stays on one line, unless `may_break` keeps its line feeds.
     """
     shown = "".join(
         char

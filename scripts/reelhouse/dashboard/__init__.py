@@ -1,1 +1,1 @@
-"""The dashboards and the report: what is published, to be looked at."""
+"""The dashboards and the report about the published tables."""

@@ -63,7 +63,7 @@ UNHEARD = {
 
 
 class App:
-    """One run of the app for one reader, all of one version."""
+    """One run of the app for one reader, with data of one version."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -97,7 +97,7 @@ class App:
         self._watch()
 
     def _menu(self, here: Page, at: At) -> None:
-        """Links to the pages, each with the filters that it takes."""
+        """Show links to the pages, each with the filters that its page offers."""
         if isinstance(self.place, Preview):
             st.warning("A preview of what is built and not yet published.")
         for name, page in self.pages.items():
@@ -209,7 +209,7 @@ class App:
             self._go(block.to, str(rows[SUBJECTS[block.to]].iloc[row]))
 
     def _how(self, block: Shown, sql: str, rows: Frame) -> None:
-        """The query, the definitions, and what is shown as CSV."""
+        """Show the query and the definitions, and offer the rows as CSV."""
         names = named(rows)
         plain = dated(rows[names], "%Y-%m-%d %H:%M:%S").astype(object)
         plain = plain.where(plain.notna(), None)
@@ -226,7 +226,7 @@ class App:
             )
 
     def _search(self) -> None:
-        """The search field, and under it what fits."""
+        """Show the search field, and the results below it."""
         text = st.text_input(
             "Search",
             key=SEARCHED,
@@ -251,9 +251,9 @@ class App:
         st.switch_page(self.shown[page], **_given(address))
 
     def _address(self, page: Page, genres: list[str]) -> At:
-        """What is looked at: as the address says, where others than we have set it.
+        """Return what to show: by the address, unless the app itself has set that.
 
-        A page that was come to without an address of its own keeps the filters.
+        A page that is opened without parameters in its address keeps the filters.
         """
         state = st.session_state
         address = {name: st.query_params.get_all(name) for name in st.query_params}
@@ -269,7 +269,7 @@ class App:
             kept = (kept or Filters()).taking(page.filters, read)
             self._forget()
         kept = kept or Filters()
-        # What is published may have changed under a reader's filters.
+        # The published genres may have changed since the reader set the filters.
         known = tuple(genre for genre in kept.genres if genre in genres)
         return At(replace(kept, genres=known), of)
 
@@ -285,12 +285,12 @@ class App:
         st.session_state["page"] = page.name
 
     def _forget(self) -> None:
-        """Let the filters' fields take their values from the address."""
+        """Clear the fields of the filters, so that they take new values."""
         for name in (GENRES, YEARS, RATINGS, PERIOD, DAYS):
             st.session_state.pop(name, None)
 
     def _filters(self, page: Page, at: At, names: list[str], bounds: Any) -> At:
-        """The filters that the page offers; the others stay as they are."""
+        """Show the filters that the page offers; the others stay as they are."""
         state, now, offered = st.session_state, at.filters, page.filters
         if "genres" in offered:
             picked = state.get(GENRES, now.genres)
@@ -300,7 +300,7 @@ class App:
         if "released" in offered:
             now = self._years(now, bounds)
         if "ratings" in offered:
-            # A field takes what it held on another page only where it is told to.
+            # A field keeps its value from another page only if that is set here.
             state[RATINGS] = state.get(RATINGS, now.min_ratings)
             label = "Movies with ratings, at least"
             fewest = st.number_input(label, 0, MOST_RATINGS, step=10, key=RATINGS)
@@ -324,9 +324,9 @@ class App:
         if first == last:
             return now
         usual = (now.first_year or first, now.last_year or last)
-        # What is published may have changed under a reader's filters.
+        # The published years may have changed since the reader set the filters.
         low, high = st.session_state.get(YEARS) or usual
-        # Years in which no movie was released are no choice.
+        # Ignore chosen years that lie outside the published ones.
         is_choice = low <= last and high >= first
         low, high = (max(low, first), min(high, last)) if is_choice else (first, last)
         st.session_state[YEARS] = low, high
@@ -343,7 +343,7 @@ class App:
         st.session_state["filters"] = Filters()
 
     def _watch(self) -> None:
-        """Show a new version by itself, and a page as soon as its file is saved."""
+        """Run the app again when a version is published or a page's file is saved."""
         version, changed = self.version, newest_change()
 
         @st.fragment(run_every=self.place.pace.watch)
@@ -356,13 +356,13 @@ class App:
 
 
 def _given(address: dict[str, list[str]]) -> dict[str, Any]:
-    """An address to go to, where this Streamlit takes one: from 1.52 on."""
+    """Return arguments with an address to go to; Streamlit accepts it from 1.52 on."""
     takes = "query_params" in signature(st.switch_page).parameters
     return {"query_params": address} if takes else {}
 
 
 def _days(at: At) -> tuple[date | None, date | None]:
-    """The days of rating that are meant, picked by their name or one by one."""
+    """Show the filter of rating days: a named period, or a first and a last day."""
     state, now = st.session_state, at.filters
 
     def since(days: int) -> date:
@@ -382,13 +382,13 @@ def _days(at: At) -> tuple[date | None, date | None]:
     state[DAYS] = state.get(DAYS, whole)
     days = st.date_input(
         "Days of rating",
-        # An address may name any days.
+        # The address may contain days that are not in the data.
         min_value=min(date(1970, 1, 1), *state[DAYS]),
         max_value=max(at.last_day, *state[DAYS]),
         key=DAYS,
         format="YYYY-MM-DD",
     )
-    # While the second day is not picked yet, what was set before stays.
+    # Until the second day is picked, the former days stay set.
     if isinstance(days, tuple) and len(days) == 2:
         return days
     return now.first_day, now.last_day
@@ -399,7 +399,7 @@ def say_empty(why: str) -> None:
 
 
 def _as_text(label: str) -> str:
-    """A text that Streamlit's Markdown shows as it is."""
+    """Escape a text so that Streamlit's Markdown shows it as it is."""
     return "".join(f"\\{each}" if each in MARKS else each for each in label)
 
 
@@ -412,13 +412,13 @@ def _column(rows: Frame, name: str) -> Any:
         return st.column_config.CheckboxColumn(title)
     if not form:
         return st.column_config.TextColumn(title)
-    # Thousands are separated as the reader's browser does.
+    # The reader's browser chooses the separator of thousands.
     number = "localized" if form == "," else "percent" if "%" in form else f"%{form}"
     return st.column_config.NumberColumn(title, format=number)
 
 
 def show(place: Place) -> None:
-    """The whole app on the published tables of a place."""
+    """Show the whole app, with the published tables of a place."""
     st.set_page_config("Reelhouse", ICON, layout="wide")
     st.html(f"<style>{STYLE}</style>")
     App(place).run()

@@ -1,9 +1,9 @@
 """Charts: from a frame to a Vega-Lite chart, for app, report and pictures.
 
-Each function takes columns and gives what draws a frame of them. A chart names no
-colour and no font; the theme's configuration gives both. Axes say their unit; counts
-and differences start at zero; averages are dots on a scale that fits them, with ticks
-that differ. A pointer is told every column of the row. Time is UTC.
+Each function takes column names and returns a function that draws a frame. A chart
+names no colour and no font; both come from the theme. Axes show their unit; counts and
+differences start at zero; averages are dots on a scale that fits them, with distinct
+tick labels. Tooltips show every column of the row. Time is UTC.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Draw = Callable[[pd.DataFrame], Chart]
 
 ROW_HEIGHT = 21
 HEIGHT = 250
-# The column with the address that a mark leads to.
+# The column with the address that a mark links to.
 HREF = "href"
 MOST_BARS = 20
-# Rows that are sent to a browser for one chart.
+# The most rows that are sent to a browser for one chart.
 MOST_ROWS = 4_000
 STARS = "average (stars)"
 
@@ -39,11 +39,11 @@ def themed(chart: Chart, palette: Palette, **font: str) -> Chart:
 
 
 def bars(label: str, *values: str, **legend: str) -> Draw:
-    """A value for each label, those of the first rows; or several, as dots on a line.
+    """Draw a value for each label of the first rows; or several, as dots on a line.
 
-    Bars from zero for counts and differences; dots for anything else, with the number
-    of ratings at the right where the frame has it. Labels may repeat: two movies of
-    one title are two rows. `legend` are columns and how the legend calls them.
+    Counts and differences are bars from zero; other values are dots, with the number
+    of ratings at the right if the frame has it. Labels may repeat: two movies with the
+    same title are two rows. `legend` maps columns to their names in the legend.
     """
 
     def draw(frame: pd.DataFrame) -> Chart:
@@ -78,14 +78,14 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
                 *_tips(data.drop(columns=list(legend))),
             ]
             kinds = _kinds(legend, "color", "shape")
-            # One that lies under another is seen.
+            # Hollow, so that a dot under another one is visible.
             dot = _base(folded).mark_point(size=85, filled=False, strokeWidth=2.5)
             drawn = dot.encode(y=y, x=x, tooltip=tips, **kinds)
             return _sized(alt.layer(line.encode(y=y, **ends), drawn), high + 32)
         low, top = float(data[value].min()), float(data[value].max())
         span = max(top - low, 0.2)
         is_told = "rating_count" in data
-        # The numbers of ratings stand where no dot is.
+        # Leave room at the right for the numbers of ratings.
         domain = [low - span * 0.06, top + span * (0.3 if is_told else 0.06)]
         x = _across(value, data).scale(domain=domain, nice=False, zero=False)
         if is_told:
@@ -104,7 +104,7 @@ def bars(label: str, *values: str, **legend: str) -> Draw:
 
 
 def lines(*values: str) -> Draw:
-    """Values of each month: an area for one count, lines for anything else."""
+    """Draw values of each month: an area for one count, lines for anything else."""
 
     def draw(frame: pd.DataFrame) -> Chart:
         data = _rows(frame)
@@ -123,7 +123,7 @@ def lines(*values: str) -> Draw:
                 line = {"strokeWidth": 1.5}
                 drawn = base.mark_area(line=line, opacity=0.35, point=len(data) == 1)
             else:
-                # One alone between two empty ones is no line, but a dot.
+                # A month between two empty ones is visible only as a point.
                 drawn = base.mark_line(point={"size": 14})
             return _sized(drawn, HEIGHT - 30)
         legend = {name: called(name) for name in values}
@@ -139,14 +139,14 @@ def lines(*values: str) -> Draw:
 
 
 def columns(x: str, value: str) -> Draw:
-    """A count for each step of a scale, such as a half star or a year."""
+    """Draw a count for each step of a scale, such as a half star or a year."""
 
     def draw(frame: pd.DataFrame) -> Chart:
         data = _rows(frame)
         y = _across(value, data, alt.Y, zero=True)
         if written(x, data) == "d":
             data["_to"] = data[x] + 1
-            # A year alone is no broad field, and none is to come.
+            # Show at least ten years, and none after the last one.
             ends = [min(int(data[x].min()), int(data[x].max()) - 9), int(data[x].max())]
             across = {"x": _across(x, data).bin("binned"), "x2": "_to:Q"}
             across["x"] = across["x"].scale(domain=[ends[0], ends[1] + 1])
@@ -161,16 +161,16 @@ def columns(x: str, value: str) -> Draw:
 
 
 def dots(x: str, y: str, size: str = "", *, is_log: bool = False) -> Draw:
-    """One dot for each row; the larger, the more of `size`.
+    """Draw one dot for each row, the larger the greater its value of `size`.
 
-    A count along a logarithm doubles with each step.
+    If `is_log`, each step along the x axis doubles the count.
     """
 
     def draw(frame: pd.DataFrame) -> Chart:
         data = _rows(frame)
         across = _across(x, data, zero=written(x, data) == ",")
         if is_log:
-            # One value alone needs room, too.
+            # A single value needs an axis that is long enough, too.
             top = float(max(data[x].max(), 2 * data[x].min()))
             axis = alt.Axis(
                 title=f"{called(x)} (each step to the right is twice as many)",
@@ -192,7 +192,7 @@ def dots(x: str, y: str, size: str = "", *, is_log: bool = False) -> Draw:
 
 
 def heat(x: str, y: str, value: str, step: int = 1) -> Draw:
-    """A value for each pair of steps, the more, the darker; every `step`th is named."""
+    """Draw a cell for each x and y, coloured by value; label every `step`th x."""
 
     def draw(frame: pd.DataFrame) -> Chart:
         data = _rows(frame)
@@ -239,25 +239,25 @@ def _rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _base(data: pd.DataFrame) -> Any:
-    """A chart of some rows, whose marks tell a pointer of all named columns, and lead
-    to their address, where there is one.
+    """Return a chart whose tooltips show all named columns, and whose marks link to
+    their address, if there is one.
     """
     links = {"href": f"{HREF}:N"} if HREF in data else {}
     return alt.Chart(data).encode(tooltip=_tips(data), **links)
 
 
 def _folded(data: pd.DataFrame, legend: dict[str, str]) -> pd.DataFrame:
-    """A row for each value, with what the legend calls it."""
+    """Return a row for each value, with its name in the legend."""
     kept = [name for name in data if name not in legend]
     folded = data.melt(kept, list(legend), "told", "value").dropna(subset=["value"])
     return folded.assign(told=folded["told"].map(legend))
 
 
 def _kinds(legend: dict[str, str], *channels: str) -> dict[str, Any]:
-    """Channels that tell the same kinds apart, with one legend."""
+    """Return channels that all encode the same kinds, with one legend."""
     kinds = {"color": alt.Color, "shape": alt.Shape, "strokeDash": alt.StrokeDash}
     names = list(legend.values())
-    # Versions of Vega-Lite differ in which legends they take for one.
+    # Versions of Vega-Lite differ in which legends they merge.
     legends = [alt.Legend(title=None), *[None] * (len(channels) - 1)]
     return {
         each: kinds[each]("told:N", sort=names, legend=one)
@@ -279,7 +279,7 @@ def _across(
 def _axis(
     title: str, form: str, values: pd.Series[Any], zero: bool = False
 ) -> alt.Axis:
-    """An axis whose ticks all read differently; those of counts are whole."""
+    """An axis whose tick labels all differ; those of counts are whole numbers."""
     known = values.dropna().astype(float)
     low, top = (0.0, 0.0) if known.empty else (known.min(), known.max())
     if form == ",":
@@ -295,7 +295,7 @@ def _axis(
 
 
 def _tips(data: pd.DataFrame) -> list[alt.Tooltip]:
-    """What a pointer is told: every named column, as tables call and write it."""
+    """Tooltips for every named column, with the names and formats of tables."""
     return [
         alt.Tooltip(f"{name}:Q", title=called(name), format=written(name, data))
         if written(name, data)
@@ -305,11 +305,11 @@ def _tips(data: pd.DataFrame) -> list[alt.Tooltip]:
 
 
 def _high(rows: int) -> int:
-    """Pixels for so many rows and the axis below them."""
+    """Height in pixels of this many rows and the axis below them."""
     return rows * ROW_HEIGHT + 52
 
 
 def _sized(drawn: Any, height: int) -> Chart:
-    """A chart as wide as its place, and so many pixels high with its axes."""
+    """A chart as wide as its container and `height` pixels high, including axes."""
     sized: Chart = drawn.properties(height=height, width="container")
     return sized

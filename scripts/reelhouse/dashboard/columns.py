@@ -1,6 +1,4 @@
-"""Columns: what charts and tables call the columns of an answer, and how they write
-them, as columns.yml says it.
-"""
+"""The names and number formats of columns in charts and tables, from columns.yml."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ def called(column: str) -> str:
 
 
 def written(column: str, frame: pd.DataFrame) -> str:
-    """The format of a column's numbers; '' for what is no number."""
+    """Return the format of a column's numbers, '' if they are not numbers."""
     kind = frame[column].dtype
     if pd.api.types.is_bool_dtype(kind) or not pd.api.types.is_numeric_dtype(kind):
         return ""
@@ -32,7 +30,7 @@ def written(column: str, frame: pd.DataFrame) -> str:
 
 
 def dated(frame: pd.DataFrame, form: str) -> pd.DataFrame:
-    """The same with days and moments as texts of a form."""
+    """Return the frame with dates and timestamps as text, in the format `form`."""
     moments = {
         name: frame[name].dt.strftime(form).astype(object)
         for name in frame.select_dtypes("datetimetz")
@@ -41,8 +39,8 @@ def dated(frame: pd.DataFrame, form: str) -> pd.DataFrame:
 
 
 def named(frame: pd.DataFrame) -> list[str]:
-    """The columns that are shown: those that only lead somewhere are not, nor are those
-    that begin with `_`, which sentences are made of.
+    """Return the columns to show: not those that only serve links, nor those that begin
+    with `_`, which only sentences use.
     """
     hidden = {"href", "movie_id", "user_id"}
     return [name for name in frame if name not in hidden and name[0] != "_"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-# Beyond them a year is a slip of the keyboard.
+# A year outside these is taken for a typing error.
 FIRST_YEAR, LAST_YEAR = 1800, 2200
 MOST_RATINGS = 10**9
-# The filters by what a page calls them, with the fields that each of them sets.
+# The kinds of filters that a page can offer, with the fields that each kind sets.
 KINDS = {
     "genres": ("genres",),
     "released": ("first_year", "last_year"),
@@ -21,11 +21,11 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Filters:
-    """Movies of any of the genres, released in the years, rated so often at least.
+    """Filters of movies, by genre, release year and least number of ratings.
 
-    And of their ratings those of some days (UTC), both included; they are both set or
-    both None. No genres are all of them; a year that is None sets no limit, and with
-    either of them a movie without a year is left out.
+    And of ratings, by first and last day (UTC, inclusive), which are both set or both
+    None. Without genres, all count; a year of None sets no limit. If either year is
+    set, a movie without a year is left out.
     """
 
     genres: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Filters:
         return tuple(kind for kind in KINDS if self.without(kind) != self)
 
     def taking(self, kinds: Collection[str], other: Filters) -> Filters:
-        """The same, but for some kinds as other filters have them."""
+        """Return a copy that takes the filters of some kinds from `other`."""
         changed: dict[str, Any] = {
             name: getattr(other, name) for kind in kinds for name in KINDS[kind]
         }
@@ -54,10 +54,10 @@ class Filters:
         return self.without(*(kind for kind in KINDS if kind not in kinds))
 
     def movies(self, movie_id: str = "movie_id") -> str:
-        """SQL condition that a movie is meant; `movie_id` is its column.
+        """Return an SQL condition for the movies; `movie_id` is the column to test.
 
-        Each filter is within the next, so that few movies are looked up in many ratings
-        once alone.
+        Each filter is nested in the next, so that the many ratings are matched with the
+        few movies only once.
         """
         parts = []
         if self.genres:
@@ -76,14 +76,14 @@ class Filters:
         return f"{movie_id} in ({within})" if within else "true"
 
     def ratings(self) -> str:
-        """SQL condition that a row of fct_ratings is meant."""
+        """Return an SQL condition for the rows of fct_ratings."""
         if self.first_day is None or self.last_day is None:
             return self.movies()
         days = f"rated_date between date '{self.first_day}' and date '{self.last_day}'"
         return days if self.movies() == "true" else f"{days} and {self.movies()}"
 
     def before(self) -> Filters:
-        """The same with the period of equal length that ends where this one begins."""
+        """Return a copy with the period of equal length that precedes this one."""
         if self.first_day is None or self.last_day is None:
             return self
         return replace(
@@ -93,7 +93,7 @@ class Filters:
         )
 
     def described(self) -> str:
-        """The filters in words; '' where none is set."""
+        """The filters in words; '' if none is set."""
         parts = []
         if self.genres:
             parts.append(" or ".join(self.genres))
@@ -107,7 +107,7 @@ class Filters:
         return ", ".join(parts)
 
     def to_address(self) -> dict[str, list[str]]:
-        """What stands in the address, by parameter."""
+        """Return the parameters of the page's address."""
         values = {
             "genre": list(self.genres),
             "from": [] if self.first_year is None else [str(self.first_year)],
@@ -122,7 +122,7 @@ class Filters:
     def from_address(
         cls, address: Mapping[str, Sequence[str]], known_genres: Sequence[str]
     ) -> Filters:
-        """The filters of an address; what is no sensible value there sets none."""
+        """Return the filters of an address; ignore values that make no sense."""
         genres = [each for each in address.get("genre", ()) if each in known_genres]
         first, last = (_day(address.get(name)) for name in ("since", "until"))
         if first is None or last is None or first > last:
@@ -162,10 +162,9 @@ def _day(texts: Sequence[str] | None) -> date | None:
 
 
 def literal(text: str) -> str:
-    """A text as SQL that means the same on both engines.
+    """Return a text as an SQL literal that means the same on both engines.
 
-    A backslash means itself on one of them, and something with what follows on the
-    other.
+    A backslash is an ordinary character on one of them, and an escape on the other.
     """
     quoted = text.replace("'", "''").replace("\\", "' || chr(92) || '")
     return f"('{quoted}')"

@@ -1,4 +1,4 @@
-"""Markup: blocks as HTML of our own, in which data is text and nothing else."""
+"""Markup: blocks as HTML, in which all data is escaped."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from reelhouse.serving.metrics import Metric, metrics
 
 # Bold words, and links to a page about something or to a web address.
 MARKED = re.compile(r"\*\*(?P<bold>.+?)\*\*|\[(?P<words>.+?)\]\((?P<to>.+?)\)")
-# A number and what is counted, such as {rating_count:,} ratings.
+# A number and a plural noun, such as {rating_count:,} ratings.
 COUNTED = re.compile(r"(\{([\w.]+):,[^}]*\} [a-z]{3,})s\b")
-# Columns whose definition a metric has under another name.
+# Columns that are metrics under another name.
 METRICS = {"rating_count": "ratings", "tag_count": "tags"}
 
 
 class Missing(Exception):
-    """A value that words name is not there."""
+    """A value that words need is missing."""
 
 
 class Words(Formatter):
-    """Fills in the values of an answer, of which none may be missing."""
+    """Fills in the values of an answer; raises Missing for a null."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if value is None or pd.isna(value):
@@ -47,7 +47,7 @@ class Words(Formatter):
 
 
 def words(text: str, values: Mapping[str, Any], with_links: bool = False) -> str:
-    """Words of a page as HTML; Missing is raised where a value is missing."""
+    """Return words of a page as HTML; raise Missing if a value is missing."""
     made, at = [], 0
     for mark in MARKED.finditer(text):
         made.append(_filled(text[at : mark.start()], values))
@@ -71,7 +71,7 @@ def _link(text: str, to: str, values: Mapping[str, Any], with_links: bool) -> st
     page, _, of = to.partition(" ")
     said = _filled(text, values)
     if page not in SUBJECTS:
-        # Data may hold any address; what is none of the web leads nowhere.
+        # Data may contain any address: link only to web addresses.
         where = Words().vformat(to, (), values)
         if not where.startswith("https://"):
             raise Missing
@@ -85,7 +85,7 @@ def head(title: str, says: str) -> str:
 
 
 def block(each: Single, frame: Frame, note: str = "", with_links: bool = False) -> str:
-    """A block but for what is drawn; `note` says which filters do not act on it."""
+    """Return a block without its chart or table; `note` names filters it ignores."""
     unheard = _note("rh-unheard", note)
     match each:
         case Section():
@@ -108,7 +108,7 @@ def block(each: Single, frame: Frame, note: str = "", with_links: bool = False) 
 
 
 def says(block: Says, frame: Frame, with_links: bool = False) -> str:
-    """A sentence, or a line of facts, or a verdict; '' where nothing is to be said."""
+    """Return a sentence, line of facts or verdict; '' if there is nothing to say."""
     values = block.told(frame)
     if values is None:
         return ""
@@ -125,7 +125,7 @@ def says(block: Says, frame: Frame, with_links: bool = False) -> str:
     except Missing:
         if not isinstance(block, Verdict):
             return ""
-        # It is said even where there is nothing that it could be of.
+        # Show a verdict even if the values of its text are missing.
         said = words("{verdict}.", values)
     if isinstance(block, Verdict):
         kind = "rh-well" if values["is_well"] else "rh-ill"
@@ -137,7 +137,7 @@ def says(block: Says, frame: Frame, with_links: bool = False) -> str:
 
 
 def figures(block: Figures, frame: Frame) -> str:
-    """Figures; a dash for what is missing."""
+    """Return figures, with a dash for what is missing."""
     values = {} if frame.empty else dict(frame.astype(object).iloc[0])
     cells = ""
     for name, (text, more) in block.shown.items():
@@ -191,13 +191,13 @@ def _cell(frame: Frame, name: str, row: int, kind: str) -> str:
 
 
 def definitions(frame: Frame) -> list[Metric]:
-    """The metrics that the columns of an answer are."""
+    """Return the metrics among the columns of an answer."""
     names = [METRICS.get(name, name) for name in frame]
     return [metrics()[name] for name in names if name in metrics()]
 
 
 def how(sql: str, frame: Frame) -> str:
-    """The query of a chart and what its figures mean, to be opened."""
+    """Return a collapsed section with a chart's query and its metrics' definitions."""
     meant = "".join(
         f"<li>{escape(each.label)}: {escape(each.description)}</li>"
         for each in definitions(frame)

@@ -1,13 +1,13 @@
-"""Page: the words in which a page is written, and how its file is found.
+"""Page: the classes and functions that pages use, and how their files are found.
 
-A page is one file in `views`: its first line says its title and what it is about, and
-`blocks` gives what stands there, one below the other, each with the SQL that it shows.
-App and report draw the same blocks. What a file may name besides:
+A page is one file in `views`. Its first line has the title and what the page is about;
+`blocks` yields its blocks from top to bottom, each with the SQL that it shows. App and
+report draw the same blocks. A file also defines PLACE, and may define the others:
 
-    PLACE     where the page stands among the others
-    FILTERS   the filters that its reader is offered, of filters.KINDS
-    SUBJECT   where it is about one movie, genre, tag or user: the SQL of the one that
-              is shown until its reader picks another, as a column `subject`
+    PLACE     the position of the page among the others
+    FILTERS   the filters that it offers, out of filters.KINDS
+    SUBJECT   for a page about one movie, genre, tag or user: SQL that returns the one
+              to show until the reader picks another, in a column `subject`
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from reelhouse.dashboard.charts import (
 from reelhouse.dashboard.filters import ONE_DAY, Filters, literal, whole
 from reelhouse.serving.metrics import metrics
 
-# What a page is written in: `from reelhouse.dashboard.page import *`.
+# What the files of pages import: `from reelhouse.dashboard.page import *`.
 __all__ = ["ENOUGH", "LISTED", "LISTED_MOVIES", "At", "Block", "Iterator", "Pick"]
 __all__ += ["Chart", "Facts", "Figures", "Says", "Section", "Stale", "Table", "Verdict"]
 __all__ += ["bars", "columns", "dots", "heat", "lines", "spanned"]
 __all__ += ["by_year", "first", "last", "least", "measured", "most"]
 VIEWS = Path(__file__).with_name("views")
-# No more titles, tags or users than these are sent to a browser.
+# The most movies, and the most tags or users, that are sent to a browser.
 LISTED_MOVIES = 2_000
 LISTED = 500
-# Of fewer ratings than these nothing is said.
+# The least number of ratings that a sentence may be about.
 ENOUGH = 30
 FIVE_YEARS = timedelta(days=5 * 365 + 1)
-# The pages about one of them, and the column that says which.
+# The pages about one movie, genre, tag or user, and the column that identifies it.
 SUBJECTS = {"movie": "movie_id", "genre": "genre", "tag": "tag", "user": "user_id"}
 
-# What there is, to be filtered and told of.
+# The totals and limits of the data, for filters and for texts.
 BOUNDS = """
     select
         count(*) as movies,
@@ -87,10 +87,10 @@ def least(column: str) -> Pick:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, and what there is to know before one reads on.
+    """A heading, with an explanation of what follows.
 
-    With `sql` the title is made of words, as those of Says; where nothing answers, the
-    page ends there.
+    With `sql`, the title may name columns as in Says; if there is no row, the page
+    ends there.
     """
 
     title: str
@@ -100,12 +100,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Says:
-    """A sentence made of an answer, and the title of the chart that shows it.
+    """A sentence made from an answer; `see` is the title of the chart that shows it.
 
-    `words` name columns of the first row, or of the rows that `rows` picks, as
-    `{best.title}`. `**x**` is bold, `[x](movie {movie_id})` leads to a page. Nothing is
-    said where a value is missing, where fewer rows than `rows` answer, or where a row
-    that is told of has less than `enough` in the column `counted`.
+    `words` name columns of the first row, or of the rows that `rows` picks, as in
+    `{best.title}`. `**x**` is bold, `[x](movie {movie_id})` links to a page. Rows with
+    less than `enough` in the column `counted` are ignored. There is no sentence if a
+    value is missing, or if fewer rows are left than `rows` picks.
     """
 
     words: str
@@ -116,14 +116,14 @@ class Says:
     rows: Mapping[str, Pick] = field(default_factory=dict)
 
     def told(self, frame: Frame) -> Mapping[str, Any] | None:
-        """The values of the words, or None where there is nothing to say."""
+        """Return the values for `words`, or None if there is nothing to say."""
         if frame.empty:
             return None
         if self.counted and self.counted in frame:
             frame = frame[frame[self.counted].fillna(0) >= self.enough]
         if len(frame) < max(len(self.rows), 1):
             return None
-        # Among numbers with a point, whole ones would get one.
+        # As objects, so that whole numbers in a row with floats stay whole.
         frame = frame.astype(object)
         picked = {name: pick(frame) for name, pick in self.rows.items()}
         if any(row is None for row in picked.values()):
@@ -138,14 +138,14 @@ class Facts(Says):
 
 @dataclass(frozen=True)
 class Verdict(Says):
-    """One line that is green or red, as the column `is_well` of the answer says."""
+    """One line, green or red by the column `is_well` of the answer."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Numbers with their names, and a line each that says more.
+    """Numbers with their names, each with a second line of text.
 
-    A number is a metric by its name, or a name and words, as those of Says.
+    `shown` maps a name to words as in Says ('' if it is a metric's) and that line.
     """
 
     sql: str
@@ -154,9 +154,9 @@ class Figures:
 
 @dataclass(frozen=True)
 class Shown:
-    """A heading, a line to read it by, and what is drawn of an answer.
+    """A heading, a line that explains it, and a chart or table of an answer.
 
-    `to` is the page that a mark or a row leads to; `rows` picks those that are shown.
+    `to` is the page that a mark or a row links to; `rows` picks the rows to show.
     """
 
     title: str
@@ -173,7 +173,7 @@ class Shown:
         return slug(self.title)
 
     def picked(self, frame: Frame) -> Frame:
-        """The rows that are shown, with the address that each leads to."""
+        """Return the rows to show, with the address that each links to."""
         rows = self.rows(frame) if self.rows and not frame.empty else frame
         if self.to and not rows.empty:
             known = [address(self.to, of) for of in rows[SUBJECTS[self.to]]]
@@ -186,17 +186,17 @@ Chart = Table = Shown
 
 
 class Stale(Shown):
-    """What is out of date by the ledger, which is no part of what is published."""
+    """A table of what is out of date by the ledger, which is not published."""
 
 
 Single = Section | Says | Figures | Shown
-# A list stands side by side, where there is room.
+# The blocks of a list are shown side by side, if there is room.
 Block = Single | list[Shown]
 
 
 @dataclass(frozen=True)
 class At:
-    """What a reader looks at: filters, the one that a page is of, the data's days."""
+    """What a reader looks at: filters, the subject of the page, the data's days."""
 
     filters: Filters = field(default_factory=Filters)
     of: str = ""
@@ -204,7 +204,7 @@ class At:
     last_day: date = date(2020, 1, 1)
 
     def within(self, bounds: Any) -> At:
-        """The same of the days that an answer to BOUNDS tells."""
+        """Return a copy with the data's days from an answer to BOUNDS."""
         days = {name: bounds[name] for name in ("first_day", "last_day")}
         if any(map(pd.isna, days.values())):
             return self
@@ -212,20 +212,20 @@ class At:
 
     @property
     def id(self) -> int:
-        """The number of the movie or user that the page is of; -1 for no number."""
+        """The id of the movie or user of the page; -1 if it is not a number."""
         found = whole([self.of], 0, 2**63 - 1)
         return -1 if found is None else found
 
     @property
     def name(self) -> str:
-        """The genre or tag that the page is of, as SQL."""
+        """The genre or tag of the page, as an SQL literal."""
         return literal(self.of)
 
     @property
     def period(self) -> Filters:
         """The filters with a period: that of the reader, or the last five years.
 
-        Where there are no ten years, the later half of them.
+        If the data has less than ten years, it is the later half of its days.
         """
         if self.filters.first_day:
             return self.filters
@@ -243,7 +243,7 @@ class At:
         )
 
     def movie_ratings(self) -> str:
-        """A select of the ratings meant by movie: rating_count and rating_sum."""
+        """A select of the filtered ratings by movie: rating_count and rating_sum."""
         if self.filters.first_day is None:
             return f"""
                 select movie_id, rating_count,
@@ -262,7 +262,7 @@ class At:
                 where {self.filters.movies()}"""
 
     def two_periods(self) -> str:
-        """A select of the ratings by movie in a period and in the one before."""
+        """A select of ratings by movie, in the period and in the one before it."""
         start, end = self.period.first_day, self.period.last_day
         then = self.period.before().first_day
         return f"""
@@ -295,11 +295,11 @@ class Page:
     blocks: Callable[[At], Iterable[Block]]
 
     def at(self, at: At) -> list[Block]:
-        """The blocks, for what a reader looks at, by the filters of the page alone."""
+        """Return the blocks for a reader, using only filters that the page offers."""
         return list(self.blocks(replace(at, filters=at.filters.only(self.filters))))
 
     def unheard(self, at: At) -> dict[str, list[str]]:
-        """The filters that are set and do not act, by the question that they leave."""
+        """Return, for each query, the filters that are set but do not change it."""
         here = at.filters.only(self.filters)
         asked = questions(self.at(at))
         found: dict[str, list[str]] = {sql: [] for sql in asked}
@@ -319,12 +319,12 @@ def flat(blocks: Iterable[Block]) -> Iterator[Single]:
 
 
 def questions(blocks: Iterable[Block]) -> list[str]:
-    """All SQL of some blocks, each once."""
+    """All different queries of some blocks."""
     return list(dict.fromkeys(tidy(each.sql) for each in flat(blocks) if each.sql))
 
 
 def tidy(sql: str) -> str:
-    """SQL as a reader sees it, and as it runs."""
+    """Return SQL as readers see it and as it runs, without blank lines and indent."""
     full = [line.rstrip() for line in sql.splitlines() if line.strip()]
     return textwrap.dedent("\n".join(full)).strip()
 
@@ -334,19 +334,19 @@ def slug(title: str) -> str:
 
 
 def address(page: str, of: object) -> str:
-    """Where a page about one movie, genre, tag or user is, within the app."""
+    """Return the address, within the app, of a page about `of`."""
     return f"{page}?of={quote(str(of), safe='')}"
 
 
 def pages() -> dict[str, Page]:
-    """The pages in their order, by name, as their files are now."""
+    """Return the pages by name, in their order, from the current files."""
     files = [path for path in VIEWS.glob("*.py") if path.stem != "__init__"]
     found = [_page(path, path.stat().st_mtime_ns) for path in files]
     return {page.name: page for page in sorted(found, key=lambda page: page.place)}
 
 
 def newest_change() -> int:
-    """When a file of a page was last changed, as a number that rises."""
+    """Return when a page's file was last changed, in nanoseconds since 1970."""
     return max(path.stat().st_mtime_ns for path in VIEWS.glob("*.py"))
 
 
@@ -378,7 +378,7 @@ def by_year(where: str) -> str:
 
 
 def measured(*names: str, where: str = "true") -> str:
-    """One row of metrics, all of one table, whose rows keep a condition."""
+    """A select of metrics of one table, over the rows that meet a condition."""
     (table,) = {metrics()[name].table for name in names}
     asked = ",\n    ".join(f"{metrics()[name].sql} as {name}" for name in names)
     return f"select\n    {asked}\nfrom serving.{table}\nwhere {where}"

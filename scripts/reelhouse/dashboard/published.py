@@ -1,8 +1,8 @@
-"""Serving: the one way in which dashboards and report read what is published.
+"""Serving: how dashboards and report read the published tables.
 
-All that a page shows comes from one version. Nothing is held open between two reads,
-so that a run is never kept waiting and a replaced file never kept alive; what was read
-is remembered for as long as its version is the published one.
+All that a page shows comes from one version. Nothing stays open between two reads, so
+a run never has to wait and a replaced file is not kept on disk. Answers are cached for
+as long as their version is the published one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from reelhouse.settings import Settings
 Ask = Callable[[str], pd.DataFrame]
 
 PUBLICATION = "select version, published_at, load_id from serving.publication"
-# So often a read starts again when something is published meanwhile.
+# How often a read is tried, if a version is published meanwhile.
 ATTEMPTS = 3
-# What only a publication has, as a build would have it.
+# What a preview selects from in place of tables that only a publication has.
 BUILT = {
     "publication": """(
         select
@@ -57,10 +57,10 @@ KEPT_ANSWERS = 500
 
 @dataclass(frozen=True)
 class Pace:
-    """How often it is looked for a new version, in seconds.
+    """How often to look for a new version, in seconds.
 
-    For `look` the version that was seen last is taken for the newest; an open page
-    looks every `watch`.
+    For `look` seconds, the version that was seen last counts as the newest; an open
+    page looks every `watch` seconds.
     """
 
     look: float
@@ -71,21 +71,21 @@ HERE, IN_ACCOUNT = Pace(0, 3), Pace(30, 900)
 
 
 class Place(Hashable, Protocol):
-    """Where the published tables are, and how often they are looked at."""
+    """Where the published tables are, and how often to look for a new version."""
 
     @property
     def pace(self) -> Pace: ...
 
     def opened(self) -> AbstractContextManager[Ask]:
-        """A way to ask, for a moment; ReelhouseError where nothing is published."""
+        """Open a query function; raises ReelhouseError if nothing is published."""
 
     def stale(self) -> dict[str, str] | None:
-        """What is out of date, and why; None where that cannot be told."""
+        """Return what is out of date, and why; None if that is not known."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a target has published: in an account, with a login for each read."""
+    """What a target has published; in an account, each read logs in anew."""
 
     settings: Settings
 
@@ -124,9 +124,9 @@ class Published:
 
 @dataclass(frozen=True)
 class Preview(Published):
-    """What a target has built, whether it has passed and is published or not.
+    """What a target has built, whether or not it passed its tests and is published.
 
-    Its version is that of the ledger, which goes up with every build.
+    Its version is that of the ledger, which grows with every build.
     """
 
     @contextmanager
@@ -170,12 +170,12 @@ class InSnowflake:
         yield ask
 
     def stale(self) -> None:
-        """Who reads SERVING alone does not see the ledger."""
+        """Return None: with access to SERVING only, the ledger cannot be read."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Answers by their question, all of one version, published at a moment (UTC)."""
+    """Answers by their query, all of one version, and when it was published (UTC)."""
 
     version: str
     published_at: pd.Timestamp
@@ -188,7 +188,7 @@ class Reading:
 
 @dataclass
 class Serving:
-    """Reads from a place, and remembers the answers of the newest version alone."""
+    """Reads from a place, and caches only the answers of the newest version."""
 
     place: Place
     seen: tuple[str, pd.Timestamp, int] | None = None
@@ -204,10 +204,10 @@ class Serving:
         return self.read([sql])[sql]
 
     def read(self, questions: Collection[str]) -> Reading:
-        """The answers to a page's questions, in SQL.
+        """Return the answers to the SQL queries of a page.
 
-        Raises ReelhouseError where nothing is published, or is again and again while
-        it is read.
+        Raises ReelhouseError if nothing is published, or if a new version is published
+        during each attempt.
         """
         with self.lock:
             is_fresh = time.monotonic() - self.seen_at < self.place.pace.look
@@ -245,10 +245,10 @@ class Serving:
 
 
 def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    """Rows as a frame that is the same whichever engine answered.
+    """Return rows as a frame that is the same for both engines.
 
-    Decimals become doubles, dates and moments UTC moments; whole numbers with nulls
-    stay whole.
+    Decimals become doubles, dates and timestamps become UTC timestamps; integers with
+    nulls stay integers.
     """
     kinds = {bool: "boolean", int: "Int64", float: "float64", Decimal: "float64"}
     columns = {}
@@ -264,5 +264,5 @@ def to_frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFram
 
 @cache
 def serving_of(place: Place) -> Serving:
-    """What all readers of a place share."""
+    """Return the Serving that all readers of a place share."""
     return Serving(place)

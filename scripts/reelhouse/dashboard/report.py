@@ -1,4 +1,4 @@
-"""Report: every page in one file that needs nothing else, and charts as pictures."""
+"""Report: pages in one file that needs nothing else, and charts as pictures."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from reelhouse.settings import Settings
 PAGE = Path(__file__).with_name("report.html")
 TITLE = "<title>Movies and their ratings: a Reelhouse report</title>"
 
-# Pictures of the two charts that every such project shows.
+# File names of the two charts that every project of this kind shows, as pictures.
 PICTURES = {
     "Title against average rating": "title-against-average-rating",
     "Title against number of ratings": "title-against-number-of-ratings",
 }
-# What a machine without the app's fonts has in its place.
+# Fonts of machines that do not have the app's font.
 PICTURE_FONT = "Liberation Sans, Arial, sans-serif"
 PICTURE_COLOURS = 48
 # Rows of a table that fit on paper.
@@ -50,10 +50,10 @@ TABLE_ROWS = 15
 
 
 def write_report(settings: Settings, out: Path, progress: Progress) -> None:
-    """Write the report of what a target has published, whole or not at all.
+    """Write the report of what a target has published, completely or not at all.
 
-    Raises ReelhouseError where nothing is published, and where `out` is there and is no
-    report, which is left alone.
+    Raises ReelhouseError if nothing is published, and if `out` exists but is not a
+    report; that file stays as it is.
     """
     out = out.resolve()
     if out.exists() and not (out.is_file() and TITLE in _beginning(out)):
@@ -65,13 +65,13 @@ def write_report(settings: Settings, out: Path, progress: Progress) -> None:
 
 
 def _beginning(path: Path) -> str:
-    """The first text of a file, or the title that an empty one may get."""
+    """Return the start of a file; TITLE for an empty one, which may be overwritten."""
     with path.open("rb") as file:
         return file.read(1_000).decode(errors="replace") or TITLE
 
 
 def html(settings: Settings, progress: Progress = lambda *_: None) -> str:
-    """The report as one HTML file, with all that draws its charts."""
+    """Return the report as one HTML file, with the scripts that draw its charts."""
     serving = Serving(Published(settings))
     about = serving.read([BOUNDS])
     row = about[BOUNDS].iloc[0]
@@ -120,7 +120,7 @@ def html(settings: Settings, progress: Progress = lambda *_: None) -> str:
 def _page(
     page: Page, blocks: list[Block], reading: Reading, specs: dict[str, Any]
 ) -> list[str]:
-    """The HTML of a page, whose charts are added to the specs."""
+    """Return the HTML of a page, and add its charts to `specs`."""
     made = [f'<article id="{page.name}">{markup.head(page.title, page.says)}']
     for block in blocks:
         if isinstance(block, list):
@@ -135,7 +135,7 @@ def _block(page: Page, block: Single, reading: Reading, specs: dict[str, Any]) -
     sql = tidy(block.sql)
     made = markup.block(block, reading[sql] if sql else pd.DataFrame())
     if not isinstance(block, Shown):
-        # Of all pages that are in the report, each has its own anchors.
+        # All pages are in one file: prefix each anchor with the page's name.
         return made.replace('href="#', f'href="#{page.name}-')
     name = f"{page.name}-{block.key}"
     made = made.replace(f'id="{block.key}"', f'id="{name}"')
@@ -151,7 +151,7 @@ def _block(page: Page, block: Single, reading: Reading, specs: dict[str, Any]) -
 
 
 def write_pictures(settings: Settings, folder: Path) -> list[Path]:
-    """Write the main charts as PNG, light and on an opaque ground; their paths."""
+    """Write the main charts as PNG, light and on an opaque ground; return the paths."""
     import vl_convert
 
     blocks = pages()["catalogue"].at(At())
@@ -175,7 +175,7 @@ def write_pictures(settings: Settings, folder: Path) -> list[Path]:
 
 
 def small(picture: bytes) -> bytes:
-    """The same PNG with few colours, a tenth of the size."""
+    """Return a PNG with few colours, a tenth of the size."""
     from PIL import Image
 
     out = io.BytesIO()
@@ -197,12 +197,12 @@ def library() -> str:
 
 
 def _script(value: Any) -> str:
-    """A value as JSON that ends no script element, whatever its texts hold."""
+    """Return a value as JSON that cannot end the script element it is in."""
     return json.dumps(value).replace("<", "\\u003c")
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file in one step, its folder too where it is missing."""
+    """Write a file in one step; create its folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:

@@ -1,8 +1,8 @@
 """Search: movies, genres, tags and users by what a reader types.
 
 Case, accents, hyphens and apostrophes make no difference, nor does an article, wherever
-it stands: "the matrix" finds "Matrix, The (1999)". Names are read once for a version
-and folded here, so that both engines find the same.
+it stands: "the matrix" finds "Matrix, The (1999)". Names are read once per version and
+normalised here, so that both engines find the same.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ ARTICLES = {
     *("the", "a", "an", "le", "la", "les", "l", "un", "une", "el", "los", "las", "il"),
     *("lo", "gli", "der", "die", "das", "ein", "eine", "den", "det", "o", "os", "as"),
 }
-# Letters that are no other letter with an accent.
+# Letters that Unicode does not split into another letter and an accent.
 LETTERS = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ı": "i", "ß": "ss", "æ": "ae"})
-# These go, so that "spider-man" is "spiderman"; anything else parts words.
+# Removed, so that "spider-man" becomes "spiderman"; anything else separates words.
 JOINING = re.compile(r"[’'`´.·–-]|[\u0300-\u036f]")
 PARTING = re.compile(r"[\W_]+")
 YEAR = re.compile(r" \d{4}$")
-# Those that are rated or used most, of more than a browser's reader would miss.
+# The names that are rated or used most; readers do not miss those beyond the limit.
 NAMES = """
     select *
     from (
@@ -57,7 +57,7 @@ NUMBER = re.compile(r"(?:user )?([0-9]{1,19})")
 
 @dataclass(frozen=True)
 class Found:
-    """A page that fits; `number` is of its ratings, or of the uses of a tag."""
+    """A page that matches; `number` counts its ratings, or the uses of a tag."""
 
     kind: str
     of: str
@@ -66,20 +66,20 @@ class Found:
 
 
 def folded(text: str) -> str:
-    """The words of a text, without articles where others are left."""
+    """Return the normalised words of a text, without articles if others are left."""
     plain = unicodedata.normalize("NFKD", text).lower().translate(LETTERS)
     words = PARTING.split(JOINING.sub("", unicodedata.normalize("NFKD", plain)))
     kept = [word for word in words if word and word not in ARTICLES]
-    # A year alone is no name: there is a movie "A (1964)".
+    # Keep articles if only numbers would be left: there is a movie "A (1964)".
     is_name = any(not word.isdigit() for word in kept)
     return " ".join(kept if is_name else filter(None, words))
 
 
 def find(place: Place, text: str) -> list[Found]:
-    """What has all words of a text in its name, a few of each kind.
+    """Return what has all words of a text in its name, at most EACH_KIND of each kind.
 
-    Exact names come first, then those that begin with the words; of equals those that
-    are rated or used most. A number is a user's, too.
+    Exact matches come first, then names that begin with the words; among equals, those
+    that are rated or used most. A number also finds the user with that id.
     """
     phrase = folded(text)
     if not phrase:

@@ -1,4 +1,4 @@
-"""Start: serve the app on this machine alone."""
+"""Start: serve the app on this machine only."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ HOST = "127.0.0.1"
 USUAL_PORT = 8501
 APP = Path(__file__).with_name("app.py")
 
-# Streamlit reads options of the user and of the folder too; these outrank them.
+# Streamlit reads options of the user and of the folder too; these override them.
 OPTIONS: dict[str, str | tuple[str, ...]] = {
-    # Nothing is asked of other machines, and nobody else is let in.
+    # Send no requests to other machines, and accept none from them.
     "server.address": HOST,
     "browser.serverAddress": HOST,
     "browser.gatherUsageStats": "false",
     "server.showEmailPrompt": "false",
     "server.headless": "true",
-    # A web page whose name leads here is no reader.
+    # Refuse a web page whose own host name resolves to this machine.
     "server.allowedHosts": (HOST, "localhost"),
     "server.enableCORS": "true",
     "server.baseUrlPath": "",
@@ -32,7 +32,7 @@ OPTIONS: dict[str, str | tuple[str, ...]] = {
     "server.sslKeyFile": "",
     "server.fileWatcherType": "none",
     "server.enableAgentApi": "false",
-    # Its own export would leave formulas as they are.
+    # Streamlit's own CSV export would leave formulas as they are.
     "client.disableDataExport": "true",
     "client.showErrorDetails": "none",
     "client.showErrorLinks": "false",
@@ -44,9 +44,9 @@ OPTIONS: dict[str, str | tuple[str, ...]] = {
 
 
 def free_port(port: int | None) -> int:
-    """The port that was asked for, or the usual one, or any that is free.
+    """Return the requested port; without one, the usual port or any that is free.
 
-    Raises ReelhouseError where the one that was asked for is in use.
+    Raises ReelhouseError if the requested port cannot be used.
     """
     for wanted in (port,) if port is not None else (USUAL_PORT, 0):
         with socket.socket() as probe:
@@ -63,7 +63,7 @@ def free_port(port: int | None) -> int:
 
 
 def start(settings: Settings, port: int, is_preview: bool = False) -> None:
-    """Serve the app until Ctrl-C, on what is published, or else on what is built."""
+    """Serve the app until Ctrl-C, on what is published or, as a preview, built."""
     from streamlit.web import cli as streamlit
 
     options = OPTIONS | app_options() | {"server.port": str(port)}
@@ -78,14 +78,14 @@ def start(settings: Settings, port: int, is_preview: bool = False) -> None:
         "DBT_TARGET": settings.target,
         "REELHOUSE_WAREHOUSE": str(settings.warehouse),
     }
-    # Where nobody reads its last words any more, it would not end.
+    # Discard Streamlit's output: if nobody could read its last line, it would not end.
     with (
         environment(variables),
         Path(os.devnull).open("w") as nowhere,
         redirect_stdout(nowhere),
     ):
         streamlit.main(["run", str(APP), *arguments], standalone_mode=False)
-    # Python that ends in the middle of a query takes the process down: wait a little.
+    # If Python ends in the middle of a query, the process crashes: wait a little.
     for thread in threading.enumerate():
         if thread.name == "ScriptRunner.scriptThread":
             thread.join(timeout=10)

@@ -1,8 +1,8 @@
 """Theme: colours, type and spacing, once for app, report and pictures.
 
 The colours of marks are those of Okabe and Ito, which readers with any kind of colour
-vision tell apart; each is chosen to stand out from its ground at 3 to 1 at least.
-Charts name no colour: they are given one of the two configurations below.
+vision can tell apart; each has a contrast of at least 3 to 1 with its background.
+Charts name no colour: they get one of the two configurations below.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-# It is sent with the app; elsewhere, what a machine has takes its place.
+# Source Sans is sent with the app; elsewhere, a font of the machine replaces it.
 SANS = (
     "'Source Sans', 'Source Sans 3', system-ui, 'Segoe UI', Roboto, Arial, sans-serif"
 )
@@ -21,9 +21,9 @@ SANS = (
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one ground: text, quieter text, lines, and two kinds of marks.
+    """Colours on one background: text, quieter text, lines, and two kinds of marks.
 
-    `ramp` goes from little to much.
+    `ramp` goes from low values to high ones.
     """
 
     ground: str
@@ -56,9 +56,9 @@ DARK = Palette(
 
 
 def chart_config(palette: Palette, font: str = SANS) -> dict[str, Any]:
-    """The configuration of a Vega-Lite chart on the ground of a palette.
+    """Return the configuration of a Vega-Lite chart in the colours of a palette.
 
-    Styles: `faint` is what leads the eye, `note` text within the chart.
+    Styles: `faint` for guide lines, `note` for text within the chart.
     """
     mark, second = palette.marks
     given = {"font": font, "mark": mark, "second": second}
@@ -91,8 +91,8 @@ def app_options() -> dict[str, str]:
 
 CHART = Template(Path(__file__).with_name("chart.json").read_text(encoding="utf-8"))
 
-# A reel: beside the name of the page, and sent with it.
+# A reel, the icon beside the name of the page, which is sent with it.
 ICON = Path(__file__).with_name("icon.svg").read_text(encoding="utf-8")
 
-# Of what app and report write themselves; colours follow those around it.
+# Styles of the HTML that app and report write; colours follow those around it.
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")

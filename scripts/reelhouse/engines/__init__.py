@@ -1,6 +1,6 @@
-"""All that differs between engines: a folder for each, with the same files.
+"""Everything that differs between engines: one folder per engine, with the same files.
 
-`connection` opens it, `load` has the raw tables, `attempt` lets a run work so that a
-failed one leaves no trace, `publish` shows what is built to readers in one step, and
-`reading` answers them.
+`connection` opens it, `load` handles the raw tables, `attempt` lets a run fail without
+leaving a trace, `publish` makes built tables visible to readers in one step, and
+`reading` answers their questions.
 """

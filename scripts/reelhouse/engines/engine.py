@@ -1,4 +1,4 @@
-"""Engine: what the package asks of an engine, and which one a target has."""
+"""Engine: the interface of all engines, and which engine a target has."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from reelhouse.settings import Settings
 
 
 class Attempt(Protocol):
-    """Where a run works, so that nothing has happened until its last step.
+    """The workspace of a run, in which nothing takes effect until the last step.
 
-    `folder` is what dbt takes for the warehouse's, `lacks_history` tells whether it is
+    `folder` is the warehouse folder for dbt, `lacks_history` says whether history has
     to be recorded from the raw rows. `former_source` is the source of files that could
-    not be built upon, `aside` where they went, `recovery` what was kept of files that
-    could not be read; `has_unreadable_backup` tells of a backup that went there, too.
+    not be reused, `aside` where they were put, `recovery` what was kept of unreadable
+    files; `has_unreadable_backup` says that an unreadable backup was put there too.
     """
 
     folder: Path
@@ -29,69 +29,69 @@ class Attempt(Protocol):
     has_unreadable_backup: bool
 
     def open(self) -> AbstractContextManager[Warehouse]:
-        """The raw tables, for a load."""
+        """Open the raw tables for a load."""
 
     def prepare(self) -> None:
-        """Make ready to undo what is about to be built."""
+        """Prepare to undo what is about to be built."""
 
     def drop_history(self) -> list[int]:
-        """Drop what a rebuild records again; the loads that raw knows."""
+        """Drop what a rebuild records again; return the numbers of all loads in raw."""
 
     def asking(self) -> AbstractContextManager[Ask]:
-        """A way to ask what is here."""
+        """Open a function that queries this attempt's warehouse."""
 
     def keep_failed(self, messages: list[str]) -> Path | None:
-        """Keep what has failed for a look at it; where, if anywhere.
+        """Keep a failed build for inspection; return its folder, if there is one.
 
-        `messages` are dbt's. Raises ReelhouseError where they tell of a fault that no
-        edit mends, such as a full disk or a damaged file.
+        `messages` are dbt's. Raises ReelhouseError if they report a fault that no edit
+        fixes, such as a full disk or a damaged file.
         """
 
     def back_up(self) -> bool:
-        """Write a backup, which counts once the work is kept; whether there is one."""
+        """Write a backup, valid once the work is kept; return whether there is one."""
 
     def up_to_date(self, build: Build) -> Publication | None:
-        """What is published, if publishing the build would change nothing."""
+        """The current publication if publishing the build would change nothing."""
 
     def skip_publish(self) -> None:
-        """Keep the work, and what is published as it is."""
+        """Keep the work, and leave what is published as it is."""
 
     def publish(self, build: Build) -> Publication:
         """Publish the build, and keep the work."""
 
 
 class Engine(Protocol):
-    """What each engine offers for the warehouse of some settings."""
+    """What each engine offers for the warehouse of the given settings."""
 
     def open_warehouse(self, settings: Settings) -> AbstractContextManager[Warehouse]:
-        """The raw tables, open for a load."""
+        """Open the raw tables for a load."""
 
     def open_trial(
         self, settings: Settings, scratch: Path
     ) -> AbstractContextManager[Warehouse]:
-        """The raw tables for a load that is rolled back, or new ones in `scratch`."""
+        """Open the raw tables, or new ones in `scratch`, for a load to roll back."""
 
     def asking(self, settings: Settings) -> AbstractContextManager[Ask]:
-        """A way to ask what is built; ReelhouseError where there is no warehouse."""
+        """Open a function that queries the warehouse; ReelhouseError without one."""
 
     def attempt(
         self, settings: Settings, lasting: Lasting, rebuild: bool
     ) -> AbstractContextManager[Attempt]:
-        """An attempt at a run; what is left of it at the end of the block is undone.
+        """Begin an attempt at a run; what it has not kept at the end is undone.
 
-        `lasting` tells the tables, as schema.table, that builds add to, by unique id.
+        `lasting` returns the tables that builds add to, as schema.table by unique id.
         """
 
     def publish(self, settings: Settings, build: Build) -> Publication:
-        """Show a build to readers, in one step."""
+        """Publish a build to readers, in one step."""
 
     def check_question(self, question: str) -> None:
         """Raise ReelhouseError unless it is one select."""
 
     def reading(self, settings: Settings) -> AbstractContextManager[Answering]:
-        """A way to ask the published tables, which may raise CannotAnswer.
+        """Open a function that queries the published tables and may raise CannotAnswer.
 
-        Raises ReelhouseError where nothing is published.
+        Raises ReelhouseError if nothing is published.
         """
 
     def published_file(self, settings: Settings, scratch: Path) -> Path:

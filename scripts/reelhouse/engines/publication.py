@@ -1,8 +1,8 @@
-"""Publication: what is to be shown to readers, and what of it is there already.
+"""Publication: what to publish, and which parts of it are already there.
 
-What is written is what differs from the place that is brought up to date: a copy of
-the published file, or in an account the schema that was published before the present
-one. For both engines it is decided here what that is.
+Only differences are written, to a copy of the published file or, in an account, to the
+schema that was published before the current one. This module decides for both engines
+what these differences are.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import Any
 from reelhouse.engines.view_sql import Dialect, View, published_view
 from reelhouse.engines.warehouse import Ask, Shapes, shapes_in
 
-# Columns of `published_tables`, which tell a later publish what is there.
+# Columns of `published_tables`, which tell a later publish what exists.
 LAYOUT = ("name", "kind", "row_count", "ignored_columns", "key_columns", "version")
-# Of `publications`, which is the history of them, and how many of it are kept.
+# Columns of `publications`, the history of publications, and how many are kept.
 RUN = ("version", "published_at", "load_id", "load_seconds", "build_seconds", "seconds")
 KEPT_RUNS = 1_000
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published: its own id, the load, tables and views, and rows in all."""
+    """A publication: its id, its load, and its numbers of relations and of rows."""
 
     version: str
     load_id: int
@@ -37,11 +37,11 @@ class Publication:
 
 @dataclass(frozen=True)
 class Build:
-    """What may be published: its load, what passed, and its tables.
+    """What may be published: its load, numbers of tests and models, and relations.
 
-    `seconds` is what each step of its run took, `started` when that began, by the clock
-    of `time.monotonic`; where no run has made it, it begins with publishing. What is
-    published and is none of it, `up_to_date` adds to `gone`.
+    `seconds` is how long each step of the run took, `started` when the run began, by
+    `time.monotonic`; without a run, it is when publishing began. `up_to_date` adds to
+    `gone` what is published and not part of the build.
     """
 
     load_id: int
@@ -55,10 +55,10 @@ class Build:
 
 @dataclass(frozen=True)
 class Relation:
-    """A model to be published, in lower case: a table or view in the marts.
+    """A model to be published: a table or view in the marts, with names in lower case.
 
-    `version` tells by which rules and of which loads it was made. `ignored_columns` no
-    compare looks at; `key_columns` is empty where no test names a key.
+    `version` identifies the rules and loads that it was made from. Comparisons skip
+    `ignored_columns`; `key_columns` is empty if no test names a key.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Piece:
-    """A relation as it is published: by a view, or where that is None with its rows."""
+    """A relation as it is published: as a view, or with its rows if `view` is None."""
 
     relation: Relation
     view: View | None
@@ -91,10 +91,10 @@ def pieces_of(
     database: str,
     schema: str = "",
 ) -> list[Piece]:
-    """What is published as what, each after what it reads.
+    """Decide how each relation is published; each comes after those that it reads.
 
-    `texts` are the views of the marts in `database`. A view stays one where all that
-    it reads is published too, in `schema`; of others the rows are published.
+    `texts` are the views of the marts in `database`. A view stays a view if all that it
+    reads is published too, in `schema`; otherwise its rows are published.
     """
     names = {relation.name for relation in build.relations}
     pieces: dict[str, Piece] = {}
@@ -118,11 +118,11 @@ def staying(
     built: Shapes,
     counted: Callable[[Collection[str]], Mapping[str, int]],
 ) -> dict[str, int]:
-    """What a schema holds already as it is to be, with its numbers of rows.
+    """The pieces that a schema already holds unchanged, with their numbers of rows.
 
-    That is what `published_tables` has in the same version, if it is there, with the
-    columns of `built` and as many rows as are `counted`; and a view only where all
-    that it reads stays.
+    A table stays if `published_tables` lists it with this kind and version, and it
+    exists with the columns of `built` and the listed number of rows, as `counted` says.
+    A view stays if its version and columns match and all that it reads stays.
     """
     there = shapes_in(ask, schema)
     if not _has_layout(there):
@@ -166,7 +166,7 @@ def _columns(there: Shapes, name: str) -> set[str]:
 
 
 def earlier(published: Ask) -> list[tuple[Any, ...]]:
-    """The history of what is published, as RUN has it, the newest first."""
+    """The history of publications with the columns of RUN, newest first."""
     if _columns(shapes_in(published, "serving"), "publications") != {*RUN}:
         return []
     return published(
@@ -182,9 +182,9 @@ def describe(
     earlier: Sequence[Sequence[Any]],
     literal: Callable[[object], str],
 ) -> tuple[Publication, dict[str, str]]:
-    """The publication that consists of these pieces, under an id of its own.
+    """Return a new publication of these pieces, with an id of its own.
 
-    With it the tables in which it tells what it is, as a select each. `earlier` are the
+    With it, return the tables that describe it, each as a select. `earlier` are the
     publications before it.
     """
     publication = Publication(
@@ -226,7 +226,7 @@ def describe(
 
 
 def up_to_date(published: Ask, build: Build) -> Publication | None:
-    """What is published, if publishing a build would change nothing of it."""
+    """The current publication if publishing a build would change nothing, else None."""
     if not _has_layout(shapes_in(published, "serving")):
         return None
     known = published(

@@ -1,4 +1,4 @@
-"""Views: what a view of the marts selects, made to read the published tables alone."""
+"""Views: rewrite a view of the marts to read only published tables."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MARTS = "marts"
 
 @dataclass(frozen=True)
 class View:
-    """What a view selects: its text, and the relations of the marts that it reads.
+    """The text of a view's query, and the relations of the marts that it reads.
 
-    `outside` is what it reads beside them: other schemas, files, functions.
+    `outside` is what else it reads: other schemas, files, functions.
     """
 
     text: str
@@ -29,13 +29,13 @@ class View:
 def published_view(
     name: str, text: str, dialect: Dialect, database: str, schema: str = ""
 ) -> View:
-    """A view of the marts as it is published; `text` is its CREATE VIEW, or a query.
+    """Rewrite a view of the marts for publishing; `text` is its CREATE VIEW or a query.
 
-    Its relations are named in `schema`, or without one where that is empty. All else
-    stays as it was written, but that without a schema a CTE which has a relation's name
-    gets another: Snowflake takes a relation inside a CTE of its own name for a
-    recursion. `database` is that of the marts. Raises ReelhouseError where the text
-    cannot be read, or would read other relations than before.
+    Its relations are named in `schema`, or without a schema if that is empty.
+    Everything else stays as written, except that without a schema, a CTE with the name
+    of a relation is renamed: Snowflake treats a relation inside a CTE of the same name
+    as recursion. `database` is that of the marts. Raises ReelhouseError if the text
+    cannot be parsed, or would read other relations than before.
     """
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -81,9 +81,9 @@ def published_view(
 def _relations(
     text: str, dialect: Dialect, database: str, home: str
 ) -> tuple[exp.Expr, list[exp.Table], list[exp.Table], tuple[str, ...]]:
-    """A query, its relations in `home`, its references to CTEs, and what else it reads.
+    """Return a query, its relations in `home`, its CTE references, and the rest.
 
-    Relations without a schema are in `home`, too.
+    Relations without a schema count as in `home`. The rest is what else it reads.
     """
     import sqlglot
     from sqlglot import exp
@@ -116,7 +116,7 @@ def _relations(
 
 
 def refusal(name: str, why: object) -> ReelhouseError:
-    """What is said of a view that cannot be published."""
+    """The error for a view that cannot be published."""
     return ReelhouseError(
         f"The view {name} cannot be published ({str(why).splitlines()[0]}): let it "
         f"read published tables only, or make it a table."
@@ -124,7 +124,7 @@ def refusal(name: str, why: object) -> ReelhouseError:
 
 
 def _query(text: str, dialect: Dialect) -> str:
-    """What stands behind the AS of a CREATE VIEW; another text as it is."""
+    """The query after the AS of a CREATE VIEW; any other text as it is."""
     from sqlglot import TokenType, tokenize
 
     tokens = tokenize(text, read=dialect)

@@ -1,4 +1,4 @@
-"""What a loader needs of an engine, whichever it is."""
+"""What the loader needs from any engine."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ from typing import Any
 from reelhouse.contract import Column, Entity, Table, entities, ledger_tables
 from reelhouse.errors import ReelhouseError
 
-# A record that is longer, its line break left out, is no record.
+# A longer record (in bytes, without its line break) is rejected.
 MAX_LINE_BYTES = 65_536
-# So much of a record is kept of one that is rejected.
+# How much of a rejected record's text is kept.
 MAX_TEXT_BYTES = 4_096
 CUT = f" … (cut after {MAX_TEXT_BYTES} bytes)"
-# Beside the texts of a record: what is wrong with its form, how it is to be shown, and
+# Columns beside the texts of a record: what is wrong with its form, how to show it, and
 # why it is rejected.
 FAULT, TEXT, REASON = "line_fault", "line_text", "line_reason"
 
-# So many rejects are named where a file is refused for them.
+# How many rejects are named if a file is refused because of them.
 SHOWN_REJECTS = 3
 
-# What is said of a question that is not one select.
+# The error message for a question that is not one select.
 ONE_SELECT = "Ask one question at a time: write one select."
-# The most that a question may take: rows of its answer, characters, and seconds.
+# Limits of a question: rows and characters of its answer, and seconds.
 MOST_ROWS, MOST_TEXT, MOST_SECONDS = 200_000, 100_000_000, 120
 
-# The rows of an answer.
+# Runs a query and returns its rows.
 Ask = Callable[[str], list[tuple[Any, ...]]]
 Lasting = Callable[[], Mapping[str, str]]
-# The names of an answer's columns, in lower case from Snowflake, and its rows.
+# The column names of an answer, in lower case from Snowflake, and its rows.
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 Answering = Callable[[str], Answer]
 
 
 OF_OBJECTS = "file, entity, etag, sha256, size_bytes, records, rows_rejected, load_id"
 
-# Types of a table's columns by name, in their order.
+# The types of a table's columns by name, in column order.
 Shape = dict[str, str]
-# What older rows have in a column that they were written without; in others null.
+# Values for columns that older rows were written without; other columns get null.
 FORMER = {
     "load_key": "md5(cast(load_id as varchar) || ' ' || cast(loaded_at as varchar))"
 }
 
 
-# Of each relation by name: whether it is a table or a view, and its columns' names and
-# types as the information schema has them, with precision and scale.
+# For each relation by name: whether it is a table or a view, and its columns with name
+# and type as the information schema has them, with precision and scale.
 Shapes = dict[str, tuple[str, list[tuple[Any, ...]]]]
 
 
 def either_case(name: str) -> str:
-    """A name as one engine or the other stores it, for `in`.
+    """A name in lower and upper case, for SQL's `in`: each engine stores one of them.
 
-    Snowflake finds what is asked for by a function of a name by looking at all.
+    If a query applies a function to names instead, Snowflake reads all of them.
     """
     return f"('{name.lower()}', '{name.upper()}')"
 
 
 def shapes_in(ask: Ask, schema: str) -> Shapes:
-    """What there is in a schema, with names in lower case."""
+    """The relations of a schema, with names in lower case."""
     found: Shapes = {}
     for name, kind, *column in ask(
         "select lower(table_name), case table_type when 'BASE TABLE' then 'table' else "
@@ -78,7 +78,7 @@ def shapes_in(ask: Ask, schema: str) -> Shapes:
 
 
 class ChangedByHand(ReelhouseError):
-    """A raw table does not hold what the loads brought; `counts` says by how much."""
+    """A raw table's rows do not match what the loads brought; `counts` says how."""
 
     def __init__(self, counts: str, way_back: str) -> None:
         super().__init__(f"{counts}, so somebody has changed it by hand: {way_back}.")
@@ -86,11 +86,11 @@ class ChangedByHand(ReelhouseError):
 
 
 class CannotAnswer(ReelhouseError):
-    """A question that an engine refuses; the message is in the engine's words."""
+    """A question that an engine refuses or cannot answer; the message says why."""
 
 
 def bounded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows of an answer; CannotAnswer where there is more than may be."""
+    """Return the rows of an answer; raise CannotAnswer if they exceed the limits."""
     if len(rows) > MOST_ROWS:
         raise CannotAnswer(f"it has more than {MOST_ROWS:,} rows, so add a limit")
     held = (str, bytes, list, tuple, dict)
@@ -105,11 +105,11 @@ def bounded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 @dataclass(frozen=True)
 class ObjectState:
-    """What the ledger knows of an object; no `sha256` where none of it was loaded.
+    """What the ledger knows of an object; `sha256` is None if none of it was loaded.
 
-    `contract` is that by which its rows and rejects were judged, None before there
-    were any. `future_epoch` is the first of the times for which a record was rejected
-    as one of the future, None where there is none.
+    `contract` is the one by which its rows and rejects were judged, None if unknown.
+    `future_epoch` is the earliest of the times for which a record was rejected as being
+    in the future, None if there is none.
     """
 
     entity: str
@@ -142,8 +142,8 @@ class LedgerEntry:
 class CsvFile:
     """A local CSV file to read: as delivered, or rewritten by `records.rewrite`.
 
-    It may be read by type instead of as text where `is_exact` says that this changes no
-    value. `key` is that of the object that it holds, as delivered.
+    If `is_exact`, it may be read with types instead of as text, because that changes no
+    value. `key` is the key of the object that the file holds as delivered.
     """
 
     path: Path
@@ -155,21 +155,21 @@ class CsvFile:
 class Warehouse(ABC):
     """The raw tables, open for a load, which is one transaction.
 
-    What the loader writes down of its own work is the same on every engine.
+    The ledger, in which the loader records its own work, is the same on every engine.
     """
 
-    # How one gets another warehouse, and raw rows that were changed by hand back.
+    # Advice for messages: how to use another warehouse, and how to restore raw rows.
     elsewhere: str
     way_back: str
-    # What stands behind the name of a table that is made in place of another.
+    # The clause that follows the table's name in `create or replace table`.
     replacing = ""
-    # What `shapes` has found, until a table is made.
+    # The cached result of `shapes`, until a table is created or changed.
     known_shapes: dict[str, Shape] | None = None
 
     @property
     @abstractmethod
     def reads_bucket(self) -> bool:
-        """Whether it may read objects in the bucket, after they were checked here."""
+        """Whether it may read objects in the bucket once they are checked here."""
 
     @abstractmethod
     def whole_text(self, text: str, pattern: str) -> str:
@@ -177,14 +177,14 @@ class Warehouse(ABC):
 
     @abstractmethod
     def try_cast(self, text: str, data_type: str) -> str:
-        """SQL: the text as a value of the type, null where it is none."""
+        """SQL: the text as a value of the type, null if it is not one."""
 
     @abstractmethod
     def literal(self, text: str) -> str:
-        """A text as it is written in SQL."""
+        """A text as a SQL literal."""
 
     def shapes(self) -> dict[str, Shape]:
-        """What the tables in raw are that are there."""
+        """The raw tables that exist, with the types of their columns."""
         if self.known_shapes is None:
             self.known_shapes = {
                 table: {name: self.declared_type(*told) for name, *told in columns}
@@ -193,11 +193,11 @@ class Warehouse(ABC):
         return self.known_shapes
 
     def declared_type(self, data_type: str, precision: int, scale: int) -> str:  # noqa: ARG002
-        """How a type of the information schema is declared."""
+        """How a declaration names a type of the information schema."""
         return data_type.lower()
 
     def data_type(self, column: Column) -> str:
-        """The type of a declared column, as the engine has it."""
+        """The engine's name for the type of a declared column."""
         return column.data_type
 
     def known_type(self, data_type: str) -> str:
@@ -205,9 +205,9 @@ class Warehouse(ABC):
         return data_type
 
     def known_objects(self) -> dict[str, ObjectState] | None:
-        """What `objects` tells, ahead of the transaction.
+        """The result of `objects` before the transaction begins.
 
-        None where that cannot be told, or makes no difference.
+        None if it cannot be known yet, or makes no difference.
         """
         return None
 
@@ -217,10 +217,10 @@ class Warehouse(ABC):
         ]
 
     def make_tables(self) -> None:
-        """Make the raw tables as they are declared, or bring them in line with that.
+        """Create the raw tables as declared, or change existing ones to match.
 
-        What they hold stays. Raises ReelhouseError where a value would not stay the
-        same; no table was changed then.
+        Their rows are kept. Raises ReelhouseError if a value would change; then no
+        table has been changed.
         """
         found = self.shapes()
         differing = {}
@@ -242,7 +242,7 @@ class Warehouse(ABC):
             self.known_shapes = None
 
     def _check_values(self, table: Table, found: Shape) -> None:
-        """Raise ReelhouseError unless all values can be cast, and cast back."""
+        """Raise ReelhouseError unless all values can be cast to the type and back."""
         for column in table.columns:
             former = found.get(column.name, column.data_type)
             if former == column.data_type:
@@ -261,9 +261,9 @@ class Warehouse(ABC):
                 )
 
     def reshaping(self, table: Table, found: Shape) -> Iterator[str]:
-        """The statements that give a table its declared columns, and keep its rows.
+        """Yield statements that give a table its declared columns and keep its rows.
 
-        Its objects are to be judged again, for a new column has no values yet.
+        Its objects have to be judged again, because a new column has no values yet.
         """
         if isinstance(table, Entity):
             yield (
@@ -283,55 +283,55 @@ class Warehouse(ABC):
         )
 
     def _cast(self, value: str, data_type: str) -> str:
-        # Through text, which says no more of a double than it was made of, and is all
-        # that Snowflake tries to cast.
+        # Cast through text: a double's text has no more digits than it was made of, and
+        # Snowflake's try_cast accepts only text.
         return self.try_cast(f"cast({value} as varchar)", data_type)
 
     @abstractmethod
     def transaction(self, touched: Collection[str]) -> AbstractContextManager[None]:
-        """Make the raw tables; commit at the end, or roll all of it back.
+        """Create the raw tables; commit at the end, or roll everything back.
 
-        `touched` names the entities of which an object may be taken or removed.
+        `touched` names the entities whose objects may be loaded or removed.
         """
 
     @abstractmethod
     def read(self, entity: Entity, csv_file: CsvFile) -> str:
-        """SQL that yields the records of a file, as `rules.why_bad` takes them.
+        """SQL that returns the records of a file, in the form for `rules.why_bad`.
 
-        They have a record_number (1 is the line after the header) where the entity's
-        table has one. A record that is no row of so many columns may be left out.
+        They have a record_number (1 is the line after the header) if the entity's table
+        has one. Records with another number of columns may be left out.
         """
 
     @abstractmethod
     def read_again(self, entity: Entity, csv_file: CsvFile) -> str:
-        """SQL that yields the records of the file that was read last.
+        """SQL that returns the records of the file that was read last.
 
-        All values are texts, and all records have a record_number.
+        All values are text, and all records have a record_number.
         """
 
     @abstractmethod
     def land(self, entity: Entity, csv_file: CsvFile, why_bad: str) -> int:
-        """Put the good records of an object aside for a comparison; their number."""
+        """Store the good records of an object for a comparison; return their number."""
 
     @abstractmethod
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
-        """Compare the landed records with the object's live rows: (new, removed).
+        """Replace the object's live rows by the landed records; return (new, removed).
 
-        Rows that are the same keep their load; rows that are gone are marked; new
-        ones are inserted. Where a later record overrules an earlier one of its key,
-        the place among the records of the key belongs to a row's identity.
+        Unchanged rows keep their load, rows that are gone are marked, and new ones are
+        inserted. If a later record overrules an earlier one with the same key, the
+        position among the records of that key is part of a row's identity.
         """
 
     @abstractmethod
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of an answer; each ? stands for a value."""
+        """Run a query and return its rows; each ? stands for a value."""
 
     @abstractmethod
     def _change(self, sql: str, *values: object) -> int:
-        """Run a statement that changes rows; their number."""
+        """Run a statement that changes rows; return how many."""
 
     def _count(self, sql: str, *values: object) -> int:
-        """The one number that a question is answered with."""
+        """Run a query that returns one number."""
         ((count,),) = self._rows(sql, *values)
         return int(count or 0)
 
@@ -343,12 +343,12 @@ class Warehouse(ABC):
         return str(rows[0][0]) if rows else None
 
     def newest_load(self) -> tuple[int, datetime | None]:
-        """The greatest number and moment of a load, 0 and None before the first.
+        """The greatest number and time of a load; 0 and None before the first.
 
-        A load that only the state of dbt's nodes knows of counts, too: the raw tables
-        may have been put back to an earlier state.
+        Loads that only state.nodes records count too: the raw tables may have been
+        restored to an earlier state.
         """
-        # What the role may not read is not listed.
+        # Columns that the role may not read are not listed.
         columns = self._count(
             "select count(*) from information_schema.columns where table_catalog = "
             "current_database() and table_schema in ('state', 'STATE') and table_name "
@@ -366,19 +366,19 @@ class Warehouse(ABC):
         """The folder of the newest delivery that is loaded; None before the first."""
         if self.source() is None:
             return None
-        # A ledger that was written before there were deliveries knows of the first.
+        # A ledger without this column knows only the delivery in no folder.
         if "delivery" not in self.shapes()["loads"]:
             return ""
         rows = self._rows("select coalesce(max(delivery), '') from raw.loads")
         return str(rows[0][0])
 
     def load_ids(self) -> list[int]:
-        """The numbers of all loads, in their order."""
+        """The numbers of all loads, in order."""
         rows = self._rows("select load_id from raw.loads order by load_id")
         return [int(load_id) for (load_id,) in rows]
 
     def objects(self) -> dict[str, ObjectState]:
-        """Live objects by file."""
+        """The ledger's state of live objects, by file."""
         rows = self._rows(
             "select objects.file, objects.entity, objects.etag, objects.sha256, "
             "objects.refused_sha256, objects.contract, early.epoch "
@@ -390,9 +390,9 @@ class Warehouse(ABC):
         return {row[0]: ObjectState(*row[1:]) for row in rows}
 
     def live_rows(self) -> dict[str, int]:
-        """Live rows of each entity.
+        """The number of live rows of each entity.
 
-        Raises ChangedByHand where a table has more or fewer rows than the ledger says.
+        Raises ChangedByHand if a table has more or fewer rows than the ledger says.
         """
 
         def counts(table: str, brought: str, left: str, where: str = "") -> str:
@@ -423,7 +423,7 @@ class Warehouse(ABC):
     def insert_new(
         self, entity: Entity, csv_file: CsvFile, why_bad: str, file: str, load_id: int
     ) -> int:
-        """Insert the good records of an object that has no live rows; their number."""
+        """Insert the good records of an object without live rows; return how many."""
         values = ", ".join(
             self._typed(column)
             if column.header
@@ -444,9 +444,9 @@ class Warehouse(ABC):
         file: str,
         load_id: int,
     ) -> int:
-        """Insert the bad records of the file that was read last; their number.
+        """Insert the bad records of the file that was read last; return how many.
 
-        They are kept with their text: as they stand, for a file as delivered.
+        They are kept with their text, unchanged if the file is read as delivered.
         """
         joined = " || ',' || ".join(column.name for column in entity.file_columns)
         text = (
@@ -464,14 +464,14 @@ class Warehouse(ABC):
         )
 
     def undo(self, entity: Entity, file: str, load_id: int) -> None:
-        """Take back the rows and rejects of an object that this load put in."""
+        """Delete the rows and rejects of an object that this load inserted."""
         for table in (entity.name, "rejects"):
             self._change(
                 f"delete from raw.{table} where file = ? and load_id = ?", file, load_id
             )
 
     def remove(self, table: str, file: str, load_id: int) -> int:
-        """Mark what an earlier load left of an object as removed; how many rows."""
+        """Mark an object's live rows of earlier loads as removed; return how many."""
         return self._change(
             f"update raw.{table} set removed_load_id = ? "
             f"where file = ? and load_id < ? and removed_load_id is null",
@@ -481,9 +481,9 @@ class Warehouse(ABC):
         )
 
     def lost(self, entity: Entity, load_id: int) -> int:
-        """How many rows a load removed without putting another in their place.
+        """How many rows a load removed without replacing them.
 
-        That is one of the same key or, without a key, of the same content, in whichever
+        A replacement has the same key or, without a key, the same content, in any
         object.
         """
         part = ", ".join(entity.key or [column.name for column in entity.file_columns])
@@ -496,7 +496,7 @@ class Warehouse(ABC):
         )
 
     def reject_reasons(self, file: str, load_id: int) -> dict[str, int]:
-        """How many records of an object a load rejected by reason, most first."""
+        """How many records of an object a load rejected by reason, largest first."""
         rows = self._rows(
             "select reason, count(*) from raw.rejects where file = ? and load_id = ? "
             "group by reason order by count(*) desc, reason",
@@ -516,7 +516,7 @@ class Warehouse(ABC):
         return [(int(number), reason) for number, reason in rows]
 
     def has_same_rejects(self, file: str) -> bool:
-        """Whether the live rejects of an object are there twice, from two loads."""
+        """Whether all live rejects of an object exist twice, from two loads."""
         return not self._count(
             "select count(*) from (select record_number from raw.rejects "
             "where file = ? and removed_load_id is null "
@@ -538,7 +538,7 @@ class Warehouse(ABC):
         return values.get(column.name, column.name)
 
     def record(self, entry: LedgerEntry) -> None:
-        """Write what this load did to an object into the ledger."""
+        """Record in the ledger what this load did to an object."""
         values = vars(entry)
         marks = ", ".join("?" * len(values))
         self._change(
@@ -583,7 +583,7 @@ class Warehouse(ABC):
         loaded_at: datetime,
         delivery: str,
     ) -> None:
-        """Write down a load."""
+        """Record a load in the ledger."""
         self._change(
             "insert into raw.loads (load_id, load_key, source, loaded_at, delivery) "
             "select ?, ?, ?, cast(? as datetime), ?",
@@ -591,9 +591,9 @@ class Warehouse(ABC):
         )
 
     def record_listing(self, listed_at: datetime, objects: int) -> None:
-        """Write down when the source was last listed, and how many objects it had."""
+        """Record when the source was last listed, and how many objects it had."""
         values = (listed_at.isoformat(sep=" "), objects)
-        # A run that finds nothing new sends one statement.
+        # Update first, so that a run that finds nothing new sends one statement.
         if not self._change(
             "update raw.listings set listed_at = cast(? as datetime), objects = ?",
             *values,
@@ -605,7 +605,7 @@ class Warehouse(ABC):
             )
 
     def note(self, file: str, etag: str, contract: str | None) -> None:
-        """Remember that an object was looked at and is as it was."""
+        """Record ETag and contract of an object that was checked and is unchanged."""
         self._change(
             "update raw.objects set etag = ?, contract = ? where file = ?",
             *(etag, contract, file),
@@ -613,10 +613,10 @@ class Warehouse(ABC):
 
 
 def raw_tables() -> list[Table]:
-    """Every raw table, those of the ledger first."""
+    """Every raw table, with those of the ledger first."""
     return [*ledger_tables(), *entities().values()]
 
 
 def names(columns: Iterable[Column]) -> str:
-    """Columns as a statement names them."""
+    """The names of columns, separated by commas."""
     return ", ".join(column.name for column in columns)

@@ -1,1 +1,1 @@
-"""Files in, raw tables out."""
+"""Loads files into the raw tables."""

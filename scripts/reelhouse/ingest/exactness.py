@@ -1,8 +1,8 @@
-"""Exactness: whether a file's numbers can be read by type without a change of value.
+"""Exactness: whether a file's numbers can be read with types without changing a value.
 
-A CSV reader that is told types rounds 3.57 to 3.6 and takes 007 for 7. To read all as
-text and to compare costs as much again as reading; to look at the bytes as they arrive
-costs a tenth of it.
+A CSV reader with types rounds 3.57 to 3.6 and reads 007 as 7. Reading everything as
+text and comparing costs as much again as reading; checking the bytes as they arrive
+costs a tenth of that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from reelhouse.contract import Column, Entity
 
 COMMA, DOT, ZERO, LINE_FEED, RETURN = b",.0\n\r"
-# More than any line of numbers has; what is longer is not kept to be looked at.
+# Longer than any line of numbers, in bytes; longer lines are not kept for checking.
 LONGEST_LINE = 4_096
 
 Bytes = npt.NDArray[np.uint8]
@@ -23,13 +23,13 @@ Places = npt.NDArray[np.signedinteger[Any]]
 
 
 class ExactLines:
-    """Takes the bytes of a CSV file as they arrive; `is_exact` tells of all of them.
+    """Checks the bytes of a CSV file as they arrive; `is_exact` covers all of them.
 
-    Exact are lines whose fields are as many as the columns and plain decimal numbers,
-    each in a form that its column's type holds: no sign, no exponent, no needless zero
-    before a whole number, no more digits than there is room for. Other numbers may be
-    right as well, but are to be read as text to find out. That lines end alike is not
-    looked at; of a plain object it is known.
+    A line is exact if it has as many fields as there are columns, and each is a plain
+    decimal number that the column's type can hold: no sign, no exponent, no leading
+    zero in a whole number, no more digits than fit. Other numbers may be right as well,
+    but only reading them as text can tell. Whether all lines end alike is not checked;
+    for a plain object it is known.
     """
 
     def __init__(self, entity: Entity) -> None:
@@ -40,7 +40,7 @@ class ExactLines:
 
     @property
     def is_exact(self) -> bool:
-        """Whether all bytes so far are a header and exact lines, each with its end."""
+        """Whether all bytes so far are a header and exact lines, all complete."""
         return self._is_exact and not self._is_in_header and not self._rest
 
     def update(self, chunk: bytes, /) -> None:
@@ -59,7 +59,7 @@ class ExactLines:
 
 
 def _are_exact(data: Bytes, columns: tuple[Column, ...]) -> bool:
-    """Whether whole lines are exact."""
+    """Whether complete lines are exact."""
     ends: Places = np.flatnonzero((data == COMMA) | (data == LINE_FEED))
     if len(ends) % len(columns):
         return False
@@ -77,7 +77,7 @@ def _are_exact(data: Bytes, columns: tuple[Column, ...]) -> bool:
         if not (data[breaks] == RETURN).all():
             return False
     dots = np.flatnonzero(data == DOT)
-    # Bytes below '0' wrap round, so that digits are what is below ten.
+    # Bytes below '0' wrap around, so only digits are below ten.
     digits = np.count_nonzero((data - np.uint8(ZERO)) < 10)
     if digits + len(dots) + ends.size + returns != len(data) or (starts >= ends).any():
         return False
@@ -86,7 +86,7 @@ def _are_exact(data: Bytes, columns: tuple[Column, ...]) -> bool:
         here, to = starts[:, number], ends[:, number]
         before, after = column.digits or (0, 0)
         if after:
-            # Each has its dot, or this is a file to be read as text.
+            # If a value has no dot, the file has to be read as text.
             if len(dots) != len(here):
                 return False
             whole, part = dots - here, to - dots - 1

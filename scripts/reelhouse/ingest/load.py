@@ -1,4 +1,4 @@
-"""Load: from the bucket into the raw tables, each object once, all or nothing."""
+"""Load: objects of the source into the raw tables, each once, all or nothing."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ from reelhouse.settings import Settings
 OnError = Literal["continue", "skip-file", "abort"]
 
 BETWEEN_LOADS = timedelta(seconds=1)
-# Fewer bad records are no sign that a file is bad as a whole, unless most of it is.
+# Fewer bad records do not make a whole file bad, unless they are most of it.
 FEW_REJECTS = 50
 
 
 @dataclass
 class LoadReport:
-    """What a load found and did; `load_id` is None where nothing had changed.
+    """What a load found and did; `load_id` is None if nothing had changed.
 
-    `delivery` is the folder of the delivery that it took, `waiting` the number of those
-    that came after it.
+    `delivery` is the folder of the delivery that was loaded, `waiting` the number of
+    deliveries after it.
     """
 
     load_id: int | None = None
@@ -70,7 +70,7 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class Fetched:
-    """An object on the local disk, its bytes known and its header right."""
+    """An object on the local disk, whose bytes are known and whose header is right."""
 
     name: str
     entity: Entity
@@ -93,11 +93,11 @@ def load(
 ) -> LoadReport:
     """Bring the raw tables in line with the next delivery, in one transaction.
 
-    That is the first of those that came after the newest which is loaded, or the last
-    of all, with every change that there is. `after` is the load before, whose delivery
-    may have changed nothing, so that no load is on record for it. With `validate`
+    That is the first delivery after the newest one that is loaded or, if there is none,
+    the last delivery with all its changes. `after` is the previous load: its delivery
+    may have changed nothing, and then the ledger has no load for it. With `validate`,
     everything is tried and then rolled back. Raises ReelhouseError if the load must not
-    go on; nothing has changed then.
+    go on; then nothing has changed.
     """
 
     def once() -> LoadReport:
@@ -116,7 +116,7 @@ def load(
 
 @contextmanager
 def _scratch(warehouse: Path) -> Iterator[Path]:
-    """A folder for what is under way; what a killed load left there is cleared."""
+    """A folder for temporary files; what a killed load left there is removed."""
     folder = fresh_folder(warehouse / "scratch")
     try:
         yield folder
@@ -138,7 +138,7 @@ class _Load:
     after: LoadReport | None = None
     report: LoadReport = field(default_factory=LoadReport)
     load_id: int = 0
-    # ETags of the objects that were looked into.
+    # ETags of the objects that were fetched.
     fetched: dict[str, str] = field(default_factory=dict)
     # Entities with objects that were judged by another contract before.
     rejudged: set[str] = field(default_factory=set)
@@ -164,7 +164,7 @@ class _Load:
         for name, keys in files.items():
             for file, key in keys.items():
                 owners[file], listed[file] = entities()[name], found[key]
-        # First of all, since an account's tables change before the transaction begins.
+        # Check this first: in an account, tables change before the transaction begins.
         self._check_source()
         touched = self._touched(listed, owners)
         try:
@@ -177,7 +177,7 @@ class _Load:
         except _ValidatedError:
             self.report.load_id = None
         except Exception:
-            # Of a file that changes while it is read, anything may be said.
+            # A file that changes while it is read can cause any error.
             if self.source.is_in_place:
                 self._check_unchanged()
             raise
@@ -186,7 +186,7 @@ class _Load:
     def _in_time(self) -> tuple[dict[str, S3Object], list[str]]:
         """The source's objects, and the deliveries that are dated in the future.
 
-        Of these, only what is loaded is among the objects, or it would be removed.
+        Their objects are left out, unless loaded already: that would remove rows.
         """
         found, early = self.source.list(), set()
         for key, each in found.items():
@@ -201,7 +201,7 @@ class _Load:
         return found, sorted(early)
 
     def _next(self, deliveries: list[str]) -> str:
-        """The delivery to load, which the report then names."""
+        """Choose the delivery to load, and set it in the report."""
         newest = self.warehouse.newest_delivery() if len(deliveries) > 1 else None
         known = [newest] if newest is not None else []
         known += [self.after.delivery] if self.after else []
@@ -213,7 +213,7 @@ class _Load:
     def _touched(
         self, listed: dict[str, S3Object], owners: dict[str, Entity]
     ) -> set[str]:
-        """Entities of which an object may be new, changed or gone."""
+        """Entities that may have a new, changed or removed object."""
         known = self.warehouse.known_objects()
         if known is None:
             return {*entities()}
@@ -252,7 +252,7 @@ class _Load:
             try:
                 self.report.live_rows = self.warehouse.live_rows()
             except ChangedByHand as error:
-                # It was right before, so this load is at fault.
+                # The counts were right before, so this load is at fault.
                 raise ReelhouseError(
                     f"{error.counts}: nothing is loaded; please report it."
                 ) from error
@@ -280,7 +280,7 @@ class _Load:
             )
 
     def _check_unchanged(self) -> None:
-        """Raise ObjectChanged where an object is not the one that was checked."""
+        """Raise ObjectChanged if an object is not the one that was checked."""
         now = self.source.list()
         for key, etag in self.fetched.items():
             found = now.get(key)
@@ -297,9 +297,9 @@ class _Load:
             )
 
     def _check_shrink(self) -> None:
-        """Raise ReelhouseError where too many of an entity's rows are gone.
+        """Raise ReelhouseError if an entity loses too many rows.
 
-        What came instead does not count.
+        Rows that were replaced do not count.
         """
         for name in sorted((+self.removed).keys() - entities().keys()):
             raise ReelhouseError(
@@ -327,7 +327,7 @@ class _Load:
     def _check_rejects(
         self, fetched: Fetched, rejected: int, reasons: dict[str, int]
     ) -> None:
-        """Raise ReelhouseError where too many of an object's records are bad."""
+        """Raise ReelhouseError if too many of an object's records are bad."""
         records, limit = fetched.facts.records, self.settings.max_rejects
         is_few = rejected < FEW_REJECTS and 2 * rejected <= records
         if is_few or self.accept_rejects or rejected <= records * limit:
@@ -342,7 +342,7 @@ class _Load:
 
     def _remove(self, file: str, state: ObjectState, has_moved: bool) -> None:
         """Remove the rows of an object that is gone, or has moved to another entity."""
-        # An entity that is declared no more keeps its table.
+        # An entity that is not declared any more keeps its table.
         entity = entities().get(state.entity, Entity(state.entity, ()))
         removed = self.warehouse.remove(entity.name, file, self.load_id)
         self.warehouse.remove("rejects", file, self.load_id)
@@ -375,7 +375,7 @@ class _Load:
             return
         try:
             if is_packed(listed.key):
-                facts.line_breaks = 0  # nobody knows of records yet
+                facts.line_breaks = 0  # the number of records is not known yet
                 facts = unpack(path, entity, facts, listed.key)
             check_header(path, entity, listed.key)
             fetched = Fetched(file, entity, listed, path, facts)
@@ -390,10 +390,10 @@ class _Load:
     def _is_settled(
         self, entity: Entity, state: ObjectState, listed: S3Object, is_same: bool
     ) -> bool:
-        """Whether an object needs no second look; a refused one gets it unasked.
+        """Whether an object needs no second look.
 
-        So does one that was judged by another contract, whose loaded bytes were refused
-        by another, or with a record that is not in the future any more.
+        It needs one if it changed, was refused (except with skip-file), was judged by
+        another contract, was loaded and then refused, or has a future reject now due.
         """
         refused = state.refused_sha256
         epoch = state.future_epoch
@@ -408,7 +408,7 @@ class _Load:
     def _latest(self, listed: S3Object) -> int:
         """The latest time that is not in the future, for the records of an object.
 
-        Neither our clock nor that of the storage is trusted to be right.
+        This machine's clock or the storage's may be wrong, so the later one counts.
         """
         now = self.settings.now().replace(tzinfo=UTC)
         moment = max(now, listed.last_modified).timestamp()
@@ -428,7 +428,7 @@ class _Load:
         )
 
     def _take(self, fetched: Fetched, state: ObjectState | None) -> None:
-        """Load one object; RefusedObject where it may not have rejects."""
+        """Load one object; raise RefusedObject if it may not have rejects but does."""
         entity, facts = fetched.entity, fetched.facts
         rows, rejected = self._judge(fetched, bool(state))
         if rows + rejected != facts.records:
@@ -453,7 +453,7 @@ class _Load:
             and not (new or removed)
             and self.warehouse.has_same_rejects(fetched.name)
         ):
-            # Another contract, and the same verdict.
+            # The contract changed, but the result is the same.
             self.warehouse.undo(entity, fetched.name, self.load_id)
             self.warehouse.note(fetched.name, fetched.listed.etag, entity.contract)
             self._settle(fetched.name, is_refused=False)
@@ -478,11 +478,11 @@ class _Load:
         )
 
     def _judge(self, fetched: Fetched, is_known: bool) -> tuple[int, int]:
-        """How many rows the engine made of an object's records, and how many rejects.
+        """Load an object's records; return the numbers of rows and of rejects.
 
-        A known object's rows are landed for a comparison, another's go straight in.
-        A plain file is read as it is; if the engine does not find every record in
-        it, or the file is not plain, it is rewritten.
+        Rows of a known object are landed for a comparison, others are inserted
+        directly. A plain file is read as it is; if the engine does not find every
+        record in it, or the file is not plain, it is rewritten.
         """
         entity, facts, file = fetched.entity, fetched.facts, fetched.name
         warehouse, load_id = self.warehouse, self.load_id
@@ -524,7 +524,7 @@ class _Load:
         reason: str,
     ) -> None:
         if state and facts.sha256 == state.refused_sha256:
-            # Another contract refuses it as well; rows stay those of their own.
+            # Refused by another contract too; rows keep the contract that judged them.
             contract = state.contract if state.sha256 else entity.contract
             self.warehouse.note(file, listed.etag, contract)
             self._settle(file, is_refused=True)
@@ -545,7 +545,7 @@ class _Load:
         status: str,
         **counts: int,
     ) -> None:
-        """Write into the ledger what was done to an object."""
+        """Record in the ledger what was done to an object."""
         entry = LedgerEntry(self.load_id, file, entity, etag, sha256, status, **counts)
         self.warehouse.record(entry)
         self.report.entries.append(entry)
@@ -556,7 +556,7 @@ class _ValidatedError(Exception):
 
 
 def _copies(states: dict[str, ObjectState]) -> list[str]:
-    """A word on every object that holds the same bytes as another."""
+    """A warning for every object that holds the same bytes as another."""
     first: dict[tuple[str, str], str] = {}
     copies = []
     for file, state in sorted(states.items()):

@@ -1,9 +1,9 @@
 """Records of a CSV file: their form, the same for every engine.
 
-A plain file is read by the engine as it is, and any other is rewritten, so that
-every engine finds the same records in it. One record is one line. A line break inside
-quotes is not part of the contract, so an open quote can never swallow the lines after
-it. The engine tells good records from bad ones (`rules.py`).
+A plain file is read by the engine as it is, and any other is rewritten, so that every
+engine finds the same records in it. One record is one line. Line breaks inside quotes
+are not part of the contract, so an open quote never swallows the lines after it. The
+engine separates good records from bad ones (`rules.py`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.ingest.exactness import ExactLines
 
 BOM = b"\xef\xbb\xbf"
-# So much of a chunk stays in a processor's cache while it is looked at in many ways.
+# A piece of this size stays in the processor's cache while it is checked several times.
 PIECE_BYTES = 1 << 17
 
-# How files begin that people take for CSV.
+# First bytes of files that are mistaken for CSV.
 FORMS = {
     "compressed data": (
         b"\x1f\x8b",
@@ -42,11 +42,11 @@ FORMS = {
     "a web page": (b"<!DOCTYPE", b"<!doctype", b"<html", b"<?xml"),
 }
 
-# 1980: no rating is older, and a time of today that lost a digit is.
+# 1980: no rating is older, but a current time that lost a digit is.
 EARLIEST_WHOLE_EPOCH = 315_532_800
 EPOCH_DIGITS = 18
 
-# What is not shown in a record's text as it is, and quotes, which are gone from values.
+# Control characters, which a record's text escapes, and quotes, which values lose.
 ODD = re.compile(rb'[\x00-\x1f"\x7f]')
 QUOTED = re.compile(rb'"[^"]*"')
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -54,15 +54,15 @@ NO_LINE_BREAK = "no line break after the last record, which may be cut"
 
 
 class RefusedObject(ReelhouseError):
-    """An object that cannot be read as a whole; the message says why."""
+    """An object that is refused as a whole; the message says why."""
 
 
 @dataclass
 class Inspector:
-    """Takes an object's bytes as they arrive, and tells what they are.
+    """Inspects an object's bytes as they arrive.
 
-    `has_odd_bytes` tells of others than printable ASCII without quotes; `exact` looks
-    at numbers.
+    `has_odd_bytes` says that there are quotes, or bytes other than printable ASCII and
+    line ends; `exact` checks numbers.
     """
 
     exact: ExactLines
@@ -88,7 +88,7 @@ class Inspector:
         if not self.has_odd_bytes:
             is_return = data == ord("\r")
             ends = np.count_nonzero(is_break) + np.count_nonzero(is_return)
-            # Bytes below a space wrap round, so that others are those beyond '~'.
+            # Bytes below a space wrap around, so that they compare as beyond '~'.
             others = np.count_nonzero((data - np.uint8(ord(" "))) > ord("~") - ord(" "))
             self.has_odd_bytes = b'"' in chunk or bool(others != ends)
             self.commas += int(np.count_nonzero(data == ord(",")))
@@ -117,11 +117,11 @@ class Inspector:
         return not self.has_odd_bytes and self.exact.is_exact
 
     def is_plain_table(self, columns: int) -> bool:
-        """Whether any CSV reader finds the same records of so many columns.
+        """Whether every CSV reader finds the same records with this number of columns.
 
-        Lines end alike, the last one too. Holds if the reader finds as many records as
-        there are lines: none can have a comma too many then, since none has one too
-        few.
+        All lines end alike, including the last. Provided that the reader finds as many
+        records as there are lines: then no line has too few commas, so none can have
+        too many.
         """
         return (
             not self.has_odd_bytes
@@ -133,10 +133,10 @@ class Inspector:
 
 
 def unpack(path: Path, entity: Entity, packed: Inspector, name: str) -> Inspector:
-    """Put in a gzip file's place what it holds, and look at that.
+    """Replace a gzip file by its content, and inspect that.
 
-    What an object is known by stays that of its own bytes, which `packed` tells. Raises
-    RefusedObject where it is damaged or cut off.
+    Size and hash stay those of the compressed object, as in `packed`. Raises
+    RefusedObject if it is damaged or cut off.
     """
     inspector = Inspector(ExactLines(entity))
     into = path.with_name("unpacked.csv")
@@ -155,7 +155,7 @@ def unpack(path: Path, entity: Entity, packed: Inspector, name: str) -> Inspecto
 
 
 def check_header(path: Path, entity: Entity, name: str) -> None:
-    """Raise RefusedObject unless the first line is the contract's, to the letter."""
+    """Raise RefusedObject unless the first line is exactly the contract's header."""
     with path.open("rb") as file:
         line = file.readline(MAX_LINE_BYTES)
     if not line:
@@ -189,13 +189,13 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
 
 
 def rewrite(source: Path, to: Path, entity: Entity) -> None:
-    """Write every record of a file to another, in a form that engines agree about.
+    """Write every record of a file to another, in a form that all engines read alike.
 
-    There is no header; every line is the record's number, the fault of its form, its
-    text made printable, and its values as they were, ended by LF. Without a fault, the
-    text is left out where it is no other than the values, joined by commas. With one,
-    the values are left out. Values are not looked at, but for a last line without a
-    line break: it is well-formed only where a cut would show.
+    There is no header. Every line is the record's number, the fault of its form, its
+    text made printable, and its unchanged values, and ends in LF. Without a fault, the
+    text is left out if it equals the values joined by commas. With a fault, the values
+    are left out. Values are not checked, except in a last line without a line break: it
+    is well-formed only if a cut would show.
     """
     columns = len(entity.file_columns)
     well_formed = _pattern(columns)
@@ -218,10 +218,10 @@ def rewrite(source: Path, to: Path, entity: Entity) -> None:
 
 
 def _records(lines: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
-    """Number, bytes without line end, and whether there was one; header left out.
+    """Yield each record's number, its bytes without line end, and whether it had one.
 
-    Of a line over the limit only its beginning is kept: one byte too many, by which
-    it is known.
+    The header is left out. A line over the limit is cut to its beginning, which is
+    still over the limit and so recognised.
     """
     number = -1
     while line := lines.readline(MAX_LINE_BYTES + 2):
@@ -241,7 +241,7 @@ def _pattern(columns: int) -> re.Pattern[bytes]:
 
 
 def _diagnose(line: bytes, columns: int) -> str:
-    """Why a line is not a record of so many columns."""
+    """Return why a line is not a record with this number of columns."""
     if len(line) > MAX_LINE_BYTES:
         return f"line longer than {MAX_LINE_BYTES} bytes"
     if not line.strip():
@@ -259,10 +259,10 @@ def _diagnose(line: bytes, columns: int) -> str:
 
 
 def _is_whole(line: bytes, source: Path, entity: Entity) -> bool:
-    """Whether a last line without a line break cannot be the stump of a longer one.
+    """Whether a last line without a line break is certainly not cut off.
 
-    A cut time is at least ten times too small; a cut word of a list is met nowhere
-    else. Any other value might be cut unseen, an empty one above all.
+    A cut time is at least ten times too small; a cut word of a list occurs nowhere
+    else. Any other value could be cut without a trace, above all an empty one.
     """
     column = entity.file_columns[-1]
     value = _last_value(line)
@@ -295,7 +295,7 @@ def _looks_like_a_record(line: str) -> bool:
 
 
 def _printable(line: bytes) -> str:
-    """A line with `\\x` and two digits for what is no text; a long one is cut."""
+    """A line as text, with `\\x` and two digits for other bytes; a long one is cut."""
     text = line[:MAX_TEXT_BYTES].decode("utf-8", "backslashreplace")
     text = CONTROL.sub(lambda char: f"\\x{ord(char[0]):02x}", text)
     if len(line) > MAX_TEXT_BYTES:

@@ -1,8 +1,8 @@
-"""Rules for values: one SQL expression of why a record is bad.
+"""Rules for values: one SQL expression that says why a record is bad.
 
 The rules come from the declared columns and are the same for every engine; `Warehouse`
-has the few expressions that engines write differently. A value is taken only if its
-text is exactly what its type can hold: nothing is rounded, trimmed or guessed.
+has the few expressions that engines write differently. A value is accepted only if its
+type can hold the text exactly: nothing is rounded, trimmed or guessed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NUMBER = (
     f"-?[0-9]{{1,{DOUBLE_DIGITS}}}([.][0-9]{{1,{DOUBLE_DIGITS}}})?"
     "([eE][-+]?[0-9]{1,3})?"
 )
-# What shows nothing: Unicode's white space, and what has no width.
+# Invisible characters: Unicode's white space, and characters without width.
 BLANKS = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004"
     "\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f"
@@ -32,12 +32,12 @@ def why_bad(
 ) -> str:
     """SQL: the reason why a record is bad, null for a good one.
 
-    A record is a row with each column's text under the column's own name, where a
+    A record is a row with the text of each column under the column's own name, where a
     missing value is the empty text, and with the fault of its form, if any, under the
-    name FAULT. The rules are tried in the order of the file's columns, and the first
-    that is broken is the reason. Times may be as late as `latest` (seconds since
-    1970-01-01 UTC). Where `is_exact`, the columns are typed, and hold what
-    `ExactLines` found exact, so that rules of form are left out.
+    name FAULT. Rules are checked in the order of the file's columns, and the first
+    broken rule is the reason. Times may be as late as `latest` (seconds since
+    1970-01-01 UTC). If `is_exact`, the columns are typed and hold what `ExactLines`
+    found exact, so the rules of form are left out.
     """
     cases = "".join(
         f" when not coalesce({condition}, false) then {engine.literal(reason)}"
@@ -49,9 +49,9 @@ def why_bad(
 
 
 def future_epoch(entity: Entity, engine: Warehouse) -> str:
-    """SQL: the time for which a record was rejected, null where it was for another.
+    """SQL: the future time that a record was rejected for, null for other reasons.
 
-    The reason is read from the name REASON.
+    The reason is read from the column REASON.
     """
     cases = "".join(
         f" when {REASON} = {engine.literal(f'{column.header}: {FUTURE}')} "
@@ -65,9 +65,9 @@ def future_epoch(entity: Entity, engine: Warehouse) -> str:
 def _rules(
     column: Column, engine: Warehouse, latest: int
 ) -> Iterator[tuple[str, str, bool]]:
-    """Conditions that a good value meets, in the order in which they are tried.
+    """Yield conditions that a good value meets, in the order in which they are checked.
 
-    Each with the reason to give if it is not met, and whether it is one of form.
+    Each comes with the reason to give if it is not met, and whether it is about form.
     """
     text, header = column.name, column.header
     if column.data_type == "varchar":
@@ -86,7 +86,7 @@ def _rules(
         yield number, f"{header}: not a number", True
     if column.data_type not in {"bigint", "double"}:
         before, after = column.digits or (0, 0)
-        # A zero behind the last place changes nothing: 4.00 is 4.0.
+        # Zeros after the last decimal place change nothing: 4.00 is 4.0.
         part = f"([.][0-9]{{1,{after}}}0*)?" if after else "([.]0+)?"
         exact = engine.whole_text(text, f"-?[0-9]{{1,{before}}}{part}")
         yield exact, f"{header}: does not fit {column.data_type}", True

@@ -32,7 +32,7 @@ from reelhouse.settings import Settings
 LOCAL_BUCKET = "s3://reelhouse"
 
 READ_BYTES = 1 << 20
-# A file that was written so shortly ago may be written again without another time.
+# A file that changed less than this ago may change again without a new time.
 SETTLED_SECONDS = 2
 
 
@@ -40,7 +40,7 @@ SETTLED_SECONDS = 2
 class Bucket:
     """The objects under an S3 address.
 
-    `is_in_place` tells whether one may still change after `fetch` has looked at it.
+    `is_in_place` says whether an object may still change after `fetch` has read it.
     """
 
     is_in_place: ClassVar[bool] = False
@@ -48,11 +48,11 @@ class Bucket:
     url: str
 
     def opened(self) -> AbstractContextManager[None]:
-        """What all calls inside the block share."""
+        """Let all calls inside the block share one client."""
         return one_client(self.s3)
 
     def list(self) -> dict[str, S3Object]:
-        """Every object by its key; ReelhouseError where the source is not there."""
+        """Every object by its key; ReelhouseError if the source does not exist."""
         return {found.key: found for found in list_objects(self.s3, self.url)}
 
     def address(self, key: str) -> str:
@@ -68,18 +68,18 @@ class Bucket:
     ) -> AnySink:
         """Make an object readable at `to`; returns the sink that took its bytes.
 
-        Raises ObjectChanged where it is not as it was listed.
+        Raises ObjectChanged if it is not as it was listed.
         """
         return download(self.s3, self.url, listed, to, new_sink, progress)
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The files of a folder, read where they lie.
+    """The files of a folder, read in place.
 
-    An ETag is made of a file's size and of the times when it was written and changed,
-    of which the second cannot be set. With that of a file which may be written again
-    at the same time stands when it was looked at.
+    An ETag consists of a file's size, the time it was written and the time it changed,
+    which no program can set. If the file may change again within that same time, the
+    ETag also has the time when the folder was opened.
     """
 
     is_in_place: ClassVar[bool] = True
@@ -100,7 +100,7 @@ class Folder:
             etag = f"{file.st_size:x}-{file.st_mtime_ns:x}-{file.st_ctime_ns:x}"
             if self.looked_at - file.st_ctime < SETTLED_SECONDS:
                 etag += f"-{self.looked_at:f}"
-            # Whatever is in it was there when it was listed.
+            # The listing time: everything in the file existed by then.
             found[name] = S3Object(name, etag, file.st_size, now)
         return found
 
@@ -139,10 +139,10 @@ Source = Bucket | Folder
 def open_source(
     settings: Settings, progress: Progress | None = None
 ) -> Iterator[Source]:
-    """The source, ready to be read; the sample is put into a local bucket first.
+    """Open the source for reading; the sample is first uploaded to a local bucket.
 
-    So a first run goes the whole way. Raises ReelhouseError where a folder cannot
-    serve as a source.
+    So a first run covers every step. Raises ReelhouseError if a folder cannot serve as
+    a source.
     """
     if settings.is_remote:
         split_url(settings.source)
@@ -165,7 +165,7 @@ def real_bucket(settings: Settings) -> S3Settings:
 
 
 def list_folder(folder: Path) -> Listing:
-    """The files of a folder, sorted out as the objects of a bucket would be."""
+    """The files of a folder, sorted out like the objects of a bucket."""
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise ReelhouseError(
@@ -176,7 +176,7 @@ def list_folder(folder: Path) -> Listing:
 
 
 def _files_of(folder: Path) -> list[str]:
-    """The files of a folder and of those in it, as keys."""
+    """The files of a folder and its subfolders, as keys."""
     found = []
     for root, folders, names in os.walk(folder, followlinks=True):
         place = Path(root)
@@ -184,7 +184,7 @@ def _files_of(folder: Path) -> list[str]:
         while above != folder:
             above = above.parent
             if above.samefile(place):
-                # A link that leads back to where it lies.
+                # A link to one of its parent folders.
                 folders.clear()
                 names.clear()
         for path in map(place.joinpath, names):
@@ -200,7 +200,7 @@ def _files_of(folder: Path) -> list[str]:
 
 
 def check_complete(listing: Listing, source: str) -> None:
-    """Raise ReelhouseError where a file is missing that nothing can do without."""
+    """Raise ReelhouseError if there are no files, or a required one is missing."""
     hints = "".join(f"; {hint}" for hint in listing.hints)
     if not any(listing.by_entity.values()):
         raise ReelhouseError(
@@ -226,7 +226,7 @@ def upload_folder(
     url: str,
     progress: Progress | None = None,
 ) -> int:
-    """Upload the files of a folder that are read; their number."""
+    """Upload the files of a folder that are read; return their number."""
     files = [(folder / key, key) for keys in listing.by_entity.values() for key in keys]
     total = sum(path.stat().st_size for path, _ in files)
     upload(s3, files, url, adding(progress or (lambda *_: None), "upload", total))

@@ -1,1 +1,1 @@
-"""Stand-ins for a cloud, on this machine."""
+"""Local stand-ins for cloud services."""

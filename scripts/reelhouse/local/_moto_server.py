@@ -1,4 +1,4 @@
-"""The child process behind the local bucket: moto's S3, and nothing else of moto."""
+"""The child process of the local bucket: serves S3 by moto and no other service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from werkzeug.wrappers import Request, Response
 from reelhouse.local.bucket import KEY_ID
 from reelhouse.local.child import run_server
 
-# How a request names its key id.
+# The key id in the Authorization header of a request.
 NAMED = re.compile(r"^AWS4-HMAC-SHA256 Credential=([^/]+)/")
 REFUSAL = (
     "<Error><Code>InvalidAccessKeyId</Code><Message>The AWS access key id is not that "
@@ -23,7 +23,7 @@ REFUSAL = (
 
 
 class _AnyCharacter(RegexConverter):
-    """Without it moto answers 404 to a key that holds a line feed."""
+    """Match line feeds too: moto would answer 404 to a key that contains one."""
 
     def __init__(self, url_map: Any, *items: Any) -> None:
         super().__init__(url_map, *items)
@@ -44,7 +44,7 @@ class _Handler(werkzeug_app.MotoRequestHandler):
 
 
 def _checked(app: Any, key: str) -> Any:
-    """Let in who names the key id that was made for this server; moto asks nobody."""
+    """Accept only requests with the key id of this server; moto itself checks none."""
 
     def answer(environ: Any, start_response: Any) -> Any:
         request = Request(environ)

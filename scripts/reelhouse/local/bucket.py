@@ -11,7 +11,7 @@ from reelhouse.local.child import LOOPBACK_ONLY, START_SECONDS, serve
 from reelhouse.s3 import S3Settings
 
 REGION = "us-east-1"
-# The child reads from it which key id is let in.
+# The variable that tells the child which key id to accept.
 KEY_ID = "REELHOUSE_LOCAL_KEY_ID"
 
 
@@ -19,10 +19,10 @@ KEY_ID = "REELHOUSE_LOCAL_KEY_ID"
 def serve_bucket(start_seconds: float = START_SECONDS) -> Iterator[S3Settings]:
     """Serve an empty S3 on a free loopback port until the block ends.
 
-    Its key id is new each time; who does not name it is refused. The server is a
-    child process that also stops when this process dies in any way. What is uploaded
-    lives in it alone and is gone with it. Raises ReelhouseError when it does not
-    answer within `start_seconds`.
+    The key id is new each time, and requests without it are refused. The server is a
+    child process that also stops when this process dies in any way. Uploaded objects
+    exist only in the server and are lost when it stops. Raises ReelhouseError if it
+    does not answer within `start_seconds`.
     """
     key = secrets.token_hex(16)
     environ = _child_environment(os.environ) | {KEY_ID: key}
@@ -39,10 +39,10 @@ def serve_bucket(start_seconds: float = START_SECONDS) -> Iterator[S3Settings]:
 
 
 def environment(settings: S3Settings) -> dict[str, str]:
-    """The ordinary AWS variables that lead any S3 client to this bucket.
+    """Return the standard AWS variables that point any S3 client to this bucket.
 
-    They outrank what the machine has of its own: a profile, a session token, a
-    proxy, the metadata service.
+    They override the machine's own settings: a profile, a session token, a proxy, the
+    metadata service.
     """
     values = {
         "AWS_ACCESS_KEY_ID": settings.key,

@@ -1,6 +1,6 @@
-"""A server of our own as a child process, which never outlives its parent.
+"""Run a local server as a child process that never outlives its parent.
 
-The child picks its port, prints it, and lives as long as its standard input.
+The child picks its port, prints it, and ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from reelhouse.errors import ReelhouseError
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 
-# How a server on this machine is called by its clients; a web page whose name leads
-# here, too, would call it by that name.
+# Host names that clients of a local server use. A web page whose own name resolves to
+# this machine would use that name instead.
 HOSTS = ("127.0.0.1", "localhost", "::1")
 
-# What keeps the way to a server on this machine clear of a proxy.
+# Variables that keep requests to a local server from going through a proxy.
 LOOPBACK_ONLY = {
     "NO_PROXY": "127.0.0.1,localhost",
     "no_proxy": "127.0.0.1,localhost",
@@ -40,22 +40,22 @@ LOOPBACK_ONLY = {
 def serve(
     module: str, name: str, environ: Mapping[str, str], start_seconds: float
 ) -> Iterator[int]:
-    """Run a module as a server until the block ends; yields its port on loopback.
+    """Run a module as a server until the block ends; yield its port on loopback.
 
-    `name` is what messages call it. Its errors go to a log of its own, of which the
-    last line is told where it does not start. Raises ReelhouseError when it does
-    not answer within `start_seconds`.
+    `name` is its name in messages. Its stderr goes to a temporary log, whose last line
+    is reported if it does not start. Raises ReelhouseError if it does not start, or
+    does not answer within `start_seconds`.
     """
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
-            # -P: a module of the current folder must not stand in for a library.
+            # -P: a module in the current folder must not shadow a library.
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             env=dict(environ),
-            # Its own session: Ctrl-C in the terminal reaches the parent alone.
+            # Its own session: Ctrl-C in the terminal reaches only the parent.
             start_new_session=True,
         ) as child,
     ):
@@ -68,7 +68,7 @@ def serve(
         try:
             yield port
         finally:
-            # It tidies up and ends when its input does.
+            # The child cleans up and ends when its standard input is closed.
             child.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(STOP_SECONDS)
@@ -116,17 +116,17 @@ def listens(port: int) -> bool:
 def run_server(
     app: Any, handler: Any = None, tidy_up: Callable[[], object] = lambda: None
 ) -> None:
-    """In the child: serve a WSGI application until the parent ends, however it does.
+    """In the child: serve a WSGI application until the parent ends in any way.
 
-    `tidy_up` is called then; kill -9 of the parent is no exception.
+    Then call `tidy_up`, even if the parent was ended by kill -9.
     """
     from werkzeug.serving import make_server
 
-    # A line for each request helps nobody.
+    # Do not log every request.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_die_with_parent, args=[tidy_up], daemon=True).start()
-    # A socket of our own, since the server would look up a name for the address of
-    # one that it opens, which can take seconds where there is no network.
+    # Open the socket here: werkzeug would look up a host name for a socket that it
+    # opens itself, which can take seconds without a network.
     listener = socket.create_server(("127.0.0.1", 0))
     server = make_server(
         "127.0.0.1",
@@ -141,7 +141,7 @@ def run_server(
 
 
 def _for_programs(app: Any) -> Any:
-    """Refuse what a browser sends on behalf of a web page, wherever that is from."""
+    """Refuse requests that a browser sends for a web page, whatever its origin."""
     from werkzeug.wrappers import Request, Response
 
     def answer(environ: Any, start_response: Any) -> Any:
@@ -155,7 +155,7 @@ def _for_programs(app: Any) -> Any:
 
 
 def _die_with_parent(tidy_up: Callable[[], object]) -> None:
-    # The other end of this pipe closes however the parent ends.
+    # The parent's end of this pipe closes, however the parent ends.
     sys.stdin.buffer.read()
     try:
         tidy_up()

@@ -1,1 +1,1 @@
-"""Code about movies outside dbt: made and downloaded files."""
+"""Generate and download MovieLens files."""

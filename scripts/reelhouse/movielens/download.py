@@ -26,13 +26,13 @@ BASE_URL = "https://files.grouplens.org/datasets/movielens"
 LICENCE = "MOVIELENS-LICENCE.txt"
 RECORD = "release.json"
 README = "README.txt"
-# Holds all that is not yet complete.
+# The folder for files that are not complete yet.
 UNFINISHED = "unfinished"
 
 CHUNK_BYTES = 1 << 16
 RETRIES = 2
 TIMEOUT_SECONDS = (10.0, 30.0)
-# The real ones unpack to less than five times their size.
+# Real archives unpack to less than five times their size.
 MAX_EXPANSION = 20
 
 _READ = yaml.safe_load(
@@ -43,12 +43,12 @@ RELEASES: dict[str, dict[str, str | None]] = _READ["releases"]
 
 
 class DownloadError(ReelhouseError):
-    """The download failed; no partial file stays."""
+    """The download failed; no partial file is left."""
 
 
 @dataclass(frozen=True)
 class DownloadReport:
-    """What lies in the folder now; `files` maps names to bytes."""
+    """What the folder contains; `files` maps names to sizes in bytes."""
 
     name: str
     out: Path
@@ -59,7 +59,7 @@ class DownloadReport:
 
 
 class _Bar:
-    """The bar that pooch moves, in bytes; each try begins with the setting of total."""
+    """The progress bar for pooch, in bytes; it sets `total` anew for each attempt."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -82,7 +82,7 @@ class _Bar:
         self._progress("download", self._done, self.total)
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Do nothing: there is nothing to close."""
 
 
 def download(
@@ -93,10 +93,10 @@ def download(
 ) -> DownloadReport:
     """Fetch release `name` into the folder `out`: its CSV files and its README.
 
-    `agree` is asked once per folder, with the terms; the answer is kept beside the
-    data. The files get their names when all of them are verified and unpacked.
+    `agree` is called once per folder, with the terms; a yes is stored beside the data.
+    The files get their final names when all of them are verified and unpacked.
 
-    Raises DownloadError; OSError where `out` cannot be written.
+    Raises DownloadError, or OSError if `out` cannot be written.
     """
     if name not in RELEASES:
         raise DownloadError(
@@ -120,7 +120,7 @@ def download(
                 files = _unpack(archive, name, progress)
                 record = {"release": name, "sha256": sha256, "files": files}
                 (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-                # Without a record the files do not count.
+                # Without a record, the files do not count as downloaded.
                 (out / RECORD).unlink(missing_ok=True)
                 for each in (*files, RECORD):
                     (unfinished / each).replace(out / each)
@@ -136,7 +136,7 @@ def csv_names() -> list[str]:
 
 
 def _check_folder(out: Path, name: str) -> None:
-    """Raise DownloadError where the folder is not this release's alone."""
+    """Raise DownloadError if the folder holds anything but this release."""
     found = {each.name for each in out.iterdir()}
     if LICENCE in found:
         found -= {*csv_names(), README, LICENCE, RECORD, UNFINISHED}
@@ -180,9 +180,9 @@ def _settle_terms(out: Path, name: str, agree: Callable[[str], bool]) -> None:
 
 
 def _fetch(url: str, folder: Path, sha256: str | None, progress: Progress) -> Path:
-    """The archive, which is new in `folder` and the one that was published."""
+    """Download the archive into a new `folder`, and verify it if `sha256` is given."""
     shutil.rmtree(folder, ignore_errors=True)
-    # What pooch tells is told by the progress and by our errors.
+    # The progress bar and our errors replace pooch's own messages.
     pooch.get_logger().setLevel(logging.ERROR)
     base, _, file = url.rpartition("/")
     shelf = pooch.create(
@@ -203,7 +203,7 @@ def _fetch(url: str, folder: Path, sha256: str | None, progress: Progress) -> Pa
 
 
 def _unpack(archive: Path, name: str, progress: Progress) -> dict[str, int]:
-    """Unpack the files that are known by name, beside the archive; their bytes."""
+    """Unpack the known files beside the archive; return their sizes in bytes."""
     wanted = {f"{name}/{each}" for each in [*csv_names(), README]}
     needed = {f"{name}/{e.file}.csv" for e in entities().values() if e.is_required}
     files: dict[str, int] = {}

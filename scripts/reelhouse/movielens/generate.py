@@ -32,20 +32,20 @@ HEADERS = {
     "genome-scores.csv": "movieId,tagId,relevance",
 }
 MANIFEST = "dirty-manifest.json"
-# Holds all that is not yet complete.
+# The folder for files that are not complete yet.
 UNFINISHED = ".unfinished"
 
 
 class GenerateError(ReelhouseError):
-    """Arguments that no data set can be made from."""
+    """No data set can be made from the arguments."""
 
 
 @dataclass(frozen=True)
 class GenerateReport:
     """What `generate` wrote.
 
-    `records` are the lines behind the header by the name of the file; `manifest` lists
-    so many `planted` faults, only with dirty=True.
+    `records` maps the name of a file to its number of lines after the header. With
+    dirty=True, `manifest` lists the faults, and `planted` is their number.
     """
 
     out: Path
@@ -73,7 +73,7 @@ def _check(out: Path, ratings: int, seed: int) -> None:
 def _write_all(
     folder: Path, ratings: int, seed: int, progress: Progress
 ) -> dict[str, int]:
-    """Writes the six files of a clean data set; their records."""
+    """Write the six files of a clean data set; return the number of records of each."""
     shape = shape_of(ratings)
     catalogue = make_catalogue(shape, seed)
     people = make_people(shape, catalogue, seed)
@@ -131,21 +131,21 @@ def generate(
     later: bool = False,
     progress: Progress = lambda *_: None,
 ) -> GenerateReport:
-    """Writes the six files of a MovieLens-shaped data set into a folder.
+    """Write the six files of a MovieLens-shaped data set into a folder.
 
-    The bytes depend on ratings, seed, dirty and later alone. Files get their
-    places when all of them are complete.
+    The bytes depend only on ratings, seed, dirty and later. Files are moved into
+    the folder when all of them are complete.
 
     Args:
-        out: empty folder to write to; made if need be.
+        out: empty folder to write to; created if needed.
         ratings: number of ratings in a clean data set.
         seed: 0 to 2**64 - 1.
         dirty: plant faults, and write `dirty-manifest.json` that lists them.
         later: put the last half year into a later delivery, in a folder of its own.
-        progress: called with the step's name, what is done of it, and its total.
+        progress: called with the step's name, the amount done, and the total.
 
     Raises:
-        GenerateError: the arguments do not do; nothing was written.
+        GenerateError: the arguments are not valid; nothing was written.
         OSError: the folder cannot be written to; partial files are removed.
     """
     _check(out, ratings, seed)

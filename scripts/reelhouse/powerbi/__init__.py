@@ -1,8 +1,8 @@
 """Power BI: a project over the published tables in Snowflake, made from the dbt tree.
 
-Tables, descriptions, types and relations are those of the dbt manifest, measures those
-of `metrics`. The folder `project` has the files of a project as they are written, with
-what Jinja fills in. The same tree gives the same bytes.
+Tables, descriptions, types and relations come from the dbt manifest, measures from
+`metrics`. The folder `project` has the files of a project as Jinja templates. The same
+tree gives the same bytes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from reelhouse.settings import Settings
 from reelhouse.transform.build import manifest_of
 
 PROJECT = Path(__file__).with_name("project")
-# Of a table: there is one file for each.
+# The template of a table; each table gets a file.
 TABLE = "table.tmdl"
 PAGES = "Reelhouse.Report/definition/pages"
-# Names what is in the folder, and thereby what the next time may replace.
+# Lists the files in the folder, and so what the next export may replace.
 CONTENTS = "reelhouse.json"
 
 Columns = set[tuple[str, str]]
@@ -48,11 +48,11 @@ class Project:
 def write_project(settings: Settings, folder: Path) -> Project:
     """Write the Power BI project into a folder, after its checks.
 
-    Raises ReelhouseError where a column of the models is not published in the target,
-    and where the folder holds anything else.
+    Raises ReelhouseError if a column of the models is not published in the target, or
+    if the folder holds anything but an unchanged earlier project.
     """
     with TemporaryDirectory() as parsing:
-        # Names and types are those of every target, and this one needs no variables.
+        # Names and types are the same for every target, and dev needs no variables.
         manifest = manifest_of(replace(settings, target="dev", warehouse=Path(parsing)))
     model = model_of(manifest, list(metrics().values()))
     _check_published(model, published_columns(settings))
@@ -68,9 +68,9 @@ def write_project(settings: Settings, folder: Path) -> Project:
 
 
 def project_files(model: Model) -> dict[str, str]:
-    """Every file of the project by its path below the folder, in the order of paths.
+    """Every file of the project by its path below the folder, sorted by path.
 
-    Raises ReelhouseError for a page that shows what is not published.
+    Raises ReelhouseError for a page that shows a field that is not published.
     """
     jinja = Environment(
         loader=FileSystemLoader(PROJECT),
@@ -94,12 +94,12 @@ def project_files(model: Model) -> dict[str, str]:
 
 
 def _tag(*parts: str) -> str:
-    """An identifier that is the same whenever it is made."""
+    """Return an identifier that is always the same for the same parts."""
     return str(uuid5(NAMESPACE_URL, "/".join(("reelhouse", "powerbi", *parts))))
 
 
 def published_columns(settings: Settings) -> Columns:
-    """Table and column of everything in SERVING of the target, in lower case."""
+    """Return (table, column) of each column in the target's SERVING, in lower case."""
     _, rows = ask(
         settings,
         "select lower(table_name), lower(column_name) "

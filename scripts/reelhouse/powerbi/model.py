@@ -1,4 +1,4 @@
-"""The semantic model: tables, relationships and measures, of the dbt manifest."""
+"""The semantic model: tables, relationships and measures, from the dbt manifest."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.powerbi.relations import Node, Relation, marts_of, relations_of
 from reelhouse.serving.metrics import Measure, Metric
 
-# Power BI's word for the first word of a type of the marts. Its own decimal has four
-# digits behind the point, a relevance five.
+# Power BI's name for each type of the marts, without precision. Power BI's decimal has
+# only four decimal places and a relevance has five, so a decimal becomes a double.
 TYPES = {
     "bigint": "int64",
     "integer": "int64",
@@ -22,19 +22,19 @@ TYPES = {
     "date": "dateTime",
     "datetime": "dateTime",
 }
-# A movie has several genres: the relationship that a filter on genres goes on by.
+# The relationship that passes a filter on genres on to movies; a movie has several.
 FILTERED_THROUGH = ("bridge_movies_genres", "dim_movies")
-# A table of measures alone, so that none has a name that a column has.
+# A table for measures only, so that no measure has the name of a column.
 MEASURES = "Metrics"
 
 
 @dataclass(frozen=True)
 class Relationship(Relation):
-    """A relation that a filter on the parent goes on by, to the child.
+    """A relation that passes a filter on the parent table on to the child.
 
-    Where it `is_both`, also the other way. Between two tables a filter has one way at
-    most; a relationship that would give it another is not active, and waits for a
-    measure to use it.
+    If it `is_both`, it also passes filters the other way. A filter may have only one
+    path between two tables; a relationship that would add a second one is inactive,
+    unless a measure uses it.
     """
 
     is_active: bool
@@ -43,7 +43,7 @@ class Relationship(Relation):
 
 @dataclass(frozen=True)
 class Model:
-    """What Power BI is told: dbt's nodes by the names that they are published under."""
+    """The model for Power BI; `tables` are dbt's nodes by their published names."""
 
     tables: dict[str, Node]
     relationships: tuple[Relationship, ...]
@@ -60,11 +60,11 @@ class Model:
 
 
 def model_of(manifest: Node, metrics: Iterable[Metric]) -> Model:
-    """The model of a dbt manifest: every published table, but no view.
+    """Return the model of a dbt manifest: every published table, but no view.
 
-    A view repeats what the tables say, for readers without relationships.
-    Raises ReelhouseError for a type that Power BI has no word for, and for a metric of
-    a column that is not there.
+    A view repeats data of the tables, for readers without relationships.
+    Raises ReelhouseError for a type that is not in TYPES, and for a metric of a column
+    that does not exist.
     """
     marts = marts_of(manifest)
     tables = {
@@ -81,7 +81,7 @@ def model_of(manifest: Node, metrics: Iterable[Metric]) -> Model:
         # Seeds are not published.
         if not {child, parent} <= tables.keys():
             continue
-        # Else a filter on genres would end at the bridge.
+        # Otherwise a filter on genres would stop at the bridge.
         is_both = (child, parent) == FILTERED_THROUGH
         longer = [*ways, (parent, child), *([(child, parent)] if is_both else [])]
         if is_active := _is_one_way(longer):
@@ -94,9 +94,9 @@ def model_of(manifest: Node, metrics: Iterable[Metric]) -> Model:
 
 
 def _is_one_way(ways: list[tuple[str, str]]) -> bool:
-    """Whether a filter has one way at most between any two tables.
+    """Whether a filter has at most one path between any two tables.
 
-    Power BI refuses a model in which it finds two.
+    Power BI refuses a model with two.
     """
     every = [list(_reached(ways, table, ())) for table in {start for start, _ in ways}]
     return all(len(each) == len(set(each)) for each in every)
@@ -105,7 +105,7 @@ def _is_one_way(ways: list[tuple[str, str]]) -> bool:
 def _reached(
     ways: list[tuple[str, str]], at: str, path: tuple[str, ...]
 ) -> Iterator[str]:
-    """The tables that a filter acts on, each as often as there are ways to it."""
+    """Yield the tables that a filter reaches, once for each path to them."""
     for start, end in ways:
         if start == at and end not in path:
             yield end
@@ -138,7 +138,7 @@ def _check(model: Model) -> None:
 
 
 def dax(metric: Metric) -> str:
-    """A metric as a DAX expression; its value is blank where there is none."""
+    """Return a metric as a DAX expression, whose value is blank if there is none."""
     if metric.denominator:
         return f"DIVIDE({_dax(metric.numerator)}, {_dax(metric.denominator)})"
     return _dax(metric.numerator)
@@ -154,7 +154,7 @@ def _dax(measure: Measure) -> str:
         value = f"{function[measure.aggregation]}({columns[0]})"
     if each := measure.condition:
         value = (
-            # Rows that a visual asks for stay those rows.
+            # KEEPFILTERS keeps the filters of the visual in effect.
             f"CALCULATE({value}, KEEPFILTERS({table}[{each.column}] "
             f"{each.operator} {each.number}))"
         )

@@ -1,6 +1,6 @@
 """Relations: the published tables, and how they refer to each other.
 
-All of it is read from the tests of the tree, by its manifest.
+All of it is read from the tests in the dbt manifest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Relation:
 def marts_of(manifest: Node) -> dict[str, Node]:
     """The published tables by name: those of the star, then by subject and name."""
     found = [
-        # A version of a model has a relation of its own.
+        # The alias: each version of a model is a table of its own.
         (subject_of(node) != "core", subject_of(node), node["alias"], node)
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model" and node["fqn"][1] == "marts"
@@ -71,7 +71,7 @@ def tests_of(manifest: Node, mart: Node) -> list[Node]:
 
 
 def _parent(manifest: Node, test: Node) -> str:
-    """The relation that a relationships test refers to."""
+    """Return the published name of the table that a relationships test refers to."""
     _, name, *_ = test["test_metadata"]["kwargs"]["to"].split("'")
     nodes = [manifest["nodes"][each] for each in test["depends_on"]["nodes"]]
     return str(next(node["alias"] for node in nodes if node["name"] == name))

@@ -13,7 +13,7 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.powerbi.model import Model
 
 PAGES = Path(__file__).with_name("report.yml")
-# Formats that every Desktop of the last year reads; a newer one reads them too.
+# Versions of the format that every Power BI Desktop of the last year reads, or newer.
 PBIR = "https://developer.microsoft.com/json-schemas/fabric/item/report/definition/"
 WIDTH, HEIGHT, MARGIN, GAP = 1280, 900, 24, 12
 # Heights of cards and of slicers.

@@ -1,7 +1,7 @@
 """Compare: row-level differences between the published tables of two files.
 
-Values are equal as `is not distinct from` has it: a null is equal to a null, NaN to
-NaN, -0.0 to 0.0. How wide whole numbers are is an engine's own affair.
+Values are compared by `is not distinct from`: a null is equal to a null, NaN to NaN,
+-0.0 to 0.0. Widths of whole numbers may differ between engines and are not compared.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class ColumnDifference:
-    """A column's types on either side; None where it is not there."""
+    """A column's types on either side; None if a side does not have the column."""
 
     column: str
     left: str | None
@@ -45,7 +45,7 @@ class ColumnDifference:
 
 @dataclass(frozen=True)
 class Change:
-    """Two values of a column in the rows of one key."""
+    """The two values of a column in rows with the same key."""
 
     key: Row
     column: str
@@ -55,14 +55,14 @@ class Change:
 
 @dataclass(frozen=True)
 class TableComparison:
-    """One table: what its columns and rows differ in, and examples of it.
+    """One table: how its columns and rows differ, with examples.
 
-    Rows are matched by `key`, or as a whole where it is empty: then `only_left` and
-    `only_right` count every row that the other side has not, duplicates too. Row
-    counts are None where the table is not there. `method` is how equality was found:
+    Rows are matched by `key`, or as a whole if it is empty: then `only_left` and
+    `only_right` count every row that the other side lacks, duplicates too. Row counts
+    are None if the table does not exist. `method` is how equality was found:
 
     - rows: all rows of both sides, exactly;
-    - construction: a view of one definition over equal tables;
+    - construction: a view with the same definition over equal tables;
     - none: one side has no such table.
     """
 
@@ -106,7 +106,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Published:
-    """What a file says of one of its tables."""
+    """What a file records about one of its tables."""
 
     kind: str
     ignored_columns: tuple[str, ...]
@@ -114,12 +114,12 @@ class _Published:
 
 
 def compare(left: Path, right: Path) -> Comparison:
-    """Compare every published table, but for the columns that a side marks.
+    """Compare every published table, except for columns that a side ignores.
 
-    Raises ReelhouseError where a side is not a published file.
+    Raises ReelhouseError if a side is not a published file.
     """
     for path in (left, right):
-        if not path.is_file():  # a pipe would never end
+        if not path.is_file():  # reading a pipe would never end
             what = "is no file" if path.exists() else "does not exist"
             raise ReelhouseError(f"{path} {what}: name a published file, or a target.")
         try:
@@ -151,7 +151,7 @@ def compare(left: Path, right: Path) -> Comparison:
 def _attach(
     connection: duckdb.DuckDBPyConnection, side: Side, path: Path
 ) -> dict[str, _Published]:
-    """Attach a file under the name of its side; what it says of its tables."""
+    """Attach a file under the name of its side; return what it says of its tables."""
     connection.execute(f"attach {literal(path)} as {side}_side (read_only)")
     try:
         rows = connection.execute(
@@ -172,7 +172,7 @@ def _attach(
 def _compare_tables(
     ask: Ask, left: dict[str, _Published], right: dict[str, _Published]
 ) -> list[TableComparison]:
-    """Tables first, since views are compared by what they read."""
+    """Compare tables first, because views are compared by what they read."""
     kinds = {name: each.kind for name, each in [*left.items(), *right.items()]}
     done: dict[str, TableComparison] = {}
     for name in sorted(kinds, key=lambda name: (kinds[name] == "view", name)):
@@ -227,7 +227,7 @@ def _compare_table(
     is_view = "view" in (left.kind, right.kind) and not differences
     if is_view and _are_equal_by_construction(ask, name, done, names):
         return replace(table, method="construction")
-    # One that only a side knows will do: it is checked.
+    # A key that only one side knows is enough, because it is checked.
     keys = {each.key_columns for each in (left, right) if each.key_columns}
     key = keys.pop() if len(keys) == 1 else ()
     if not compared:
@@ -257,9 +257,9 @@ def _column_differences(
 def _are_equal_by_construction(
     ask: Ask, name: str, done: dict[str, TableComparison], names: Set[str]
 ) -> bool:
-    """Whether a view has one definition on both sides, over equal tables.
+    """Whether a view has the same definition on both sides, over equal tables.
 
-    No view of the tree depends on a clock, on chance or on the order of rows.
+    This is enough, since no view of the tree depends on time, chance or row order.
     """
     definitions = [
         ask(
@@ -274,12 +274,12 @@ def _are_equal_by_construction(
         not definitions[0]
         or definitions[0] != definitions[1]
         or not all(table.is_equal for table in read)
-        # What is not known yet says nothing of another.
+        # A table that is not compared yet proves nothing.
         or not words.isdisjoint(names - done.keys())
     ):
         return False
-    # Equal but for these, which a plan names if their values can matter at all; what
-    # it knows of values beforehand would hide them.
+    # The tables are equal except for these columns. A plan names them if their values
+    # can matter; statistics, which know some values beforehand, would hide them.
     ignored = {column for table in read for column in table.ignored_columns}
     ask("set disabled_optimizers = 'statistics_propagation'")
     plans = [ask(f"explain (format json) from {_at(side, name)}") for side in SIDES]
@@ -288,10 +288,10 @@ def _are_equal_by_construction(
 
 
 def _are_equal_in_order(ask: Ask, name: str, columns: Iterable[str]) -> bool:
-    """Whether tables of as many rows hold the same ones in the same order.
+    """Whether tables with equally many rows hold the same rows in the same order.
 
-    They often do, which takes much less than to see that they do in any order, and a
-    difference shows at the first row that is not in its place.
+    They often do. This is much cheaper to check than equality in any order, and stops
+    at the first row that differs.
     """
     return not ask(
         f"select 1 from {_at('left', name)} as l "
@@ -303,7 +303,7 @@ def _are_equal_in_order(ask: Ask, name: str, columns: Iterable[str]) -> bool:
 def _by_key(
     ask: Ask, table: TableComparison, key: Sequence[str], columns: Sequence[str]
 ) -> TableComparison | None:
-    """Match rows by key; None where that is null or not unique on a side."""
+    """Match rows by key; None if the key is null or not unique on a side."""
     others = [column for column in columns if column not in key]
     listed = ", ".join(map(identifier, columns))
     left, right = (
@@ -326,7 +326,7 @@ def _by_key(
         f"count(*) filter ({in_both} and ({_differ(others)})), "
         f"count(*) filter ({has_null}) from {joined}"
     )
-    # A key that comes twice makes more pairs than rows.
+    # A key that occurs twice makes more pairs than rows.
     if nulls or (pairs + lefts, pairs + rights) != (table.left_rows, table.right_rows):
         return None
     found = replace(
@@ -358,7 +358,7 @@ def _by_key(
         for number, each in enumerate(values or [])
     ]
     changed_columns = {column: count for column, count in counts.items() if count}
-    # One of each column before the second of any.
+    # Show one example of each column before a second of any.
     examples.sort(key=lambda each: each[0])
     return replace(
         found,
@@ -374,7 +374,7 @@ def _by_key(
 def _by_whole_rows(
     ask: Ask, table: TableComparison, columns: Sequence[str]
 ) -> TableComparison:
-    """Match rows as a whole, each as often as it comes."""
+    """Match whole rows, counting duplicates."""
     listed = ", ".join(map(identifier, columns))
     ask(
         "create or replace temporary table differing as "
@@ -436,7 +436,7 @@ def _at(side: Side, name: str) -> str:
 
 
 def _differ(columns: Iterable[str]) -> str:
-    """A condition: the rows l and r differ in one of the columns."""
+    """SQL: whether the rows l and r differ in one of the columns."""
     return (
         " or ".join(
             f"l.{identifier(each)} is distinct from r.{identifier(each)}"

@@ -1,4 +1,4 @@
-"""CSV for people: text that a spreadsheet would take for a formula is made plain."""
+"""CSV for people: text that a spreadsheet would run as a formula is made harmless."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-# What a cell begins with that Excel, LibreOffice or Google Sheets may run, in a pattern
-# of Python's and DuckDB's: a sign, also the full-width one of East Asian keyboards,
-# behind whatever is not seen; or a tab or line end, which some of them leave out.
+# The start of a cell that Excel, LibreOffice or Google Sheets may run, as a pattern for
+# Python and DuckDB: a sign, or the full-width one of East Asian keyboards, after any
+# invisible characters; or a tab or line end, which some of them drop.
 UNSEEN = (
     "\x01-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
     "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff"
@@ -19,9 +19,9 @@ FORMULA = f"^(?:[{UNSEEN}]*[=+@＝＋－＠-]|[\t\r\n])"
 
 
 def neutralised(value: object) -> object:
-    """A value whose text no spreadsheet runs; numbers, dates and nulls stay.
+    """Return a value whose text no spreadsheet runs; numbers, dates and nulls stay.
 
-    A leading apostrophe says that the rest is text.
+    A leading apostrophe marks the rest as text.
     """
     if isinstance(value, str) and re.match(FORMULA, value):
         return "'" + value
@@ -29,7 +29,7 @@ def neutralised(value: object) -> object:
 
 
 def to_csv(names: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """The bytes of a CSV file with a header: UTF-8 with a mark that Excel needs.
+    """The bytes of a CSV file with a header: UTF-8 with the mark that Excel needs.
 
     Nulls are empty.
     """

@@ -22,7 +22,7 @@ from reelhouse.settings import Settings
 
 Format = Literal["parquet", "csv"]
 
-# Names what is in the folder, and thereby what the next export may replace.
+# Lists the files in the folder, which the next export may replace.
 CONTENTS = "export.json"
 
 
@@ -40,7 +40,7 @@ class ExportedTable:
 class Export:
     """What a folder holds: tables and views of one published version.
 
-    `published_at` is its UTC moment; `replaces` the version that was there before.
+    `published_at` is its time in UTC; `replaces` is the version that was there before.
     """
 
     folder: Path
@@ -61,19 +61,19 @@ def export(
     progress: Progress = lambda *_: None,
     as_is: bool = False,
 ) -> Export:
-    """Write every published table of a target into a folder, a file each.
+    """Write every published table of a target into a folder, one file each.
 
-    The folder is there whole or not at all; only an earlier export is replaced. In CSV,
-    text that a spreadsheet would run has an apostrophe before it, unless `as_is`.
-    Raises ReelhouseError where nothing is published, or where the folder holds
-    anything else, such as a file of that export that was changed since.
+    The folder is written completely or not at all; only an earlier export is replaced.
+    In CSV, text that a spreadsheet would run gets a leading apostrophe, unless `as_is`.
+    Raises ReelhouseError if nothing is published, or if the folder holds anything else,
+    such as a file of that export that was changed since.
     """
     replaces = former_contents(folder, CONTENTS).get("version")
     try:
         with (
             written_whole(folder, CONTENTS) as files,
             TemporaryDirectory(dir=files.parent) as work,
-            # One version, whatever is published meanwhile.
+            # All tables have one version, even if another is published meanwhile.
             attach_published(
                 engine_of(settings).published_file(settings, Path(work))
             ) as connection,
@@ -106,7 +106,7 @@ def _write(
     progress: Progress,
     is_neutral: bool,
 ) -> tuple[str, str, tuple[ExportedTable, ...]]:
-    """Version, its moment, and the tables that were written."""
+    """Write the files; return the version, its time, and the tables."""
     ((version, published_at),) = connection.execute(
         "select version, cast(published_at as varchar) from serving.publication"
     ).fetchall()

@@ -1,4 +1,4 @@
-"""Folders that a command writes: whole or not at all, and only over its own files."""
+"""Folders that a command writes completely or not at all, over its own files only."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from typing import Any
 
 from reelhouse.errors import ReelhouseError, naming
 
-# Of Linux: paths are relative to the current folder, and files change places.
+# For Linux: paths are relative to the current folder; two paths are exchanged.
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 @contextmanager
 def written_whole(folder: Path, contents: str) -> Iterator[Path]:
-    """A folder to fill, which takes the place of `folder` when all has gone well.
+    """Yield a folder to fill, which replaces `folder` if the block succeeds.
 
-    What is filled in must have the file `contents`: a JSON object whose `files` name
-    every other file, each an object with `file` and `sha256`. By them the next time
-    knows what it may replace: a changed file is not to be lost.
-    Raises ReelhouseError where there is anything else, and leaves it alone.
+    It must get the file `contents`: a JSON object whose `files` list every other file,
+    each as an object with `file` and `sha256`. These say what the next call may
+    replace, so that a changed file is not lost. Raises ReelhouseError if `folder` holds
+    anything else, and leaves it alone.
     """
     folder = folder.resolve()
     if Path.cwd().is_relative_to(folder) or folder.is_mount():
@@ -42,7 +42,7 @@ def written_whole(folder: Path, contents: str) -> Iterator[Path]:
         made.mkdir()
         with naming(folder):
             yield made
-        # It may have come in the meantime.
+        # Check again, because files may have come in the meantime.
         former_contents(folder, contents)
         if folder.exists():
             _exchange(made, folder)
@@ -51,7 +51,7 @@ def written_whole(folder: Path, contents: str) -> Iterator[Path]:
 
 
 def _exchange(made: Path, folder: Path) -> None:
-    """Let two folders change places, in one step where the system can do it."""
+    """Exchange two folders, in one step if the system supports it."""
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "renameat2"):
         paths = (AT_FDCWD, os.fsencode(made), AT_FDCWD, os.fsencode(folder))
@@ -69,9 +69,9 @@ def _exchange(made: Path, folder: Path) -> None:
 
 
 def former_contents(folder: Path, contents: str) -> dict[str, Any]:
-    """What an earlier time wrote into `contents`; empty where nothing is there.
+    """What an earlier call wrote into `contents`; empty if nothing is there.
 
-    Raises ReelhouseError for whatever is no file of that time.
+    Raises ReelhouseError if the folder holds anything but the files of that call.
     """
     if not folder.exists():
         return {}
@@ -84,7 +84,7 @@ def former_contents(folder: Path, contents: str) -> dict[str, Any]:
         listed |= {each["file"]: each.get("sha256") for each in found["files"]}
     except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         found = {}
-    # A few are enough: it may be the whole disk.
+    # A few are enough: the folder may be the whole disk.
     foreign = list(
         islice(
             (

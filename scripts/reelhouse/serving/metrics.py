@@ -1,8 +1,8 @@
 """Metrics: the figures that dashboards, report and Power BI show, defined once.
 
-The yml file of a mart defines those of its table for dbt's semantic layer. This module
-reads the same files and writes each metric as SQL over the published tables, so that no
-dbt is needed where a figure is shown.
+The yml file of a mart defines the metrics of its table for dbt's semantic layer. This
+module reads the same files and writes each metric as SQL over the published tables, so
+that dbt is not needed where a figure is shown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reelhouse.settings import project
 
 MARTS = "models/marts"
 
-# Aggregations that every reader of the definitions can write.
+# Aggregations that every tool which reads the definitions can write.
 AGGREGATIONS = ("count", "count_distinct", "sum")
 # A column, or a product of columns.
 PRODUCT = re.compile(r"[a-z_]\w*( \* [a-z_]\w*)*")
@@ -43,9 +43,9 @@ class Condition:
 class Measure:
     """An aggregate of one published table.
 
-    `aggregation` is one of AGGREGATIONS, `columns` what it is of: one column, or for a
-    sum several that are multiplied. With `condition` only its rows count; with
-    `newest_by` only those of the greatest value of that column, a key of the table.
+    `aggregation` is one of AGGREGATIONS, `columns` what it applies to: one column, or
+    for a sum several that are multiplied. With `condition` only its rows count; with
+    `newest_by` only those with the greatest value of that column, a key of the table.
     """
 
     table: str
@@ -75,8 +75,8 @@ class Measure:
 class Metric:
     """A figure: a measure, or the ratio of two measures of the same table.
 
-    `digits` are those behind the point, of percents where the unit is "%". A metric
-    that is but a part of others has no `unit`.
+    `digits` are the decimals to show, of percents if the unit is "%". A metric that is
+    only used in other metrics has no `unit`.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Metric:
 
     @property
     def sql(self) -> str:
-        """An aggregate expression over `table`: a number, null where there is none."""
+        """An aggregate expression over `table`: a number, null if there is none."""
         if not self.denominator:
             return self.numerator.sql
         return (
@@ -112,7 +112,7 @@ class Metric:
         return self.unit == "%"
 
     def text(self, value: float | None) -> str:
-        """A value for a reader, with thousands separators and only the unit percent."""
+        """A value for a reader, with thousands separators and no unit but percent."""
         if value is None:
             return "–"
         if self.is_share:
@@ -124,14 +124,14 @@ class Metric:
 def metrics(marts: Path | None = None) -> dict[str, Metric]:
     """The metrics that are shown, by name, in the order of their definitions.
 
-    Raises ReelhouseError for a definition that cannot be written for every reader.
+    Raises ReelhouseError for a definition that not every tool can write.
     """
     return {name: each for name, each in all_metrics(marts).items() if each.unit}
 
 
 @cache
 def all_metrics(marts: Path | None = None) -> dict[str, Metric]:
-    """The same with those that are but parts of others."""
+    """The same, including metrics that are only used in others."""
     found: dict[str, Metric] = {}
     for path in sorted((marts or project() / MARTS).glob("*/*.yml")):
         text = path.read_text(encoding="utf-8")
@@ -147,7 +147,7 @@ def _of_mart(declared: dict[str, Any]) -> dict[str, Metric]:
         columns = _columns(model)
         for each in model.get("metrics", []):
             found[each["name"]] = _metric(each, _measure(model["name"], each, columns))
-    # Within a model, the partial parse of dbt 1.12 would find a ratio twice.
+    # Inside a model, dbt 1.12's partial parse would find a ratio twice.
     for each in declared.get("metrics", []):
         name, kind = each["name"], each.get("type")
         if kind != "ratio" or "filter" in each:

@@ -1,4 +1,4 @@
-"""Publish: what is up to date and has passed every test, and nothing else."""
+"""Publish: only what is up to date and has passed every test."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def publish(settings: Settings) -> Publication:
 
 
 def build_of(state: State) -> Build:
-    """What is to be published, if all of it is up to date and has passed its tests.
+    """What to publish, if all of it is up to date and has passed its tests.
 
-    So are snapshots to be, or what a load changed would be missing from history.
-    Raises ReelhouseError that names what is not, and the command that mends it.
+    Snapshots have to be up to date too, or history would lack changes of a load. Raises
+    ReelhouseError that names what is out of date, and the command that fixes it.
     """
     nodes = state.tree.nodes
     made = {
@@ -75,7 +75,7 @@ def _version(node: Node, data: dict[str, str | None]) -> str:
 
 
 def _refusal(state: State, wanted: set[str], read: set[str]) -> str:
-    """What keeps the wanted nodes from being published, and the command that helps."""
+    """Return what prevents publishing the wanted nodes, and the command that helps."""
     nodes = state.tree.nodes
     lacking = [each for each in nodes if each in state.stale and each in wanted]
     told = ", ".join(

@@ -19,7 +19,7 @@ from reelhouse.settings import Settings
 def ask(settings: Settings, question: str) -> Answer:
     """Column names and rows of one select on the published tables of a target.
 
-    Raises ReelhouseError where it cannot be run.
+    Raises ReelhouseError if it cannot be run.
     """
     engine = engine_of(settings)
     engine.check_question(question)
@@ -41,8 +41,8 @@ def write(
 ) -> None:
     """Write an answer with every digit: CSV, a JSON list of objects, or Parquet.
 
-    CSV and JSON are UTF-8; a null is an empty field in CSV. Raises ReelhouseError where
-    two columns have one name, which JSON and Parquet cannot hold.
+    CSV and JSON are UTF-8; a null is an empty field in CSV. Raises ReelhouseError if
+    two columns have the same name, which JSON and Parquet cannot hold.
     """
     if form != "csv" and len(set(names)) != len(names):
         raise ReelhouseError(
@@ -59,7 +59,7 @@ def write(
             try:
                 columns[name] = pa.array(values)
             except (OverflowError, pa.ArrowInvalid):
-                # Numbers that no type of Arrow holds.
+                # Arrow has no type for these numbers, so they become text.
                 texts = [None if v is None else str(v) for v in values]
                 columns[name] = pa.array(texts)
         # At once, since a pipe cannot be written to from two places.
@@ -74,7 +74,7 @@ def write(
             writer.writerow(names)
             writer.writerows(rows)
         else:
-            # What JSON has no number for is a null.
+            # JSON has no infinity and no NaN, so these become null.
             objects = [
                 {
                     name: None if isinstance(v, float) and not isfinite(v) else v
@@ -89,7 +89,7 @@ def write(
 
 
 def _plain(value: object) -> object:
-    """A value that JSON does not know: a number if that is exact, else its text."""
+    """Convert a value that JSON cannot hold: to a number if exact, else to text."""
     if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
         return float(value)
     return str(value)

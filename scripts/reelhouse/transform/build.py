@@ -1,4 +1,4 @@
-"""Build: dbt in this process, over the warehouse of a folder."""
+"""Build: run dbt in this process, on the warehouse in a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reelhouse.settings import Settings, environment, project
 
 Counting = Callable[[int, int], None]
 
-# Selects what is marked, and no test that is not, for reading it.
+# Selects the marked nodes, and no unmarked test that reads one.
 MARK = "reelhouse_selected"
 MARKED = ("--select", f"tag:{MARK}", "--indirect-selection", "empty")
 
@@ -41,7 +41,7 @@ class NodeTime:
 
 @dataclass
 class BuildReport:
-    """What dbt did: nodes by kind, those that failed, and those left out.
+    """What dbt did: the nodes that failed, that were skipped, and that succeeded.
 
     `warnings` are the findings of tests with `severity: warn`, which stop nothing.
     """
@@ -81,9 +81,9 @@ def build(
 ) -> BuildReport:
     """Run `dbt build`, or another command, on the warehouse in a folder.
 
-    It is about the `selected` nodes and the unit tests of the models `unit_tested`, all
-    by unique id, or about everything. Failures are in the report.
-    Raises ReelhouseError where dbt does not get as far as building.
+    It covers the `selected` nodes and the unit tests of the models in `unit_tested`,
+    all by unique id, or everything. Failures are in the report. Raises ReelhouseError
+    if dbt does not get as far as building.
     """
     if settings.is_snowflake:
         _limit_waiting()
@@ -103,7 +103,7 @@ def build(
 def _mark(
     manifest: Any, selected: Collection[str], unit_tested: Collection[str]
 ) -> None:
-    """Give what is selected a tag: dbt compares each name with every node's."""
+    """Tag the selected nodes: dbt would compare a selected name with every node's."""
     for unique_id in selected:
         node = manifest.nodes[unique_id]
         node.tags = [*node.tags, MARK]
@@ -113,10 +113,10 @@ def _mark(
 
 
 def describe(settings: Settings) -> str:
-    """What the macro `describe_tree` says of the tree, as JSON.
+    """The output of the macro `describe_tree` about the tree, as JSON.
 
-    It asks an engine for its version, in a folder of its own: a file is locked against
-    other processes.
+    The macro asks an engine for its version, in a folder of its own, because an open
+    file is locked against other processes.
     """
     said: list[str] = []
 
@@ -132,7 +132,7 @@ def describe(settings: Settings) -> str:
         command = ["run-operation", "describe_tree"]
         (result,) = _dbt(command, settings, parsed(settings), listen).results
     if not said:
-        # The first line names our macro alone.
+        # The first line only names our macro.
         _, _, why = result.message.partition("\n")
         raise ReelhouseError(_without_macros(why or result.message))
     return said[-1]
@@ -146,7 +146,7 @@ def manifest_of(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def _closing() -> Iterator[None]:
-    """Let go of the database that dbt opens in this process."""
+    """Close the database that dbt opens in this process."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     try:
@@ -156,7 +156,7 @@ def _closing() -> Iterator[None]:
 
 
 def _limit_waiting() -> None:
-    """Let no call to Snowflake wait without end, which dbt has no setting for."""
+    """Limit how long calls to Snowflake wait, for which dbt has no setting."""
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
     from reelhouse.engines.snowflake import connection
@@ -166,24 +166,24 @@ def _limit_waiting() -> None:
         DEFAULT_CONFIGURATION[name] = (value, types)
 
 
-# What profiles.yml needs for a parse, which connects to nothing.
+# Values that profiles.yml needs for a parse, which connects to nothing.
 PARSED_WITH = {
     f"SNOWFLAKE_{name}": "none"
     for name in ("ACCOUNT", "USER", "ROLE", "WAREHOUSE", "PRIVATE_KEY_PATH")
 }
-# dbt takes up what it has parsed before only where every variable is as it was, so that
-# others are not there. A target's database is in the names of its tables.
+# dbt reuses its last parse only if every variable is unchanged, so these are removed. A
+# target's database is kept, because it is in the names of its tables.
 PARSED_WITHOUT = ("SNOWFLAKE_", "REELHOUSE_WAREHOUSE", "REELHOUSE_MEMORY_LIMIT")
 
 
 def parsed(settings: Settings) -> Any:
-    """The project as dbt has parsed it, again for each build, which leaves marks in it.
+    """Parse the project with dbt; repeated for each build, which leaves marks in it.
 
-    What dbt remembers of a parse is shared by all warehouses, where it may be written.
-    It reads that again in a third of the time that a copy of a manifest takes.
+    All warehouses share dbt's cache of the parse, if the project is writable. Reading
+    the cache takes a third of the time that copying a manifest takes.
     """
-    # Of a test that names a model which is not there, dbt would only warn, and would
-    # forget it for as long as it remembers the rest.
+    # dbt would only warn about a test of a missing model, and would leave it out for as
+    # long as it remembers the rest.
     strict = '{"error": ["NodeNotFoundOrDisabled"]}'
     name = "SNOWFLAKE_DATABASE"
     database = {name: os.environ[name]} if name in os.environ else {}
@@ -196,9 +196,9 @@ def parsed(settings: Settings) -> Any:
 
 
 def parse_folder(settings: Settings) -> Path:
-    """Where dbt's parse is remembered: in the project, or beside the warehouse.
+    """The folder of dbt's cached parse: in the project, or beside the warehouse.
 
-    The second where the project may not be written.
+    The second is used if the project is not writable.
     """
     shared = project() / "target" / "parsed" / settings.target
     with suppress(OSError):
@@ -219,7 +219,7 @@ def _dbt(
 ) -> Any:
     from reelhouse.transform.dbt import invoke
 
-    # What dbt writes down belongs to one warehouse, as the lock does.
+    # The files that dbt writes belong to one warehouse, as the lock does.
     folder = settings.warehouse / "dbt"
     return invoke(command, settings.target, folder, target_path, manifest, listen)
 
@@ -239,10 +239,10 @@ def _add(report: BuildReport, result: Any) -> None:
 
 
 def _without_macros(message: str) -> str:
-    """What dbt says in a line.
+    """Return dbt's message on one line.
 
-    Which macros it went through tells a reader nothing, nor do the carets that DuckDB
-    puts below a line of SQL.
+    The macros that it went through and the carets that DuckDB puts below a line of SQL
+    are left out, because they tell a reader nothing.
     """
     return " ".join(message.partition("> in macro ")[0].split()).rstrip(" ^")
 

@@ -1,4 +1,4 @@
-"""dbt in this process: one command, what it returns, and what it tells on the way."""
+"""dbt in this process: run one command, return its result, report its progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dbt_common.events.event_manager_client import ctx_set_event_manager
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import NO_SETTINGS, environment, project
 
-# What a listener is told; most events of a node are for a log.
+# Events that a listener gets; most events of a node are only for a log.
 HEARD = {
     *("LogStartLine", "LogModelResult", "LogTestResult", "NodeFinished"),
     "JinjaLogInfo",
@@ -26,7 +26,7 @@ HEARD = {
 
 
 class _Events(EventManager):
-    """Makes messages of the events that someone hears, where dbt does of each."""
+    """Format only the events that somebody listens to; dbt formats all of them."""
 
     def fire_event(
         self,
@@ -48,16 +48,16 @@ def invoke(
     manifest: Any = None,
     listen: Callable[[Any], None] | None = None,
 ) -> Any:
-    """What a dbt command returns.
+    """Run a dbt command and return its result.
 
-    What dbt writes goes to `target_path`, else to the target's folder in `folder`.
-    `listen` is told of nodes as they start and end. dbt leaves marks in a manifest.
-    Raises ReelhouseError where dbt does not get as far as running nodes.
+    dbt writes its files to `target_path`, else to the target's folder in `folder`.
+    `listen` is called when nodes start and end. dbt leaves marks in a manifest. Raises
+    ReelhouseError if dbt does not get as far as running nodes.
     """
-    # A manager keeps its listeners, and all that these know, to the end.
+    # A manager never releases its listeners, nor anything that they refer to.
     ctx_set_event_manager(_Events())
     try:
-        # Each flag of dbt is a variable, too.
+        # Each flag of dbt can also be set by a DBT_ variable.
         clean = environment(NO_SETTINGS, without=("DBT_",))
         with _less_search_for_garbage(), clean:
             outcome = dbtRunner(manifest, [listen] if listen else None).invoke(
@@ -86,9 +86,9 @@ def invoke(
 
 
 def _leave_loggers() -> None:
-    """Take off the handlers that an adapter, once imported, has given to libraries.
+    """Remove the handlers that an adapter, once imported, has added to libraries.
 
-    Compiled code keeps its logger beyond the end of Python, and a handler keeps dbt.
+    Compiled code keeps its logger after Python ends, and a handler would keep dbt.
     """
     for logger in [*logging.Logger.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):
@@ -99,9 +99,9 @@ def _leave_loggers() -> None:
 
 @contextmanager
 def _less_search_for_garbage() -> Iterator[None]:
-    """Leave out what is there already, for a parsed project is large and stays.
+    """Exclude existing objects from garbage collection: a parsed project is large.
 
-    What is new is searched as well, but less often.
+    New objects are collected too, but less often.
     """
     thresholds = gc.get_threshold()
     gc.freeze()

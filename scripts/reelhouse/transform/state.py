@@ -21,7 +21,7 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings, project, variables
 from reelhouse.transform.build import describe, parse_folder
 
-# All that dbt reads; the versions of these packages shape what it makes of it.
+# All files that dbt reads; the versions of PACKAGES affect what it makes of them.
 TREE = (
     "dbt_project.yml",
     "profiles.yml",
@@ -50,7 +50,7 @@ NEW_DATA = "new data in"
 OTHER_CONTRACT = "the next load judges its files again, by changed declarations"
 NO_RECORD = "there is no record of how it was made"
 SHOWN = 3
-# So many trees are remembered, so that an edit that is taken back costs no parse.
+# How many trees are cached, so that an edit that is undone needs no new parse.
 REMEMBERED = 4
 
 
@@ -59,8 +59,8 @@ class Node:
     """A model, snapshot, seed or data test, and what the tree would build it from.
 
     `own` and `rules` are as in the ledger, `data` names the raw tables and snapshots
-    behind it, `published` has, for a mart, the columns that comparisons ignore and
-    those of the key.
+    behind it, `published` has, for a mart, the columns that comparisons ignore and the
+    key columns.
     """
 
     name: str
@@ -83,8 +83,8 @@ class Node:
 class Tree:
     """The nodes of a tree by unique id, and queries for the state of a warehouse.
 
-    The first gives each raw table's version, the second each relation's columns.
-    `ledger_columns` are those of state.nodes.
+    The first query returns each raw table's version, the second each relation's
+    columns. `ledger_columns` are the columns of state.nodes.
     """
 
     nodes: dict[str, Node]
@@ -94,7 +94,7 @@ class Tree:
 
     @property
     def lasting(self) -> dict[str, str]:
-        """Tables that a build adds to, and does not replace, by unique id."""
+        """The tables that a build adds to instead of replacing them, by unique id."""
         return {
             unique_id: node.relation
             for unique_id, node in self.nodes.items()
@@ -104,7 +104,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Row:
-    """The row of a node in the ledger."""
+    """A node's row in the ledger."""
 
     own: str
     docs: str
@@ -115,7 +115,7 @@ class Row:
 
 @dataclass(frozen=True)
 class State:
-    """The nodes that are out of date, each with the reason, and what shows it."""
+    """The nodes that are out of date, with the reasons and the data behind them."""
 
     tree: Tree
     rows: dict[str, Row]
@@ -125,13 +125,13 @@ class State:
 
     @property
     def total(self) -> int:
-        """How many nodes there are that can be out of date."""
+        """How many nodes can be out of date."""
         nodes = self.tree.nodes.values()
         return sum(node.materialized != "ephemeral" for node in nodes)
 
     @property
     def to_build(self) -> list[str]:
-        """Unique ids of what is to be built and tested: tests follow their tables."""
+        """Unique ids of nodes to build and test: tests follow their tables."""
         made = {each for each in self.stale if self.tree.nodes[each].has_rows}
         return [
             unique_id
@@ -142,7 +142,7 @@ class State:
 
     @property
     def for_history(self) -> list[str]:
-        """Of these, the snapshots, all that they are made of, and the tests of that."""
+        """Of `to_build`, snapshots with all that they read, and tests of only that."""
         nodes, found = self.tree.nodes, set()
         left = [each for each in nodes if nodes[each].kind == "snapshot"]
         while left:
@@ -170,9 +170,9 @@ class State:
 
     @property
     def causes(self) -> list[str]:
-        """Why nodes are out of date, the most frequent reason first.
+        """Why nodes are out of date, with the most frequent reason first.
 
-        Nodes that only read something that changed are left out.
+        Nodes that only read something changed are left out if there are other reasons.
         """
         names: dict[str, list[str]] = {}
         for unique_id, reason in self.stale.items():
@@ -191,7 +191,7 @@ class State:
         ]
 
     def made_whole(self, before: State) -> dict[str, str]:
-        """Incremental models that were made from scratch since: the reason by name."""
+        """Incremental models that were rebuilt from scratch since: reason by name."""
         return {
             self.tree.nodes[unique_id].name: reason
             for unique_id, reason in before.stale.items()
@@ -203,9 +203,9 @@ class State:
 
 
 def read_tree(settings: Settings) -> Tree:
-    """The tree as dbt sees it, remembered for the last few edits of a file of it.
+    """The tree as dbt sees it, cached for the last few versions of its files.
 
-    Raises ReelhouseError where dbt cannot parse it.
+    Raises ReelhouseError if dbt cannot parse it.
     """
     path = parse_folder(settings) / "trees.json"
     key = _key(settings)
@@ -215,7 +215,7 @@ def read_tree(settings: Settings) -> Tree:
     with suppress(AttributeError, KeyError, TypeError):
         return _tree(known[key])
     found = json.loads(describe(settings))
-    # What was edited meanwhile is read again next time.
+    # If a file was edited meanwhile, the tree is read again next time.
     if _key(settings) == key:
         last = dict([*known.items()][1 - REMEMBERED :])
         try:
@@ -246,7 +246,7 @@ def _key(settings: Settings) -> str:
     found = hashlib.sha256()
     found.update(f"{settings.target} {variables().get('SNOWFLAKE_DATABASE')}".encode())
     for package in PACKAGES:
-        # An account's adapter may be missing.
+        # The adapter for Snowflake may be missing.
         with suppress(PackageNotFoundError):
             found.update(f" {package} {version(package)}".encode())
     for path in sorted({path for each in TREE for path in root.glob(each)}):
@@ -259,13 +259,13 @@ def _key(settings: Settings) -> str:
 def state_of(settings: Settings) -> State:
     """What is out of date in a target's warehouse; changes nothing.
 
-    So is what reads files that the next load will judge by another contract.
+    This includes nodes that read files which the next load judges by another contract.
     Raises ReelhouseError if there is no warehouse, or if nothing is loaded.
     """
     tree = read_tree(settings)
     with engine_of(settings).asking(settings) as ask:
         state = compare(tree, ask)
-        # What was refused is looked at by every load.
+        # Every load looks at refused objects again.
         judged = ask(
             "select distinct entity, contract from raw.objects "
             "where refused_sha256 is null"
@@ -297,7 +297,7 @@ def compare(tree: Tree, ask: Ask) -> State:
     sources: dict[str, str | None] = dict(ask(tree.source_versions_sql))
     stale: dict[str, str] = {}
     data: dict[str, dict[str, str | None]] = {}
-    # A snapshot's recording tells what its readers read.
+    # Snapshots come first: the nodes that read one depend on what it recorded.
     snapshots_first = sorted(
         tree.nodes.items(),
         key=lambda item: (item[1].materialized != "snapshot", len(item[1].data)),

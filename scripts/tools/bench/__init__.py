@@ -1,4 +1,4 @@
-"""Bench: what a run costs, beside what one would do instead, in one session.
+"""Bench: what a run costs compared with its alternatives, measured in one session.
 
-This file imports nothing, since each contender begins by importing it.
+This file imports nothing, because each contender starts by importing it.
 """

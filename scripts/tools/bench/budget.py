@@ -34,9 +34,9 @@ Rows = dict[str, tuple[int, int]]
 
 
 def rows_of_build(settings: Settings, folder: Path) -> Rows:
-    """The rows of each statement of the first build of a warehouse.
+    """Return the rows of each statement of the first build of a warehouse.
 
-    They are run again in a copy in a new folder.
+    The statements run again in a copy of the warehouse, in a new folder.
     """
     with connect(raw_alone(settings, folder)) as connection:
         return count_rows(connection, built_statements(settings))
@@ -45,7 +45,7 @@ def rows_of_build(settings: Settings, folder: Path) -> Rows:
 def count_rows(
     connection: duckdb.DuckDBPyConnection, statements: Iterable[Statement]
 ) -> Rows:
-    """Run statements; rows that each read and handled, those of tests in one."""
+    """Run statements; return the rows read and handled by each, tests added up."""
     connection.execute("set threads = 1")
     connection.execute("pragma enable_profiling = 'no_output'")
     rows: Rows = {}
@@ -64,9 +64,9 @@ def count_rows(
 
 
 def overruns(rows: Rows, budget: Rows) -> list[str]:
-    """What is wrong with the rows of a build, a sentence each; none where all is well.
+    """Return a sentence for each breach of the budget by a build; none if all is well.
 
-    Fewer rows than the budget has are fine.
+    Fewer rows than in the budget are fine.
     """
     found = [
         f"{name} is not in the budget."
@@ -104,7 +104,7 @@ def _operators(tree: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def first_build(folder: Path) -> Settings:
-    """Run the sample's first delivery alone, in a folder, so that all is made whole."""
+    """Run only the sample's first delivery, so that every table is built in full."""
     from reelhouse.run import run
 
     files = folder / "files"

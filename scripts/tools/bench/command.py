@@ -1,4 +1,4 @@
-"""The command `bench`: what to measure in, tables of figures out."""
+"""The command `bench`: measure, and print tables of figures."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _sizes(text: str) -> list[int]:
 
 
 def _print(table: figures.Table) -> None:
-    """A table of figures below its title."""
+    """Print a table of figures below its title."""
     show.out.print(f"\n[bold]{show.safe(table.title)}[/]", soft_wrap=True)
     grid = show.grid(table.header, table.labels)
     for row in table.rows:

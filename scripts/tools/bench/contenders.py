@@ -48,7 +48,7 @@ def plain(laps: Laps) -> None:
 
 
 def _dbt(command: str) -> Any:
-    """What a dbt command on that project returns; DBT_ variables do not count."""
+    """Run a dbt command on that project, without DBT_ variables; return its result."""
     from dbt.cli.main import dbtRunner
 
     folder = str(read_settings(target="dev").warehouse)
@@ -66,7 +66,7 @@ def _dbt(command: str) -> Any:
 
 
 def floor(laps: Laps) -> None:
-    """The same tables by SQL written by hand."""
+    """Build the same tables by SQL written by hand."""
     from reelhouse.engines.duckdb.connection import connect
 
     settings = read_settings()

@@ -1,4 +1,4 @@
-"""The files that are measured: made once, kept between benches, delivered in parts."""
+"""The files to measure with: made once, kept between benches, delivered in parts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from reelhouse.movielens.generate import generate
 from reelhouse.progress import Progress
 
 SEED = 1
-# One rating in so many is delivered later.
+# One rating in this many is delivered later.
 SHARE = 100
-# A user of a later rating that nobody has heard of.
+# Added to the user id of a later rating to make a new user.
 STRANGER = 1_000_000_000
 NEW_TAG = "tags/more.csv"
 NEW_OBJECT = "ratings/more.csv"
@@ -22,10 +22,10 @@ REPLACED = "ratings.csv"
 
 
 def files_of(folder: Path, ratings: int, progress: Progress) -> Path:
-    """The folder with six files of so many ratings, and with what comes later."""
+    """Return the folder with six files of this many ratings, and the later files."""
     made = folder / f"ratings-{ratings}"
     if not (made / "later" / NEW_TAG).exists():
-        # Of a benchmark that was stopped.
+        # Left by a benchmark that was stopped.
         shutil.rmtree(made, ignore_errors=True)
         generate(made / "first", ratings, SEED, progress=progress)
         _write_later(made / "first", made / "later")
@@ -35,7 +35,7 @@ def files_of(folder: Path, ratings: int, progress: Progress) -> Path:
 def deliver_all(made: Path, source: Path) -> None:
     """Put the generated files into a source, which holds nothing else afterwards.
 
-    Waits until a listing trusts their times, as it does those of a person's files.
+    Waits until a listing trusts their modification times, as with a person's files.
     """
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
@@ -45,7 +45,7 @@ def deliver_all(made: Path, source: Path) -> None:
 
 
 def deliver_later(made: Path, source: Path, name: str) -> None:
-    """Put a later file into a source, in the place of one of this name if need be."""
+    """Put a later file into a source; replace a file of this name if there is one."""
     target = source / name
     target.unlink(missing_ok=True)
     target.parent.mkdir(exist_ok=True)
@@ -53,10 +53,10 @@ def deliver_later(made: Path, source: Path, name: str) -> None:
 
 
 def _write_later(first: Path, later: Path) -> None:
-    """Write what comes later: one rating in SHARE again, a day after the first; a tag.
+    """Write the later files: one rating in SHARE again, a day after; and one tag.
 
-    Every other rating is of a new user. They are in an object of their own, and, two
-    days after, in the old file, each behind the rating that it repeats.
+    Every other one of these ratings is by a new user. They are in an object of their
+    own, and, two days after, in the old file, each behind the rating that it repeats.
     """
     shutil.rmtree(later, ignore_errors=True)
     for name in (NEW_TAG, NEW_OBJECT):
@@ -77,7 +77,7 @@ def _write_later(first: Path, later: Path) -> None:
                 for out, days in ((more, 1), (replaced, 2)):
                     moment = int(time) + days * 86_400
                     out.write(b"%d,%b,%b,%d\r\n" % (rater, movie, rating, moment))
-    # It is written last, and tells that the others are whole.
+    # Written last: if this file exists, the others are complete.
     with (first / "tags.csv").open("rb") as tags:
         tag = b"%b%b,%b,one more,%b\r\n" % (next(tags), user, movie, time)
     (later / NEW_TAG).write_bytes(tag)

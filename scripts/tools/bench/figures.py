@@ -19,10 +19,10 @@ from tools.bench.session import (
 )
 
 GB = 10**9
-# What there was before, as a text, and what it is to be at the most.
+# The earlier figure, as text, and the most that it should be now.
 Limit = tuple[str, float | None]
-# By number of ratings: ratios of wall times, and GB of memory. Before, a run cost the
-# same whatever had changed.
+# By number of ratings: ratios of wall times, and GB of memory. When the earlier figures
+# were measured, a run cost the same whatever had changed.
 LIMITS: dict[str, dict[int, Limit]] = {
     "load": {20_000_000: ("2.7–3.1", 1.8)},
     FLOOR: {1_000_000: ("6.2", 3), 20_000_000: ("3.3", 2)},
@@ -35,14 +35,14 @@ LIMITS: dict[str, dict[int, Limit]] = {
     "1 % in the file": {20_000_000: ("0.98–1.03", 0.4)},
     "memory": {20_000_000: ("1.8", 1.8), 100_000_000: ("4.4", 4.2)},
 }
-# The same of the sample, in seconds of a command.
+# The same for the sample, in seconds of a command.
 LIMITS_OF_SAMPLE: dict[str, Limit] = {
     FIRST: ("13", 7.5),
     NOTHING: ("1.5", 1),
     EDITED: ("4.4", 2.5),
 }
 NO_LIMIT: Limit = ("", None)
-# So many nodes of a build are named.
+# How many nodes of a build are listed by name.
 SHOWN = 6
 
 Part = Callable[[Measured], Cost]
@@ -62,8 +62,8 @@ class Table:
 class Goal:
     """What was measured: a ratio of wall times, seconds or GB.
 
-    Of some it is known what they were `before`, and what they are to be at the most.
-    `in_cpu` is the same of CPU times, which a busy machine changes less.
+    `before` is the earlier figure and `limit` the goal, if there are any. `in_cpu` is
+    the same in CPU time, which a busy machine changes less.
     """
 
     what: str
@@ -74,7 +74,7 @@ class Goal:
     in_cpu: float | None = None
 
     def row(self) -> list[str]:
-        """Its row in the table of goals."""
+        """The row in the table of goals."""
         before = limit = met = in_cpu = ""
         if self.before:
             before = f"{self.before}{self.unit}"
@@ -88,7 +88,7 @@ class Goal:
 
 
 def tables(report: BenchReport) -> Iterator[Table]:
-    """Everything that there is to tell."""
+    """Yield all tables of a report."""
     rows = [goal.row() for goal in goals(report)]
     header = ("what", "before", "goal", "measured", "by CPU time", "met")
     yield Table("Goals", header, rows)
@@ -99,7 +99,7 @@ def tables(report: BenchReport) -> Iterator[Table]:
 
 
 def nodes(title: str, rounds: Rounds) -> Table:
-    """The nodes of each build that took longest, and all others; medians of seconds."""
+    """The slowest nodes of each build, and the others together; medians of seconds."""
     rows = []
     for name, measured in rounds.items():
         seconds = {

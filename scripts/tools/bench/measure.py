@@ -1,4 +1,4 @@
-"""What a piece of work costs: wall time, CPU time and the most memory at a time."""
+"""What a piece of work costs: wall time, CPU time and peak memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START = "start and end"
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of wall time and of CPU on all cores; bytes of memory at the most."""
+    """Seconds of wall time and of CPU on all cores; peak memory in bytes."""
 
     seconds: float
     cpu_seconds: float
@@ -31,10 +31,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a contender cost: each step, and all of it; `built` counts what it built.
+    """What a contender cost, by step and as a whole; `built` counts what it built.
 
     `nodes` has the seconds of each node that dbt ran, one after the other. Child
-    processes of a contender, such as a local S3 server, are not counted in.
+    processes of a contender, such as a local S3 server, are not included.
     """
 
     steps: dict[str, Cost]
@@ -44,10 +44,10 @@ class Measured:
 
 
 class Laps:
-    """Takes the cost of each step of this process.
+    """Measures the cost of each step of this process.
 
-    Linux forgets the peak of memory when it is told to, so that each step has its own;
-    elsewhere a step's peak is that of all steps so far.
+    On Linux, the peak of memory can be reset, so each step has its own; elsewhere a
+    step's peak is that of all steps so far.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Laps:
         self._begin()
 
     def report(self, built: dict[str, int], nodes: Mapping[str, float]) -> None:
-        """Tell `run_contender` what this process cost, and what it built."""
+        """Print for `run_contender` what this process cost, and what it built."""
         steps = {name: asdict(cost) for name, cost in self.steps.items()}
         servers = _cpu_seconds_of_children()
         said = {"steps": steps, "servers": servers, "built": built, "nodes": nodes}
@@ -75,9 +75,9 @@ class Laps:
 
 
 def run_contender(name: str, environ: Mapping[str, str]) -> Measured:
-    """Run a contender as a process of its own, and take what it cost.
+    """Run a contender as a process of its own, and measure what it cost.
 
-    Raises ReelhouseError where it fails.
+    Raises ReelhouseError if it fails.
     """
     cpu, start = _cpu_seconds_of_children(), time.monotonic()
     done = subprocess.run(
@@ -115,7 +115,7 @@ def _cpu_seconds_of_children() -> float:
 
 
 def _peak() -> int:
-    """The most memory of this process since it was last forgotten, in bytes."""
+    """Return the peak memory of this process since its last reset, in bytes."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):

@@ -11,7 +11,7 @@ MARK = "<!-- What follows is made by `reelhouse bench --page`; changes are lost.
 
 
 def page_of(report: BenchReport, text: str) -> str:
-    """A page in Markdown, with these figures in the place of those that it had."""
+    """Return a page in Markdown, with these figures in place of the old ones."""
     rounds = len(report.sample[EDITED])
     sizes = ",".join(str(size.ratings) for size in report.sizes)
     command = f"reelhouse bench --ratings {sizes} --rounds {rounds}"

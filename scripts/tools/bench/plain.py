@@ -1,8 +1,8 @@
-"""dbt alone: the floor as a plain project for dbt-duckdb.
+"""dbt alone: the script floor.sql as a plain project for dbt-duckdb.
 
 The script's tables become models; those of its first step become views over the files.
-Tests ask whether each key is there once and is not null, and whether facts have their
-users, movies and tags.
+Tests check that each key is unique and not null, and that the users, movies and tags
+of facts exist.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ def write_project(
 ) -> None:
     """Write a project over the files of a source, and let dbt parse it.
 
-    A published file tells the keys of its tables; `limit` is what DuckDB may take of
-    memory.
+    The keys of tables are read from a published file; `limit` is DuckDB's memory limit.
     """
     output = {"type": "duckdb", "path": str(folder / "plain.duckdb")}
     settings = {"settings": {"memory_limit": limit}} if limit else {}

@@ -1,7 +1,7 @@
 """Session: our runs, plain dbt and SQL written by hand, measured in turn.
 
-Each contender is a process of its own. In a round each has its turn once, on the same
-files, and what a round has made is removed before the next.
+Each contender is a process of its own. In a round each runs once, on the same files;
+what a round has made is removed before the next.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LATER = {
     "1 % in a new object": data.NEW_OBJECT,
     "1 % in the file": data.REPLACED,
 }
-# On the sample, in a copy of what a run needs of the tree.
+# For runs on the sample, in a copy of these parts of the tree.
 EDITED = "an edited mart"
 MART = "mart_genre_ratings"
 TREE = (
@@ -48,7 +48,7 @@ MOST_RATINGS_AGAIN = 20_000_000
 
 @dataclass(frozen=True)
 class SizeReport:
-    """What was measured on files with so many ratings."""
+    """What was measured on files with this many ratings."""
 
     ratings: int
     rounds: Rounds
@@ -77,9 +77,9 @@ def bench(
     """Measure every contender on generated files of each size, and runs on the sample.
 
     The files are made once and kept in the folder `bench` of the warehouse folder;
-    everything else there is removed. `limit` is what DuckDB may take of memory, as in
-    REELHOUSE_MEMORY_LIMIT, which it stands for. Above MOST_RATINGS_AGAIN there is one
-    round. Raises ReelhouseError where a contender fails.
+    everything else there is removed. `limit` is DuckDB's memory limit, in the form of
+    REELHOUSE_MEMORY_LIMIT, which it replaces. Above MOST_RATINGS_AGAIN there is one
+    round. Raises ReelhouseError if a contender fails.
     """
     limit = memory_limit({"REELHOUSE_MEMORY_LIMIT": limit}) if limit else memory_limit()
     folder = settings.warehouse / "bench"
@@ -106,7 +106,7 @@ def bench(
 
 
 def machine() -> dict[str, str]:
-    """What the figures depend on."""
+    """Return the hardware and versions that the figures depend on."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else []:
@@ -126,7 +126,7 @@ def machine() -> dict[str, str]:
 
 
 def _turns(made: Path, folder: Path, limit: str | None) -> Turns:
-    """What each contender costs; a delivery changes the source for the next."""
+    """Yield what each contender costs; deliveries change the source between runs."""
     source = folder / "source"
     data.deliver_all(made, source)
     yield FIRST, _measure("run", source, folder, limit)
@@ -142,7 +142,7 @@ def _turns(made: Path, folder: Path, limit: str | None) -> Turns:
 
 
 def _turns_on_sample(folder: Path, limit: str | None) -> Turns:
-    """A first run, the next one, and one where a mart has been edited."""
+    """Yield what a first run costs, the next one, and one after a mart was edited."""
     tree = folder / "tree"
     for name in TREE:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)

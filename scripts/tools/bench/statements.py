@@ -1,4 +1,4 @@
-"""What dbt ran in its last build, statement by statement, as it wrote it down."""
+"""The statements that dbt ran in its last build, from the files that it wrote."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUILT = ("seed", "model", "snapshot")
 class Statement:
     """The statement that made a seed, model or snapshot, or that tested something.
 
-    `subject` is the node that was made or, of a test in a yml file, the one tested.
+    `subject` is the node that was made or, for a test in a yml file, the one tested.
     """
 
     name: str
@@ -31,10 +31,10 @@ class Statement:
 def built_statements(settings: Settings) -> list[Statement]:
     """The statements of the last build of a warehouse, parents before their children.
 
-    They are as dbt ran them, but that a table is made under its own name at once, and
-    not beside another to be swapped in. What a build asks and notes besides, hooks and
-    comments among it, is left out. Those of a first build run on raw tables alone; the
-    first ones make the schemas for the others.
+    They are as dbt ran them, except that a table is created under its own name, not
+    under a temporary name to be swapped in. All else that a build runs, such as hooks
+    and comments, is left out. The statements of a first build need only raw tables; the
+    first ones create the schemas for the others.
     """
     manifest = manifest_of(settings)
     nodes, parents = manifest["nodes"], manifest["parent_map"]
@@ -49,7 +49,7 @@ def built_statements(settings: Settings) -> list[Statement]:
         node = nodes.get(name)
         if node and node["resource_type"] in (*BUILT, "test"):
             path = folder / node["package_name"] / _place(node)
-            # An ephemeral model is a part of others.
+            # An ephemeral model has no file: it is a part of other statements.
             if path.is_file():
                 sql = path.read_text(encoding="utf-8").replace("__dbt_tmp", "")
                 subject = nodes.get(node.get("attached_node"), node)["name"]
@@ -60,7 +60,7 @@ def built_statements(settings: Settings) -> list[Statement]:
 
 
 def raw_alone(settings: Settings, folder: Path) -> Path:
-    """A copy of the warehouse file in a new folder, as before the first build."""
+    """Copy the warehouse file to a new folder, raw tables only; return its path."""
     folder.mkdir(parents=True)
     database = folder / settings.database.name
     shutil.copyfile(settings.database, database)
@@ -70,6 +70,6 @@ def raw_alone(settings: Settings, folder: Path) -> Path:
 
 
 def _place(node: dict[str, Any]) -> Path:
-    """Where dbt writes a node: below its file, if that holds several."""
+    """Return where dbt writes a node: below its file's path, if that has several."""
     path, file = Path(node["path"]), Path(node["original_file_path"])
     return file if path.name == file.name else file / path

@@ -1,4 +1,4 @@
-"""The pages, a file each.
+"""The pages, one file each.
 
-A folder named pages would be taken for Streamlit's other kind of app.
+Streamlit would take a folder named pages for its other way to define pages.
 """

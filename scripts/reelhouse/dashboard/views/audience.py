@@ -3,7 +3,7 @@
 from reelhouse.dashboard.page import *
 
 PLACE = 40
-# So many months after their first one are cohorts followed.
+# Cohorts are followed for this many months after their first one.
 COHORT_MONTHS = 24
 
 

@@ -7,11 +7,11 @@ FILTERS = ("genres", "released", "ratings", "rated")
 
 
 def blocks(at: At) -> Iterator[Block]:
-    # Of some days alone, a movie is judged by the ratings of these days.
+    # If days are chosen, a movie is judged only by the ratings of these days.
     is_of_days = at.filters.first_day is not None
     basis = "average_rating" if is_of_days else "bayesian_rating"
     average = "rated.rating_sum / rated.rating_count"
-    # By its name alone, Snowflake would order by the column, not by what is shown.
+    # A bare name would make Snowflake order by the table's column, not the shown one.
     by = average if is_of_days else "performance.bayesian_rating"
     fewest = max(at.filters.min_ratings, ENOUGH) if is_of_days else 0
     ever = "performance.bayesian_rating, performance.rating_stddev,"

@@ -13,8 +13,8 @@ SUBJECT = """
 
 def blocks(at: At) -> Iterator[Block]:
     of_genre = f"genre = {at.name}"
-    # What movies lie above the average before, now and then, each by its share of the
-    # ratings, adds up to the change of the average.
+    # A movie's contribution is how far it lies above the earlier average, times its
+    # share of ratings, now minus before. They add up to the change of the average.
     carried = f"""
         with rated as (
             select each.*

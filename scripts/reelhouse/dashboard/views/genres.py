@@ -12,7 +12,7 @@ FILTERS = ("genres", "released", "ratings", "rated")
 def blocks(at: At) -> Iterator[Block]:
     shown = ", ".join(literal(genre) for genre in at.filters.genres)
     of_genres = f"genre in ({shown})" if shown else "true"
-    # A movie of two genres counts in both, whichever of them is asked for.
+    # A movie of two genres counts in both, even if only one of them is chosen.
     every = replace(at, filters=at.filters.without("genres"))
     ratings = f"""
         select links.genre,
@@ -134,5 +134,5 @@ def blocks(at: At) -> Iterator[Block]:
 
 
 def only(did: str, pick: Pick) -> Pick:
-    """A row that fell or rose, or none."""
+    """Pick a row with `pick`, but only if it fell or rose as `did` says."""
     return lambda frame: pick(frame) if pick(frame)["_did"] == did else None

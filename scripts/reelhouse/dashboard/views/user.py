@@ -11,11 +11,11 @@ SUBJECT = """
 
 
 def watch_next(user_id: int) -> str:
-    """Movies that one has not rated, by the neighbours of those that one liked.
+    """A select of movies that a user has not rated, by neighbours of liked movies.
 
     The score adds up the similarity of a movie to each one that the user gave four
-    stars or more, divided by the root of its similarity to all movies; otherwise
-    everybody would get the best-known ones. The liked movie that adds most is named.
+    stars or more, divided by the square root of its similarities to all movies; without
+    this, everybody would get the best-known ones. `because` is the one that adds most.
     """
     return f"""
         with rated as (

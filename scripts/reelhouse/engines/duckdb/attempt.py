@@ -1,4 +1,4 @@
-"""DuckDB: a run in a copy of the warehouse file, which takes its place at the end."""
+"""DuckDB: a run in a copy of the warehouse file, which replaces the file at the end."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def attempt(
     lasting: Lasting,  # noqa: ARG001
     rebuild: bool,
 ) -> Iterator[Attempt]:
-    """An attempt in a copy, which is gone at the end if it has not taken its place."""
+    """An attempt in a copy, which is removed at the end unless it was put in place."""
     work = fresh_folder(settings.warehouse / "work")
     try:
         yield Attempt(settings, work, rebuild)
     except UnreadableWarehouse as error:
-        # The copy is no better than what it is a copy of.
+        # Name the original in the error: the copy has the same damage.
         raise UnreadableWarehouse(settings.database, error.problem) from error
     finally:
         remove_folder(work)
 
 
 class Attempt:
-    """An attempt in a copy of the local files, which takes their place at the end.
+    """An attempt in a copy of the local files, which replaces them at the end.
 
-    There is no copy of another source's files, nor of those that cannot be read.
+    Files of another source, and files that cannot be read, are not copied.
     """
 
     def __init__(self, settings: Settings, folder: Path, rebuild: bool) -> None:
@@ -68,7 +68,7 @@ class Attempt:
         self.lacks_history = bool(self.recovery and self.recovery.lacks_history)
 
     def _copy(self, rebuild: bool) -> bool:
-        """Make the copy; whether all that the files hold is in it."""
+        """Make the copy; return whether it contains all that the files hold."""
         is_there = self.settings.database.exists()
         try:
             self.former_source = other_source(
@@ -80,7 +80,7 @@ class Attempt:
         if self.former_source:
             return False
         if is_there and not rebuild:
-            # While it is open for reading, nobody writes.
+            # An open read-only connection keeps writers out during the copy.
             with closing(connect(self.settings.database, read_only=True)):
                 shutil.copyfile(self.settings.database, self.database)
                 self.copied = _seen(self.settings.database)
@@ -98,7 +98,7 @@ class Attempt:
         return open_warehouse(self.database)
 
     def prepare(self) -> None:
-        """Nothing: all of it happens in a copy."""
+        """Do nothing: all work happens in a copy."""
 
     def drop_history(self) -> list[int]:
         with open_warehouse(self.database) as warehouse:
@@ -139,7 +139,7 @@ class Attempt:
 
     def publish(self, build: Build) -> Publication:
         prepared = self.folder / self.settings.published.name
-        # What was published of another source is nothing to build upon.
+        # Tables that were published from another source cannot be reused.
         published = None if self.former_source else self.settings.published
         publication = prepare(self.database, published, prepared, build)
         self._keep(prepared)
@@ -147,7 +147,7 @@ class Attempt:
 
     def _keep(self, prepared: Path | None) -> None:
         if self.is_successor:
-            # Whoever has opened it for writing since would work for nothing, or has.
+            # Stop if another process writes or has written: its work would be lost.
             connect(self.settings.database, read_only=True).close()
             if _seen(self.settings.database) != self.copied:
                 raise ReelhouseError(
@@ -155,7 +155,7 @@ class Attempt:
                     f"this run was at work on a copy: run it again."
                 )
         self.aside = _put_aside(self.settings, self.is_successor, self.backup)
-        # Each takes the old one's place by one rename.
+        # Each file replaces the old one by one rename.
         put_in_place(self.database, self.settings.database)
         if prepared:
             show(prepared, self.settings.published)
@@ -165,10 +165,10 @@ class Attempt:
 
 
 def other_source(database: Path, source: str) -> str | None:
-    """The source that a warehouse belongs to, if it is another than `source`."""
+    """The source that a warehouse belongs to, if it is not `source`."""
     if not database.exists():
         return None
-    # Opening writes back what a killed process left in the log beside the file.
+    # Opening also applies the log that a killed process left beside the file.
     with open_warehouse(database) as warehouse:
         found = warehouse.source()
     return found if found != source else None
@@ -177,14 +177,14 @@ def other_source(database: Path, source: str) -> str | None:
 def _put_aside(
     settings: Settings, is_built_upon: bool, new_backup: backup.Backup | None
 ) -> Path | None:
-    """Give what a run does not build upon another place; None where that is nothing.
+    """Put files that a run does not reuse into a new folder; None if there are none.
 
-    A backup that is not of the same warehouse as the new one is put aside, too.
+    A backup that is unreadable or of another warehouse is put aside too.
     """
     files = [path for path in (settings.database, settings.published) if path.exists()]
     if is_built_upon or settings.database not in files:
         files = []
-    # It would be taken for the log of the file that comes.
+    # DuckDB would take it for the log of the new file.
     log = log_of(settings.database)
     known = backup.read(settings.backup)
     is_other = backup.is_unreadable(settings.backup) or bool(
@@ -196,7 +196,7 @@ def _put_aside(
     aside = settings.warehouse / f"aside-{stamp}"
     aside.mkdir()
     for path in files:
-        # A second name, so that readers are never without the first.
+        # A second name, so that readers always find the first.
         _give_second_name(path, aside / path.name)
     if log.exists():
         log.replace(aside / log.name)
@@ -206,14 +206,14 @@ def _put_aside(
         to = aside / settings.backup.name
         to.mkdir()
         for path in filter(Path.is_file, settings.backup.iterdir()):
-            # The parts of the new one are there already.
+            # The folder also has the parts of the new backup.
             if not known or path.name in known.files:
                 _give_second_name(path, to / path.name)
     return aside
 
 
 def _seen(database: Path) -> tuple[int, ...]:
-    """What changes when a file is written, or its log."""
+    """Inode, size and time of a file and its log: they change with every write."""
     return tuple(
         number
         for path in (database, log_of(database))
@@ -224,7 +224,7 @@ def _seen(database: Path) -> tuple[int, ...]:
 
 
 def _give_second_name(path: Path, to: Path) -> None:
-    """A hard link or, where the file system has none, a copy."""
+    """Make a hard link or, if the file system has none, a copy."""
     try:
         os.link(path, to)
     except OSError:

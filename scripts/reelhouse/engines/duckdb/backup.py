@@ -1,9 +1,9 @@
 """Backup: raw rows and history as Parquet files, beside the warehouse file.
 
-A part is a file that never changes: the rows of a raw table that one load brought, or
-a whole table of the ledger or of history. The manifest names the parts that belong
-together, so that one rename makes a new backup count. What has not changed is not
-written again.
+A part is a file that never changes: the rows that one load added to a raw table, or a
+whole table of the ledger or of history. The manifest lists the parts that belong
+together, so one rename of the manifest makes a new backup valid. Unchanged parts are
+not written again.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from reelhouse.errors import ReelhouseError
 
 MANIFEST = "manifest.json"
 RAW, HISTORY = "raw", "snapshots"
-# Of a part, or of one that a killed process has begun.
+# The name of a part, or, with a dot, of one that a killed process did not finish.
 PART_NAME = re.compile(rf"\.?({RAW}|{HISTORY})\..+\.(\d+|all)\.[0-9a-f]{{20}}\.parquet")
-# Types that a Parquet file would hold as doubles.
+# Types that a Parquet file would store as doubles.
 INEXACT = ("HUGEINT", "UHUGEINT")
 
 Place = Literal["file", "backup"]
@@ -47,9 +47,9 @@ Place = Literal["file", "backup"]
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of a table (as schema.table); the name of their file tells them apart.
+    """Some rows of a table (as schema.table), identified by the name of their file.
 
-    `columns` are its columns' types by name, `sha256` is that of the file.
+    `columns` holds the types of its columns by name, `sha256` is that of the file.
     """
 
     table: str
@@ -65,7 +65,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Backup:
-    """Parts that belong together; `began_at` is the moment of the first load."""
+    """The parts of one backup; `began_at` is the time of the warehouse's first load."""
 
     source: str
     began_at: str
@@ -78,16 +78,16 @@ class Backup:
         return {MANIFEST, *(part.file for part in self.parts)}
 
     def is_of(self, other: Backup) -> bool:
-        """Whether both are of one warehouse."""
+        """Whether both backups belong to the same warehouse."""
         return (self.source, self.began_at) == (other.source, other.began_at)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Where raw rows and history were taken from; None is nowhere.
+    """Where raw rows and history were recovered from; None means nowhere.
 
-    `is_whole` tells whether the file gave both. `written_at` (UTC) is the moment of the
-    backup, None where there is none of the source.
+    `is_whole` says whether both could be read from the file. `written_at` (UTC) is the
+    time of the backup, None if the source has none.
     """
 
     raw: Place | None
@@ -97,15 +97,15 @@ class Recovery:
 
     @property
     def lacks_history(self) -> bool:
-        """Whether history is still to be recorded from the raw rows."""
+        """Whether history still has to be recorded from the raw rows."""
         return self.raw is not None and self.history is None
 
 
 def read(folder: Path) -> Backup | None:
-    """The backup in a folder; None where there is none whose manifest can be read."""
+    """The backup in a folder; None if there is none, or its manifest cannot be read."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        # One of an earlier version has none.
+        # A manifest of an earlier version has no checksum.
         noted = content.pop("sha256", None)
         if noted not in (None, _digest(content)):
             return None
@@ -116,15 +116,15 @@ def read(folder: Path) -> Backup | None:
 
 
 def is_unreadable(folder: Path) -> bool:
-    """Whether there is a backup, and what tells of its parts is not as written."""
+    """Whether there is a backup whose manifest cannot be read or was changed."""
     return (folder / MANIFEST).exists() and read(folder) is None
 
 
 def write(database: Path, folder: Path) -> Backup:
-    """Write what is new in a warehouse into a folder; it counts from `commit` on.
+    """Write the new parts of a backup; the backup is valid after `commit`.
 
-    Each part is read back, and each old one that is still good is left as it is.
-    Raises ReelhouseError where a part does not read back as it was written.
+    Each part is read back; old parts that are still intact are not written again.
+    Raises ReelhouseError if a part does not read back as it was written.
     """
     parts = [
         part
@@ -141,7 +141,7 @@ def write(database: Path, folder: Path) -> Backup:
 
 
 def commit(backup: Backup, folder: Path) -> None:
-    """Let a backup count, by one rename, and remove what it has no use for."""
+    """Make a backup valid by one rename, and remove parts that it does not use."""
     partial = folder / f".{MANIFEST}"
     with partial.open("w", encoding="utf-8") as file:
         content = asdict(backup)
@@ -156,10 +156,10 @@ def commit(backup: Backup, folder: Path) -> None:
 
 
 def recover(lost: Path, folder: Path, source: str, to: Path) -> Recovery:
-    """Make a new warehouse of what can be read of a lost one, or else of its backup.
+    """Create a new warehouse from a lost one as far as readable, or from its backup.
 
-    Where the raw rows are the file's, history is left to be recorded from them. History
-    alone is worth having, too: it goes on from where it ended.
+    If the raw rows come from the file, history is not restored: it is recorded from
+    them. Without raw rows, history is still restored: it continues from where it ended.
     """
     known = read(folder)
     if known and known.source != source:
@@ -173,7 +173,7 @@ def recover(lost: Path, folder: Path, source: str, to: Path) -> Recovery:
             readable.add(schema)
 
     def restored(schema: str, *places: Place) -> Place | None:
-        """The first of these places that had the schema."""
+        """Restore a schema from the first place that has it, and return that."""
         for place in places:
             of_schema = [part for part in parts[place] if part.schema == schema]
             if of_schema and _restore(of_schema, folder, to):
@@ -194,9 +194,9 @@ def recover(lost: Path, folder: Path, source: str, to: Path) -> Recovery:
 
 
 def _write_schema(database: Path, folder: Path, schema: str) -> Iterator[Part]:
-    """The parts of a schema, written where they are new.
+    """Yield the parts of a schema, and write those that are new.
 
-    Raises UnreadableWarehouse where a table of it cannot be read.
+    Raises UnreadableWarehouse if one of its tables cannot be read.
     """
     known = read(folder)
     old = {part.file: part for part in known.parts} if known else {}
@@ -230,7 +230,7 @@ def _write_part(
     to: Path,
     digest: str,
 ) -> str:
-    """Write rows into a file; its SHA-256."""
+    """Write rows into a file and return its SHA-256."""
     partial = to.with_name(f".{to.name}")
     values = ", ".join(
         f"cast({identifier(name)} as varchar) as {identifier(name)}"
@@ -274,9 +274,9 @@ def _digests(
     columns: dict[str, str],
     by_load: bool = False,
 ) -> list[tuple[int | None, int, str]]:
-    """Of each load's rows, or of all: the load, their number, and a digest.
+    """For the rows of each load, or all rows: the load, their number, and a digest.
 
-    That depends on values, names and types, and not on the order of rows.
+    The digest depends on values, names and types, but not on the order of rows.
     """
     values = ", ".join(map(identifier, columns))
     load_id, group = ("load_id", "group by load_id") if by_load else ("null", "")
@@ -291,9 +291,9 @@ def _digests(
 
 
 def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
-    """Put parts into a warehouse, all or none; False where one is not as written.
+    """Insert parts into a warehouse, all or none; False if a part is damaged.
 
-    So it is where raw rows are not what the ledger says.
+    Also False if the raw rows do not match the ledger.
     """
     if any(sha256_of(folder / part.file) != part.sha256 for part in parts):
         return False
@@ -309,7 +309,7 @@ def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
             rows = f"from {_reading(folder / part.file, part.columns)}"
             run(f"create table if not exists {_name(part.table)} as {rows} limit 0")
             run(f"insert into {_name(part.table)} by name {rows}")
-        # What was written by another declaration is brought in line.
+        # Change tables of an older declaration to match the current one.
         warehouse.make_tables()
         warehouse.live_rows()
         return True
@@ -317,7 +317,7 @@ def _restore(parts: list[Part], folder: Path, to: Path) -> bool:
 
 
 def _digest(content: dict[str, Any]) -> str:
-    """The SHA-256 of what a manifest says."""
+    """The SHA-256 of a manifest's content."""
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

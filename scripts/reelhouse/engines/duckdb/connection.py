@@ -1,4 +1,4 @@
-"""DuckDB: opening a file, what its errors mean, and values and names in its SQL."""
+"""DuckDB: open a file, explain its errors, and write values and names in SQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAMAGE = re.compile("Corrupt database|Could not read enough bytes|invalidated be
 
 
 class UnreadableWarehouse(ReelhouseError):
-    """The file is there, but it cannot be read, at least not all of it."""
+    """The file exists, but some or all of it cannot be read."""
 
     def __init__(self, path: Path, problem: str = "is damaged") -> None:
         self.problem = problem
@@ -30,7 +30,7 @@ class UnreadableWarehouse(ReelhouseError):
 
 
 def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection in UTC that reaches for no network; errors as ReelhouseError."""
+    """A connection in UTC that uses no network; errors become ReelhouseError."""
     limit = memory_limit()
     try:
         connection = duckdb.connect(
@@ -50,10 +50,10 @@ def connect(path: Path, read_only: bool = False) -> duckdb.DuckDBPyConnection:
 
 
 def attached(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection with a file attached as `published`, for reading; errors as above.
+    """A connection with a file attached read-only as `published`; errors as above.
 
-    Connections that name the same path share one database as long as any of them is
-    open, and so its settings and the file that was there first. This one shares none.
+    Connections to the same path share one database while any of them is open, and so
+    its settings and the file that was there first. This one shares nothing.
     """
     connection = connect(Path(":memory:"))
     try:
@@ -65,12 +65,12 @@ def attached(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def log_of(path: Path) -> Path:
-    """Where DuckDB logs what is not in a file yet: it is a part of that very file."""
+    """The path of a file's write-ahead log, which is part of that file's data."""
     return path.with_name(path.name + ".wal")
 
 
 def sha256_of(path: Path) -> str | None:
-    """The SHA-256 of a file; None where it cannot be read."""
+    """The SHA-256 of a file; None if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -79,13 +79,13 @@ def sha256_of(path: Path) -> str | None:
 
 
 def asking(connection: duckdb.DuckDBPyConnection) -> Ask:
-    """A function that gives the rows of an answer."""
+    """A function that runs a query and returns its rows."""
     return lambda question: connection.execute(question).fetchall()
 
 
 @contextmanager
 def telling_damage(path: Path) -> Iterator[None]:
-    """Turn what DuckDB says of a damaged block into UnreadableWarehouse."""
+    """Turn DuckDB's errors about damaged blocks into UnreadableWarehouse."""
     try:
         yield
     except duckdb.Error as error:
@@ -95,7 +95,7 @@ def telling_damage(path: Path) -> Iterator[None]:
 
 
 def is_damage(message: str) -> bool:
-    """Whether a message of DuckDB says that the file is not as it was written."""
+    """Whether a message of DuckDB says that the file is damaged."""
     return bool(DAMAGE.search(message))
 
 
@@ -129,10 +129,10 @@ def literal(value: object) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name in quotes, as SQL takes any name."""
+    """A name in quotes, as a SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def path_literal(path: Path) -> str:
-    """A path as a literal in which nothing acts as a glob."""
+    """A path as a SQL literal, with glob characters escaped."""
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))

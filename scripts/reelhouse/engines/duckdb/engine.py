@@ -27,7 +27,7 @@ def open_warehouse(settings: Settings) -> AbstractContextManager[load.Warehouse]
 def open_trial(
     settings: Settings, scratch: Path
 ) -> AbstractContextManager[load.Warehouse]:
-    """A trial needs no warehouse, and another source's is none of its business."""
+    """Open the warehouse, or a new one if it is missing or of another source."""
     database = settings.database
     if not database.exists() or other_source(database, settings.source_name):
         database = scratch / database.name

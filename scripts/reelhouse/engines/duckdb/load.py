@@ -22,8 +22,8 @@ from reelhouse.engines.duckdb.connection import (
 from reelhouse.engines.warehouse import FAULT, MAX_LINE_BYTES, TEXT, CsvFile
 
 BUFFER_BYTES = 32 << 20
-# More records of a replaced file are paired with the old ones in parts, since a join
-# holds all of its rows in memory.
+# If a replaced file has more records, they are paired with the old ones in parts, since
+# a join holds all of its rows in memory.
 PAIRED_AT_ONCE = 8_000_000
 
 
@@ -55,8 +55,8 @@ class Warehouse(warehouse.Warehouse):
 
     def read(self, entity: Entity, csv_file: CsvFile) -> str:
         self.connection.execute("drop table if exists temp.numbered")
-        # DuckDB numbers rows on one core, but reads a file on all of them into a
-        # table, whose rows it numbers in the file's order.
+        # DuckDB numbers rows on one core, but uses all cores to read a file into a
+        # table, whose rowids follow the file's order.
         if csv_file.is_rewritten or not entity.has_column("record_number"):
             return _select(csv_file, entity)
         self.connection.execute(
@@ -111,11 +111,11 @@ class Warehouse(warehouse.Warehouse):
         return new, removed
 
     def _pair(self, entity: Entity, file: str, with_places: bool) -> bool:
-        """Pair live rows with landed records; whether each is there just once.
+        """Pair live rows with landed records; return whether each is in only one pair.
 
-        A pair shares its key, or its content where there is no key, and with
-        `with_places` the place among those that do. Places are only needed where
-        something is there twice, and numbering them costs more than the rest.
+        Pairs share the key, or the content if there is no key, and `with_places` also
+        the position among rows that do. Positions are only needed if there are
+        duplicates, and numbering them costs more than the rest.
         """
         columns = [column.name for column in entity.file_columns]
         part = list(entity.key) or columns
@@ -154,7 +154,7 @@ class Warehouse(warehouse.Warehouse):
         )
 
     def keep_raw_alone(self) -> list[int]:
-        """Drop every schema but raw; the loads that raw knows, in their order."""
+        """Drop every schema but raw; return the numbers of raw's loads, in order."""
         schemas = self.connection.execute(
             "select distinct schema_name from duckdb_tables() "
             "union select distinct schema_name from duckdb_views() where not internal"
@@ -172,7 +172,7 @@ class Warehouse(warehouse.Warehouse):
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
-        """Commit at the end, or roll all of it back."""
+        """Commit at the end of the block, or roll everything back."""
         self.connection.begin()
         try:
             yield
@@ -208,7 +208,7 @@ def _select(csv_file: CsvFile, entity: Entity) -> str:
         values += [f"'' as {FAULT}", f"'' as {TEXT}"]
         quote, skip, longest = "", 1, MAX_LINE_BYTES
     columns = ", ".join(f"{name}: '{types[name]}'" for name in types)
-    # Nothing is left to its guesses; lines that are too long go.
+    # Nothing is left to be guessed; lines that are too long are skipped.
     return (
         f"select {', '.join(values)} from read_csv({path_literal(csv_file.path)}, "
         f"delim = ',', columns = {{{columns}}}, auto_detect = false, header = false, "
@@ -220,10 +220,10 @@ def _select(csv_file: CsvFile, entity: Entity) -> str:
 
 @contextmanager
 def open_warehouse(path: Path) -> Iterator[Warehouse]:
-    """Open the warehouse file for writing, made where missing.
+    """Open the warehouse file for writing; it is created if missing.
 
-    Raises ReelhouseError where it is in use, damaged, read-only, or written by a
-    newer engine.
+    Raises ReelhouseError if it is in use, damaged, read-only, or written by a newer
+    engine.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = connect(path)

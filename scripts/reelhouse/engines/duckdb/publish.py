@@ -1,6 +1,4 @@
-"""DuckDB: the published file, brought up to date in a copy and put in place by one
-rename.
-"""
+"""DuckDB: update a copy of the published file and put it in place by one rename."""
 
 from __future__ import annotations
 
@@ -37,19 +35,19 @@ from reelhouse.errors import ReelhouseError
 
 # Readers as old as DuckDB 1.1 open a file of this version.
 STORAGE_VERSION = "v1.0.0"
-# A copy carries free blocks along. With this bound the file is at most twice as large
-# as what it holds, whatever shrinks; what is replaced is written where it was before.
+# A copy keeps free blocks. With this limit the file is at most twice as large as what
+# it holds, even if tables shrink; replaced tables reuse the blocks of the old ones.
 MOST_FREE = 0.5
 
 
 def prepare(
     database: Path, published: Path | None, to: Path, build: Build
 ) -> Publication:
-    """Write what a build has to publish into a file that nobody sees until `show`.
+    """Write the tables of a build into a file that no reader sees until `show`.
 
-    It is a copy of the `published` one, in which what differs is replaced; or a new
-    one, where there is none that can be built upon. Its SHA-256 is written beside it,
-    as sha256sum has it.
+    It starts as a copy of `published` with the changed tables replaced, or as a new
+    file if `published` cannot be reused. Its SHA-256 is written beside it, in the
+    format of sha256sum.
     """
     remove(to)
     connect(database, read_only=True).close()
@@ -70,9 +68,9 @@ def prepare(
 
 
 def put_in_place(prepared: Path, published: Path) -> None:
-    """Replace a file by a prepared one, in one step; where it is a link, its target.
+    """Replace a file, or the target of a link, by a prepared one in one step.
 
-    Who has the old file open goes on reading it; a reader never sees a part.
+    Readers that have the old file open keep reading it; no reader sees half a file.
     """
     published = published.resolve()
     if prepared.stat().st_dev != published.parent.stat().st_dev:
@@ -83,13 +81,13 @@ def put_in_place(prepared: Path, published: Path) -> None:
 
 
 def show(prepared: Path, published: Path) -> None:
-    """Put what `prepare` wrote in place."""
+    """Put the file that `prepare` wrote in place, then its checksum."""
     put_in_place(prepared, published)
     _checksum(prepared).replace(_checksum(published))
 
 
 def is_as_written(published: Path) -> bool:
-    """Whether a published file is there, and has the bytes that were shown."""
+    """Whether a published file exists and matches its checksum."""
     try:
         noted, _, _ = _checksum(published).read_text(encoding="utf-8").partition(" ")
         return noted == sha256_of(published)
@@ -103,7 +101,7 @@ def _checksum(published: Path) -> Path:
 
 def remove(file: Path) -> None:
     """Remove a file with its log and its checksum."""
-    # What a killed process has left in a log would be written into the next file.
+    # DuckDB would write the log of a killed process into the next file.
     for path in (file, log_of(file), _checksum(file)):
         path.unlink(missing_ok=True)
 
@@ -139,7 +137,7 @@ def _write(
             connection.execute(f"drop {kind} published.serving.{identifier(name)}")
     connection.execute("commit")
     if stays:
-        # Frees the blocks for what comes in their place.
+        # Frees the blocks of the dropped tables, so that new ones reuse them.
         connection.execute("checkpoint published")
     connection.execute("begin")
     rows = dict(stays)
@@ -164,9 +162,9 @@ def _write(
 def _known(
     published: Path | None, pieces: list[Piece], built: Shapes
 ) -> tuple[dict[str, int], list[tuple[Any, ...]]]:
-    """What of a published file can be taken as it is, and its history.
+    """Return the pieces of a published file that can stay, and its history.
 
-    Nothing of one that is past use, and none of one that cannot be read.
+    No piece stays if the file is not fit for reuse; both are empty if it is unreadable.
     """
     stays: dict[str, int] = {}
     history: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""DuckDB: questions to the published file."""
+"""DuckDB: answer questions on the published file."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from reelhouse.engines.warehouse import (
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import memory_limit
 
-# Where REELHOUSE_MEMORY_LIMIT says nothing: no question takes all of the machine.
+# The limit if REELHOUSE_MEMORY_LIMIT is not set: no question uses all memory.
 MEMORY = "50%"
 
 
 @contextmanager
 def reading(published: Path) -> Iterator[Answering]:
-    """A way to ask a published file, shut off from everything else.
+    """Open a function that queries a published file, shut off from everything else.
 
-    A question has limits of rows, memory and time, and no disk to go to.
+    A question is limited in rows, memory and time, and cannot use the disk.
     """
     with attach_published(published) as connection:
         if not memory_limit():
             connection.execute(f"set memory_limit = '{MEMORY}'")
-        # The folder for what memory does not hold could be read and written, too.
+        # Questions could also read and write files in the folder for spilled data.
         connection.execute("set temp_directory = ''")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
@@ -69,7 +69,7 @@ def reading(published: Path) -> Iterator[Answering]:
 
 
 def _said(message: str) -> str:
-    """What DuckDB says of a question, its hints too, without the place in the text."""
+    """DuckDB's message about a question, with its hints but without the position."""
     before = message.partition("\n\nLINE ")[0]
     return " ".join(before.split())
 
@@ -78,7 +78,7 @@ def _said(message: str) -> str:
 def attach_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that reads the published file, and may write others.
 
-    Raises ReelhouseError where it is not there, or cannot be read.
+    Raises ReelhouseError if the file does not exist or cannot be read.
     """
     if not published.exists():
         raise ReelhouseError(
@@ -96,11 +96,11 @@ def attach_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def check_question(question: str) -> None:
-    """Raise ReelhouseError for what is not one select."""
+    """Raise ReelhouseError unless the question is one select."""
     try:
         statements = duckdb.extract_statements(question)
     except duckdb.Error:
-        # It is refused with the engine's words when it is asked.
+        # It fails with the engine's own message when it is run.
         return
     if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
         raise ReelhouseError(ONE_SELECT)

@@ -1,4 +1,4 @@
-"""Snowflake: a run in the account itself, undone from clones unless it ends well."""
+"""Snowflake: a run in the account itself, which is undone from clones if it fails."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from reelhouse.engines.warehouse import (
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
 
-# A schema for as long as a run may have to be undone, and in it what that takes.
+# The schema that exists while a run may have to be undone, and its tables.
 UNDO = "undo"
 RUN = "undo.run"
 LEASE = "undo.lease"
 LEDGER = "state.nodes"
 ENTITIES = "select distinct entity from raw.objects"
-# So long a run from elsewhere is believed to be still at work.
+# For this long, a run from elsewhere is assumed to be still at work.
 LEASE_TIME = timedelta(hours=12)
 ALREADY_EXISTS = "already exists"
 JUST_BEGUN = (
@@ -46,9 +46,9 @@ JUST_BEGUN = (
 
 @contextmanager
 def attempt(settings: Settings, lasting: Lasting, rebuild: bool) -> Iterator[Attempt]:
-    """An attempt in an account, which is undone unless it comes to its end.
+    """An attempt in an account, which is undone if it fails.
 
-    A killed one is undone by the next. `lasting` tells the tables that builds add to.
+    The next run undoes a killed one. `lasting` returns the tables that builds add to.
     """
     with open_warehouse(settings) as warehouse:
         attempted = Attempt(settings, warehouse, lasting)
@@ -62,7 +62,7 @@ def attempt(settings: Settings, lasting: Lasting, rebuild: bool) -> Iterator[Att
 
 
 def _undo(undo: Undo, error: BaseException) -> None:
-    """Put everything back; ReelhouseError where the account does not let us."""
+    """Undo everything; raises ReelhouseError if the account does not let us."""
     try:
         if not is_lost(error):
             undo.undo()
@@ -101,13 +101,13 @@ class Attempt:
         warehouse.before_changes = self.prepare
 
     def begin_again(self) -> None:
-        """Let all be made anew: from the raw rows or, if these are wrong, the source.
+        """Prepare a rebuild from the raw rows or, if they are wrong, from the source.
 
-        In the second case history goes on from where it ended.
+        In the second case, history continues from where it ended.
         """
         self.lacks_history = True
         try:
-            # Of tables that are not as they are declared, the load itself will tell.
+            # The load itself checks tables that are not as they are declared.
             if self.warehouse.known_objects() is not None:
                 self.warehouse.live_rows()
         except ChangedByHand:
@@ -140,7 +140,7 @@ class Attempt:
         return None
 
     def back_up(self) -> bool:
-        """Time Travel and Fail-safe are the account's own."""
+        """Write no backup: an account has Time Travel and Fail-safe."""
         return False
 
     def up_to_date(self, build: Build) -> Publication | None:
@@ -154,10 +154,10 @@ class Attempt:
 
 
 class Undo:
-    """Clones of what a run adds to, for as long as the run may fail.
+    """Clones of what a run adds to, kept for as long as the run may fail.
 
-    They are also the lock of the account: `folder` is that of the warehouse, whose own
-    lock lets one run at a time come so far.
+    They are also the lock of the account: `folder` is the warehouse folder, whose own
+    lock lets only one run at a time get to this point.
     """
 
     def __init__(self, account: Account, folder: Path) -> None:
@@ -167,15 +167,15 @@ class Undo:
         self.is_elsewhere = False
 
     def keep(self, built: Mapping[str, str]) -> None:
-        """Keep clones of what a run adds to, so that `undo` can put it back.
+        """Keep clones of what a run adds to, so that `undo` can restore it.
 
-        That is raw, and what of the dbt tree is not replaced each time: `built` are
-        its tables, as schema.table, by unique id.
+        These are the raw tables, and the tables of the dbt tree that a build does not
+        replace: `built` has these, as schema.table, by unique id.
         """
         there = self.account.tables()
         raw = {table.name for table in raw_tables()}
         if "raw.objects" in there:
-            # One that is declared no more, too.
+            # Also those that are not declared any more.
             raw |= {name for (name,) in self.account.ask(ENTITIES)}
         names: dict[str, str | None] = {f"raw.{name}": None for name in sorted(raw)}
         names |= {table: unique_id for unique_id, table in built.items()}
@@ -205,12 +205,12 @@ class Undo:
         self.account.run(f"create transient table {RUN} as {rows}")
 
     def undo(self) -> None:
-        """Put back what a run that failed, or was killed, has added to; if it did.
+        """Restore what a failed or killed run has added to, if there was one.
 
-        Of the ledger, the rows of what is put back. The others are right as they are,
+        In the ledger, this restores the rows of restored tables. The others are right,
         since a build takes out the row of what it is about to make. A run that was
-        killed while it made its clones has changed nothing.
-        Raises ReelhouseError where a run from another folder is still at work.
+        killed while it made its clones has changed nothing. Raises ReelhouseError if a
+        run from another folder is still at work.
         """
         if self.is_elsewhere:
             return
@@ -257,7 +257,7 @@ class Undo:
         if LEDGER in there:
             put_back = f"node in (select node from {RUN} where node is not null)"
             self.account.run(f"delete from {LEDGER} where {put_back}")
-            # A new table has no place for rows of the previous one.
+            # Old rows do not fit into a ledger that was created with other columns.
             former = shapes_in(self.account.ask, UNDO).get(LEDGER.replace(".", "__"))
             if former == shapes_in(self.account.ask, "state")["nodes"]:
                 self.account.run(
@@ -266,7 +266,7 @@ class Undo:
                 )
 
     def forget(self) -> None:
-        """There is nothing to be undone any more."""
+        """Drop the clones, because there is nothing to undo any more."""
         if self.is_kept:
             self.account.run(f"drop schema {UNDO}")
             self.is_kept = False

@@ -1,4 +1,4 @@
-"""Snowflake: opening an account, what its errors mean, and values in its SQL."""
+"""Snowflake: open an account, explain its errors, and write values in SQL."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import NO_SETTINGS, environment, project, variables
 
-# Seconds after which a login, an account that does not answer, and a statement are
-# given up; while a statement runs, an account says so at least every minute.
+# Seconds after which to give up a login, an account that does not answer, and a
+# statement; while a statement runs, an account says so at least every minute.
 LOGIN_SECONDS = 60
 NETWORK_SECONDS = 330
 LONGEST_WAIT_SECONDS = 16
 STATEMENT_SECONDS = 3_600
 
-# What an account may have set otherwise for everybody, and would change what is read.
+# Parameters that an account may set otherwise, which would change what is read.
 SESSION = {
     "TIMEZONE": "UTC",
     "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
@@ -35,11 +35,11 @@ SESSION = {
 
 # The connector's number for a request that failed.
 NO_ANSWER = 250_003
-# Snowflake's word for what is not there, or not for this role.
+# Snowflake's error number for what does not exist, or not for this role.
 UNKNOWN_OBJECT = 2003
 
-# What tells that something is published. Asked in one and the same way, it is answered
-# from what the account remembers, and wakes no warehouse.
+# Tells whether anything is published. Because the text is always the same, Snowflake
+# answers from its result cache and does not start a warehouse.
 VERSION = "select version from serving.publication"
 
 
@@ -51,17 +51,17 @@ class Account:
         self.target = target
 
     def run(self, sql: str, *values: object) -> Any:
-        """Run a statement in which each ? stands for a value; its cursor."""
+        """Run a statement in which each ? stands for a value; return its cursor."""
         return self.connection.cursor().execute(sql, values or None)
 
     def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of an answer."""
+        """Run a query and return its rows."""
         rows: list[tuple[Any, ...]] = self.run(sql, *values).fetchall()
         return rows
 
     def make_schemas(self, *names: str) -> None:
-        """Make the schemas that are not there."""
-        # Asked first, since the statement wants a privilege that set-up keeps back.
+        """Create the schemas that do not exist."""
+        # Check first, because `create schema` needs a privilege that may be missing.
         wanted = ", ".join(literal(name.upper()) for name in names)
         found = self.ask(
             "select lower(schema_name) from information_schema.schemata "
@@ -72,7 +72,7 @@ class Account:
                 self.run(f"create schema {name}")
 
     def tables(self) -> dict[str, str]:
-        """Every table as schema.table, with its kind: a transient one stays one.
+        """Every table as schema.table, with its kind: 'table' or 'transient table'.
 
         Snowflake makes no permanent clone of a transient table.
         """
@@ -86,7 +86,7 @@ class Account:
         }
 
     def version(self) -> str:
-        """The version in SERVING; ReelhouseError where nothing is published."""
+        """The version in SERVING; raises ReelhouseError if nothing is published."""
         try:
             ((version,),) = self.ask(VERSION)
         except self.connection.ProgrammingError as error:
@@ -103,7 +103,7 @@ class Account:
 def open_account(target: str, schema: str = "raw") -> Iterator[Account]:
     """Open the account of a target, in a schema.
 
-    Raises ReelhouseError where it refuses, or cannot be reached any more.
+    Raises ReelhouseError if it refuses something, or cannot be reached any more.
     """
     connection = connect(target, schema)
     try:
@@ -124,14 +124,14 @@ def open_account(target: str, schema: str = "raw") -> Iterator[Account]:
 
 
 def connect(target: str, schema: str | None) -> Any:
-    """A connection as profiles.yml describes it, in UTC and with limits to waiting.
+    """A connection as profiles.yml describes it, in UTC and with timeouts.
 
-    Without a schema it is in no database either, with the user's own role and
-    warehouse. Raises ReelhouseError where the account does not let it in.
+    Without a schema it has no database either, and the user's own role and warehouse.
+    Raises ReelhouseError if the account does not let it in.
     """
-    errors = connector().errors  # before dbt, which would let it warn
+    errors = connector().errors  # before dbt, which would show its warnings
     credentials = _credentials(target)
-    # dbt prints what the connector logs of an error that is raised as well.
+    # dbt prints errors that the connector logs, although they are also raised.
     logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
     place = {
         "database": credentials.database,
@@ -146,7 +146,7 @@ def connect(target: str, schema: str | None) -> Any:
             autocommit=True,
             paramstyle="qmark",
             application="reelhouse",
-            # It would look for a cloud around this machine.
+            # By default, it would look for a cloud around this machine.
             platform_detection_timeout_seconds=(
                 credentials.platform_detection_timeout_seconds
             ),
@@ -173,17 +173,17 @@ def connect(target: str, schema: str | None) -> Any:
 
 
 def limits() -> dict[str, Any]:
-    """Arguments that let the connector wait for nothing without end."""
+    """Connector arguments that limit how long it waits for anything."""
     return {
         "login_timeout": LOGIN_SECONDS,
-        # This is no more than how long a statement may take.
+        # This limits only how long a statement may take.
         "network_timeout": STATEMENT_SECONDS,
         "backoff_policy": _patience,
     }
 
 
 def _patience() -> Iterator[int]:
-    """The seconds to wait before each further attempt at one request."""
+    """Yield the seconds to wait before each further attempt at one request."""
     deadline = time.monotonic() + NETWORK_SECONDS
     seconds = 1
     while time.monotonic() < deadline:
@@ -195,10 +195,10 @@ def _patience() -> Iterator[int]:
 
 
 def connector() -> Any:
-    """The module snowflake.connector, imported when it is needed.
+    """The module snowflake.connector, imported on first use.
 
-    It warns of newer libraries beside the ones it was made with, and logs what it
-    raises as well.
+    Its warnings about newer versions of other libraries are hidden, and so are the
+    errors that it logs, because it raises them as well.
     """
     logging.getLogger("snowflake.connector").addHandler(logging.NullHandler())
     with warnings.catch_warnings(), environment(NO_SETTINGS):
@@ -212,7 +212,7 @@ def is_lost(error: BaseException) -> bool:
     """Whether an error says that the account cannot be reached any more."""
     errors = connector().errors
     if isinstance(error, errors.OperationalError):
-        # So begin the connector's numbers for the way to the account.
+        # The connector's numbers for connection errors begin with these digits.
         return bool(error.errno // 1_000 == NO_ANSWER // 1_000)
     return isinstance(error, errors.Error) and not isinstance(
         error, errors.DatabaseError
@@ -220,7 +220,7 @@ def is_lost(error: BaseException) -> bool:
 
 
 def _login(credentials: Any) -> dict[str, Any]:
-    """What the connector logs in with; ReelhouseError where a key cannot be used."""
+    """The arguments for a login; raises ReelhouseError if a key cannot be used."""
     variable = (
         "SNOWFLAKE_PRIVATE_KEY"
         if credentials.private_key
@@ -230,7 +230,7 @@ def _login(credentials: Any) -> dict[str, Any]:
         login: dict[str, Any] = credentials.auth_args()
         is_rsa = True
         if key := login.get("private_key"):
-            # As an object the connector need not check it once more.
+            # The connector does not have to check a key object again.
             login["private_key"] = load_der_private_key(key, None)
             is_rsa = isinstance(login["private_key"], RSAPrivateKey)
     except OSError as error:
@@ -246,7 +246,7 @@ def _login(credentials: Any) -> dict[str, Any]:
         )
         raise ReelhouseError(
             f"{variable} holds no private key that {opened}: check both."
-        ) from None  # who knows what of the key a library would show
+        ) from None  # a library's message may show parts of the key
     if not is_rsa:
         raise ReelhouseError(
             f"{variable} holds a private key of another kind than RSA: make one as "
@@ -256,7 +256,7 @@ def _login(credentials: Any) -> dict[str, Any]:
 
 
 def _credentials(target: str) -> Any:
-    """What dbt itself reads from profiles.yml for a target."""
+    """The credentials that dbt itself reads from profiles.yml for a target."""
     from dbt.config.profile import Profile, read_profile
     from dbt.config.renderer import ProfileRenderer
     from dbt.flags import set_from_args
@@ -279,7 +279,7 @@ def first_line(error: BaseException) -> str:
 
 
 def literal(value: object) -> str:
-    """A value as a SQL literal; a backslash escapes there, so it is escaped."""
+    """A value as a SQL literal; backslashes, which escape there, are escaped."""
     if value is None:
         return "null"
     if isinstance(value, int):

@@ -28,7 +28,7 @@ def open_trial(
 
 @contextmanager
 def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
-    """The raw tables; what a killed run has left is undone first."""
+    """Open the raw tables, after undoing what a killed run has left."""
     with load.open_warehouse(settings) as warehouse:
         Undo(warehouse.account, settings.warehouse).undo()
         yield warehouse

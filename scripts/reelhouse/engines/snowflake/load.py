@@ -1,10 +1,10 @@
 """Snowflake: the raw schema of an account's database, and how rows get into it.
 
-An object is checked on this machine and put on a stage as it is, or rewritten; COPY
-INTO takes it into a table of texts, and the same rules as everywhere tell good records
-from bad ones there. With an external stage, an object of
-plain lines is read in the bucket itself. DDL would commit the load's transaction, so
-every table is made before it begins.
+An object is checked on this machine and put on a stage, unchanged or rewritten. COPY
+INTO loads it into a table of texts, where the same rules as on every engine separate
+good records from bad ones. With an external stage, an object of plain lines is read
+from the bucket itself. DDL would commit the load's transaction, so every table is
+created before it begins.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ FILE_FORMAT = (
     "trim_space = false error_on_column_count_mismatch = false multi_line = false "
     "skip_header = {skip}"
 )
-# What is larger is read by many threads at once, if it is not compressed.
+# A larger file is not compressed, so that many threads read it at once.
 PARALLEL_BYTES = 128 * 2**20
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 
-# How a declaration has the types that the information schema names.
+# Types of the information schema, and what declarations call them.
 DECLARED = {"TEXT": "varchar", "FLOAT": "double", "TIMESTAMP_NTZ": "timestamp"}
 
 
@@ -69,11 +69,11 @@ class Warehouse(warehouse.Warehouse):
         self._run = account.run
         self.bucket = bucket
         self.url = source
-        # A folder of its own on the stage, for two loads may share that.
+        # A folder of its own on the stage, because two loads may share the stage.
         self.place = f"@{STAGE}/{uuid.uuid4().hex}/"
-        # Told before the first change that a run may have to undo.
+        # Called before the first change that a run may have to undo.
         self.before_changes: Callable[[], None] = lambda: None
-        # The good records of the object that was read last.
+        # SQL for the good records of the object that was read last.
         self.landed = ""
 
     @property
@@ -81,14 +81,14 @@ class Warehouse(warehouse.Warehouse):
         return self.bucket is not None
 
     def whole_text(self, text: str, pattern: str) -> str:
-        # It is anchored at both ends.
+        # regexp_like is anchored at both ends.
         return f"regexp_like({text}, '{pattern}')"
 
     def try_cast(self, text: str, data_type: str) -> str:
         value = f"try_cast({text} as {data_type})"
         if data_type != "bigint":
             return value
-        # A bigint has 38 digits here.
+        # In Snowflake, a bigint has 38 digits.
         inside = f"{value} between {SMALLEST} and {LARGEST}"
         return f"case when {inside} then {value} end"
 
@@ -99,7 +99,7 @@ class Warehouse(warehouse.Warehouse):
         return "timestamp_ntz" if column.data_type == "timestamp" else column.data_type
 
     def known_type(self, data_type: str) -> str:
-        """A bigint has 38 digits here, as this decimal has."""
+        """How `shapes` names a type: in Snowflake, bigint is this decimal."""
         return "bigint" if data_type == "decimal(38,0)" else data_type
 
     def declared_type(self, data_type: str, precision: int, scale: int) -> str:
@@ -107,7 +107,7 @@ class Warehouse(warehouse.Warehouse):
         return DECLARED.get(data_type, number)
 
     def known_objects(self) -> dict[str, ObjectState] | None:
-        """None where the raw tables that are there are not as they are declared."""
+        """The result of `objects`; None if existing raw tables are not as declared."""
         found = self.shapes()
         if not found:
             return {}
@@ -133,14 +133,14 @@ class Warehouse(warehouse.Warehouse):
         try:
             yield
         except BaseException as error:
-            # What is lost is rolled back there, and an answer would not come.
+            # If the connection is lost, Snowflake rolls back, and would not answer.
             if not is_lost(error):
                 self._run("rollback")
             raise
         self._run("commit")
 
     def _make_landing(self, entity: Entity) -> None:
-        """The tables for a file's records as texts, and for what differs in it."""
+        """Create tables for the records of a file as texts, and for its changes."""
         texts = ", ".join(f"{column.name} varchar" for column in entity.file_columns)
         typed = ", ".join(
             f"{column.name} {self.data_type(column)}" for column in entity.file_columns
@@ -157,7 +157,7 @@ class Warehouse(warehouse.Warehouse):
     def read(self, entity: Entity, csv_file: CsvFile) -> str:
         self._change(f"delete from raw.landing_{entity.name}")
         columns = [column.name for column in entity.file_columns]
-        # A column more than there are shows a record that is too long.
+        # The extra column `surplus` shows a record with too many values.
         if csv_file.is_rewritten:
             columns = ["record_number", FAULT, TEXT, *columns, "surplus"]
             values = [f"${place}" for place in range(1, len(columns) + 1)]
@@ -179,7 +179,7 @@ class Warehouse(warehouse.Warehouse):
         return self.read_again(entity, csv_file)
 
     def read_again(self, entity: Entity, csv_file: CsvFile) -> str:  # noqa: ARG002
-        # Whether the header counts is not documented.
+        # Count from the lowest: whether the header has a number is not documented.
         return (
             f"select record_number + 1 - (select min(record_number) "
             f"from raw.landing_{entity.name}) as record_number, {FAULT}, {TEXT}, "
@@ -196,9 +196,9 @@ class Warehouse(warehouse.Warehouse):
         return self._count(f"select count(*) from ({self.landed}) as landed")
 
     def replace(self, entity: Entity, file: str, load_id: int) -> tuple[int, int]:
-        """Write again all rows of each key or content of which one has changed.
+        """Rewrite all rows of each key or content that has a changed row.
 
-        Nothing tells the copies of a content apart, so that no row could be named.
+        Nothing tells rows with the same content apart, so no single one can be updated.
         """
         self._change(f"delete from raw.changes_{entity.name}")
         self._find_changes(entity, file)
@@ -224,11 +224,11 @@ class Warehouse(warehouse.Warehouse):
         return new, removed
 
     def _find_changes(self, entity: Entity, file: str) -> None:
-        """Pair live rows with landed records by content and by place.
+        """Pair live rows with landed records by content and by position.
 
-        That is the place among the rows of a key or, without a key, of a content. Of
-        all rows of a key or content of which one is without a match, or has moved,
-        `changes` tells what becomes of them.
+        That is the position among the rows of a key or, without a key, of a content.
+        For each key or content with a row that has no match or has moved, `changes`
+        gets all rows, with what becomes of them.
         """
         columns = [column.name for column in entity.file_columns]
         part = ", ".join(entity.key or columns)
@@ -257,12 +257,12 @@ class Warehouse(warehouse.Warehouse):
 
     @contextmanager
     def _staged(self, csv_file: CsvFile) -> Iterator[tuple[str, str]]:
-        """A file's folder on a stage and its name there.
+        """Yield a file's folder on a stage and its name there.
 
-        A put one does not stay after a failure.
+        A file that was uploaded is removed after a failure.
         """
         key = csv_file.key or ""
-        # Other characters would have to be quoted, each in its own way.
+        # Other characters would need quoting, each in its own way.
         if self.bucket and re.fullmatch(r"[A-Za-z0-9_./=-]+", key):
             folder, slash, name = key.rpartition("/")
             yield f"@{self.bucket}/{folder}{slash}", name
@@ -277,13 +277,13 @@ class Warehouse(warehouse.Warehouse):
             )
             yield self.place, name if is_large else f"{name}.gz"
         except connector().errors.Error:
-            # COPY removes what it has loaded. What goes wrong here is not the error.
+            # COPY removes what it has loaded. An error here must not hide the first.
             with suppress(connector().errors.Error):
                 self._run(f"remove {self.place}")
             raise
 
     def _check_bucket(self, stages: Mapping[str, str]) -> None:
-        """Raise ReelhouseError unless the external stage shows the source."""
+        """Raise ReelhouseError unless the external stage points to the source."""
         if self.bucket is None:
             return
         found = stages.get(self.bucket.lower())
@@ -312,7 +312,7 @@ class Warehouse(warehouse.Warehouse):
 def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
     """Open the account of a target, for a load.
 
-    Raises ReelhouseError where it refuses, or cannot be reached any more.
+    Raises ReelhouseError if it refuses something, or cannot be reached any more.
     """
     with open_account(settings.target) as account:
         yield Warehouse(account, settings.stage, settings.source)
@@ -323,14 +323,14 @@ def _live(file: str) -> str:
 
 
 def _same(left: str, right: str, columns: Iterable[str]) -> str:
-    """Whether two rows agree; null is what older rows have in a column that is new."""
+    """SQL: whether two rows agree; nulls match, as older rows have in a new column."""
     return " and ".join(
         f"{left}.{name} is not distinct from {right}.{name}" for name in columns
     )
 
 
 def _well_formed(entity: Entity) -> str:
-    """Whether a landed record has as many values as columns, and is not too long."""
+    """SQL: whether a landed record has a value per column, and is not too long."""
     columns = [column.name for column in entity.file_columns]
     length = " + ".join(f"coalesce(length({name}), 0)" for name in columns)
     return (

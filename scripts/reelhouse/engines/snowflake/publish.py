@@ -1,4 +1,4 @@
-"""Snowflake: SERVING_NEXT, brought up to date and swapped with SERVING."""
+"""Snowflake: bring SERVING_NEXT up to date and swap it with SERVING."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ READERS = "serving_read"
 
 
 class Publisher:
-    """Shows what an account's MARTS hold to its readers."""
+    """Publishes tables and views of an account's MARTS to its readers."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -37,10 +37,10 @@ class Publisher:
     ) -> Publication:
         """Bring SERVING_NEXT up to date and swap it with SERVING, in one operation.
 
-        It holds what was published before the present version, of which stays what a
-        build has not changed. Readers see the old version or the new one. What is
-        written is closed to them until just before the swap; views name no schema, so
-        that they read the one that they are in.
+        SERVING_NEXT holds the publication before the current one; pieces that a build
+        has not changed stay in it. Readers see the old version or the new one, and have
+        no access to SERVING_NEXT until just before the swap. Views name no schema, so
+        they read the one that they are in.
         """
         self.account.make_schemas("serving", "serving_next")
         has_readers = self._open_to_readers("serving_next", False)
@@ -54,14 +54,14 @@ class Publisher:
         pieces = pieces_of(build, texts, "snowflake", database)
         built = shapes_in(self.account.ask, "marts")
         stays = staying(self.account.ask, "serving_next", pieces, built, self._rows)
-        # Whoever is killed from here on leaves nothing that the next one trusts.
+        # If this is killed from here on, the next publish trusts nothing in the schema.
         self.account.run("drop table if exists serving_next.published_tables")
         kinds = {piece.name: piece.kind for piece in pieces}
         kinds |= dict.fromkeys(
             ("publication", "publications", "published_tables"), "table"
         )
         for name, (kind, _) in shapes_in(self.account.ask, "serving_next").items():
-            # What is of the right kind is replaced.
+            # Relations of the right kind stay, or are replaced.
             if kinds.get(name) != kind:
                 self.account.run(f"drop {kind} serving_next.{name}")
         new = [piece for piece in pieces if piece.name not in stays]
@@ -84,7 +84,7 @@ class Publisher:
         return publication
 
     def _rows(self, names: Collection[str]) -> dict[str, int]:
-        """Numbers of rows in SERVING_NEXT."""
+        """The numbers of rows of tables in SERVING_NEXT, by name."""
         counts = " union all ".join(
             f"select {literal(name)}, count(*) from serving_next.{name}"
             for name in names
@@ -92,7 +92,7 @@ class Publisher:
         return dict(self.account.ask(counts)) if counts else {}
 
     def _make(self, piece: Piece, is_view: bool) -> None:
-        """Make a table or view in SERVING_NEXT; `is_view` is one in the marts."""
+        """Create a piece in SERVING_NEXT; `is_view` says that it is a view in MARTS."""
         name = piece.name
         if not is_view:
             self.account.run(
@@ -131,7 +131,7 @@ class Publisher:
             raise refusal(name, first_line(error)) from error
 
     def _open_to_readers(self, schema: str, is_open: bool) -> bool:
-        """Let the readers' role use a schema, or not; whether there is such a role."""
+        """Grant or revoke the readers' usage of a schema; False without their role."""
         verb, to = ("grant", "to") if is_open else ("revoke", "from")
         try:
             self.account.run(

@@ -1,4 +1,4 @@
-"""Snowflake: questions to SERVING, and a copy of it in a file."""
+"""Snowflake: answer questions on SERVING, and copy it into a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from reelhouse.engines.warehouse import (
 )
 from reelhouse.errors import ReelhouseError
 
-# What a question may read; the first is serving, too, or a part of the question.
+# Schemas that a question may read; '' is serving, too, or a part of the question.
 SCHEMAS = ("", "serving", "information_schema")
 
 LOCAL_TYPES = {
@@ -43,7 +43,7 @@ LOCAL_TYPES = {
 
 @contextmanager
 def reading(target: str) -> Iterator[Answering]:
-    """A way to ask SERVING; ReelhouseError where nothing is published."""
+    """Open a function that queries SERVING; ReelhouseError if nothing is published."""
     with open_account(target, "serving") as account:
         account.version()
 
@@ -60,14 +60,14 @@ def reading(target: str) -> Iterator[Answering]:
 
 
 def check_question(question: str) -> None:
-    """Raise ReelhouseError for what is not one select on published tables.
+    """Raise ReelhouseError unless the question is one select on published tables.
 
-    The role may do more: files of stages, other schemas, functions that do something.
+    The role may do more: files of stages, other schemas, functions with side effects.
     """
     import sqlglot
     from sqlglot import exp
 
-    # It prints questions that it does not know, as they are.
+    # By default, sqlglot prints questions that it does not know.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
         statements = sqlglot.parse(question, dialect="snowflake")
@@ -94,9 +94,9 @@ def _reaches_outside(node: Any) -> bool:
         is_named = isinstance(node.this, exp.Identifier)
         return not is_named or node.db.lower() not in SCHEMAS
     if isinstance(node, exp.TableFromRows):
-        # Those that sqlglot knows make rows of values.
+        # Functions that sqlglot knows here make rows of values.
         return isinstance(node.this, exp.Anonymous | exp.Literal)
-    if isinstance(node, exp.Parameter):  # a stage, and $1 a column
+    if isinstance(node, exp.Parameter):  # a stage; $1 is a column
         return not isinstance(node.this, exp.Literal)
     if isinstance(node, exp.Dot):  # a function of a schema
         return isinstance(node.expression, exp.Func)
@@ -108,8 +108,8 @@ def _reaches_outside(node: Any) -> bool:
 def fetch_serving(to: Path, target: str) -> None:
     """Write the published tables of the account into a file like the local one.
 
-    Whole numbers are bigint there, whatever their width in the account. Raises
-    ReelhouseError for a column of a type that no local table has, and where the account
+    Whole numbers become bigint, whatever their width in the account. Raises
+    ReelhouseError for a column of a type that no local table has, and if the account
     publishes meanwhile.
     """
     with open_account(target) as account, closing(connect(to)) as file:
@@ -150,7 +150,7 @@ def _fetch_rows(
 ) -> None:
     cursor = account.connection.cursor()
     cursor.execute(f"select {', '.join(columns)} from serving.{name}")
-    # Of no rows the connector makes no Arrow table.
+    # Without rows, the connector makes no Arrow table.
     if cursor.rowcount:
         for batch in cursor.fetch_arrow_batches():
             file.register("fetched", batch)

@@ -12,13 +12,13 @@ from ipaddress import ip_address
 from reelhouse.errors import ReelhouseError
 from reelhouse.local.child import LOOPBACK_ONLY, START_SECONDS, serve
 
-# The child reads from it whose key is let in.
+# The variable that tells the child which public key to accept.
 PUBLIC_KEY = "REELHOUSE_EMULATOR_PUBLIC_KEY"
 
 
 @dataclass(frozen=True)
 class EmulatorSettings:
-    """Where the emulator is, and the private key (PKCS 8, base64) that it lets in."""
+    """Where the emulator is, and the private key (PKCS 8, base64) that it accepts."""
 
     port: int
     private_key: str = field(repr=False)
@@ -27,7 +27,7 @@ class EmulatorSettings:
 
     @property
     def login(self) -> dict[str, str]:
-        """Names, which are as good as any: it asks for nothing but the key."""
+        """Return the login parameters; names are arbitrary, only the key is checked."""
         refuse_real_account(self.host)
         names = ("account", "user", "role", "warehouse")
         return {
@@ -45,10 +45,10 @@ def serve_emulator(
 ) -> Iterator[EmulatorSettings]:
     """Serve an empty account on a free loopback port until the block ends.
 
-    Its key is new each time, and no other is let in. The server is a child process that
-    also stops when this process dies in any way; what is in its tables is gone with it.
+    The key is new each time, and no other is accepted. The server is a child process
+    that also stops when this process dies in any way; its tables are lost with it.
     Stages reach the S3 that AWS_ENDPOINT_URL in `environ` names, and none without it.
-    Raises ReelhouseError when it does not answer within `start_seconds`.
+    Raises ReelhouseError if it does not answer within `start_seconds`.
     """
     private_key, public_key = _new_keys()
     child_environ = _child_environment(environ) | {PUBLIC_KEY: public_key}
@@ -58,9 +58,9 @@ def serve_emulator(
 
 
 def environment(settings: EmulatorSettings) -> dict[str, str]:
-    """The variables that lead dbt's target prod, and our own connector, there.
+    """Return the variables that point target prod and our connector to the emulator.
 
-    They outrank what the machine has of its own, which could be a real account.
+    They override the machine's own variables, which could name a real account.
     """
     return {
         **{f"SNOWFLAKE_{name.upper()}": at for name, at in settings.login.items()},
@@ -89,14 +89,14 @@ def refuse_real_account(host: str) -> None:
 
 
 def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Without an endpoint of its own, S3 would be the real one."""
+    """Drop the AWS variables if no endpoint is set: S3 would be the real one."""
     if environ.get("AWS_ENDPOINT_URL"):
         return dict(environ)
     return {k: value for k, value in environ.items() if not k.startswith("AWS_")}
 
 
 def _new_keys() -> tuple[str, str]:
-    """A private key, and the public one that belongs to it."""
+    """Return a new private key (PKCS 8, base64) and its public key (PEM)."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

@@ -1,4 +1,4 @@
-"""Account-level statements: answered as done, but for parameters of sessions."""
+"""Account-level statements: answered as done; only parameters take effect."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ create table _fs_global.emulator.faults (
     times integer
 );
 """
-# Tables of the launcher itself, which a query finds in every database.
+# The emulator's own tables, which a query finds in every database.
 OFFERED = {"STATEMENTS", "FAULTS"}
 
 _KINDS = (
@@ -45,12 +45,12 @@ _PARAMETER = re.compile(r"(\w+) = '?([\w/]+)'?", re.IGNORECASE)
 
 
 def accept_account_statement(session: Session, text: str) -> str | None:
-    """D1: Answer that what an account would do is done.
+    """D1: Answer account-level statements as done without running them.
 
     Stock fakesnow refuses to create, change or drop roles, users, warehouses,
     integrations, policies and resource monitors. Snowflake does it. Here nothing is
-    done, which proves nothing; but parameters of the account are the defaults of the
-    sessions that open later.
+    done, so an answer proves nothing; but parameters set on the account are the
+    defaults of sessions that open later.
     """
     if found := matched("alter account set (?P<parameters>.*)", text):
         for name, value in _PARAMETER.findall(found["parameters"]):
@@ -62,10 +62,10 @@ def accept_account_statement(session: Session, text: str) -> str | None:
 
 
 def give_everything(_: Session, text: str) -> str | None:
-    """D2: GRANT and REVOKE are answered as done, for everybody may do everything.
+    """D2: Answer GRANT and REVOKE as done; everybody may do everything.
 
-    Stock fakesnow refuses both. Snowflake lets nobody do what no grant allows. Here
-    that is asked by nobody, and what is granted is not kept: SHOW GRANTS is refused.
+    Stock fakesnow refuses both. Snowflake allows only what is granted. Here grants are
+    neither checked nor stored, and SHOW GRANTS is refused.
     """
     if matched("show (?:future )?grants.*", text):
         raise NotEmulated("SHOW GRANTS")
@@ -73,7 +73,7 @@ def give_everything(_: Session, text: str) -> str | None:
 
 
 def find_offered_tables(expression: Expr) -> None:
-    """Lead the names of the launcher's own tables to where they are."""
+    """Point names of the emulator's own tables to the database that holds them."""
     for table in expression.find_all(exp.Table):
         if table.db.upper() == "EMULATOR" and table.name.upper() in OFFERED:
             table.set("catalog", exp.to_identifier("_fs_global"))

@@ -1,6 +1,6 @@
-"""Where the emulator departs from stock fakesnow, and the words to say it with.
+"""Helpers of the functions that make the emulator deviate from stock fakesnow.
 
-Each deviation is a function, whose description begins with its number.
+Each deviation is a function whose docstring begins with its number, such as D1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAME = rf"{_PART}(?:\s?\.\s?{_PART})*"
 
 
 class NotEmulated(Exception):
-    """Something that Snowflake does and the emulator does not; says what."""
+    """Something that Snowflake does and the emulator does not; the text names it."""
 
 
 class Name(NamedTuple):
@@ -44,20 +44,20 @@ class Name(NamedTuple):
 
 
 def plain(sql: str) -> str:
-    """A statement without comments and with single spaces, what is quoted as it is."""
+    """Remove comments and extra spaces from a statement; leave quoted text as it is."""
     text = _PIECE.sub(lambda piece: " " if piece["skipped"] else piece[0], sql)
     return text.strip("; ")
 
 
 def matched(pattern: str, text: str) -> re.Match[str] | None:
-    """The match of a whole statement in the form that `plain` gives."""
+    """Match a pattern with a whole statement that `plain` returned, in any case."""
     return re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
 
 
 def full_name(
     text: str, database: str | None, schema: str | None, level: int = 3
 ) -> Name:
-    """A written name, completed; `level` 2 is a schema's, 1 that of a database."""
+    """Complete a name from SQL; `level` is 3 for a table, 2 a schema, 1 a database."""
     parts = [_stored(part) for part in re.findall(_PART, text)]
     whole = [database or "", schema or ""][: max(0, level - len(parts))] + parts
     return Name(*[*whole, "", ""][:3])

@@ -1,7 +1,7 @@
-"""The child process: the part of Snowflake's protocol that its connector speaks.
+"""The emulator's child process: the protocol that Snowflake's connector speaks.
 
-fakesnow has a server of its own, on two more libraries; it answers HTTP 500 to what
-it did not foresee, knows no parameter of a session, and stops no statement.
+fakesnow's own server needs two more libraries, answers HTTP 500 to unexpected errors,
+knows no session parameters, and cannot stop a statement.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from reelhouse.local.emulator import PUBLIC_KEY
 from reelhouse.s3 import S3Settings
 
 STATEMENT_SECONDS = 300.0
-# Snowflake's number for a login with a key that it does not know.
+# Snowflake's error number for a login with an unknown key.
 INVALID_JWT = 390_144
 
 
 class Service:
-    """Sessions by token, and the statements that run."""
+    """The WSGI application: sessions by token, and those of running requests by id."""
 
     def __init__(self, account: Any, public_key: str) -> None:
         self.account = account
@@ -52,7 +52,7 @@ class Service:
         try:
             answer = action(request) if action else _failure(f"No {request.path} here.")
         except Exception as error:  # noqa: BLE001
-            # The connector tries again for minutes where it is told HTTP 500.
+            # After an HTTP 500, the connector would retry for minutes.
             traceback.print_exc()
             from reelhouse.local.emulator.session import as_sql_error
 
@@ -62,7 +62,7 @@ class Service:
         return response(environ, start_response)
 
     def log_in(self, request: Request) -> dict[str, Any]:
-        """Any user with the key gets a session, unless a fault is told."""
+        """Open a session for any user with the key, unless a fault is set (D22)."""
         from reelhouse.local.emulator.session import fail_as_told
 
         asked = _body(request)["data"]
@@ -138,7 +138,7 @@ class Service:
 
 
 def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a statement; its result as the connector takes it."""
+    """Run a statement and return its result in the connector's format."""
     from fakesnow.arrow import to_ipc, to_sf
     from fakesnow.statement_type import DML_TYPE_IDS
 
@@ -175,7 +175,7 @@ def _run(session: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(asked: Mapping[str, Any]) -> list[Any] | None:
-    """The values of a statement's question marks, in their order."""
+    """Return the values bound to a statement's question marks, in order."""
     from fakesnow.converter import from_binding
 
     from reelhouse.local.emulator.deviations import NotEmulated
@@ -217,7 +217,7 @@ def _failure(
 
 
 def main() -> None:
-    # fakesnow makes a folder of its own when it is imported, and leaves it behind.
+    # fakesnow creates a temporary folder when it is imported, and never removes it.
     scratch = tempfile.mkdtemp(prefix="reelhouse-emulator-")
     tempfile.tempdir = scratch
     from reelhouse.local.emulator.session import Account

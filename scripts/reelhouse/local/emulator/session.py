@@ -33,7 +33,7 @@ from reelhouse.local.emulator.deviations import (
 )
 from reelhouse.s3 import S3Settings
 
-# Snowflake's numbers for a statement that is stopped.
+# Snowflake's error numbers for a stopped statement.
 CANCELED = 604
 TIMEOUT = 630
 
@@ -53,7 +53,7 @@ class Account(FakeSnow):
         self.temporary: set[Name] = set()
         # The longest text that a column of a table may hold (D26).
         self.widths: dict[Name, dict[str, int]] = {}
-        # Parameters that a session has unless its login says otherwise.
+        # Session parameters that apply unless the login sets them.
         self.defaults: dict[str, Any] = {}
         self.session_count = 0
         self.has_faults = False
@@ -70,7 +70,7 @@ class Account(FakeSnow):
         role: str | None,
         parameters: dict[str, Any],
     ) -> Session:
-        # Two sessions at once would both make the database.
+        # Without the lock, two sessions would both create the database.
         with self.lock:
             self.session_count += 1
             session = Session(self, self.session_count, database, schema, parameters)
@@ -80,13 +80,13 @@ class Account(FakeSnow):
 
     @contextmanager
     def ledger(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for what is outside of any transaction, one user at a time."""
+        """A connection outside any session's transaction, for one thread at a time."""
         with self.lock, self.duck_conn.cursor() as connection:
             yield connection
 
 
 def _patch_fakesnow() -> None:
-    """Put our functions where fakesnow has no other way in."""
+    """Replace functions of fakesnow where it offers no other way to change them."""
     database_sql = fakesnow.info_schema.per_db_creation_sql
     fakesnow.info_schema.per_db_creation_sql = lambda catalog: (
         database_sql(catalog)
@@ -101,7 +101,7 @@ def _patch_fakesnow() -> None:
 
 
 class Session(FakeSnowflakeConnection):
-    """One connection, with the parameters that are its own."""
+    """One connection with its own parameters."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Session(FakeSnowflakeConnection):
         return Cursor(self, self.duck)
 
     def close(self, retry: bool = True) -> None:
-        """Undo what is not committed, and drop what was temporary."""
+        """Roll back what is not committed, and drop temporary tables and views."""
         with contextlib.suppress(duckdb.Error):
             self.duck.rollback()
         for name, kind in self.temporary.items():
@@ -153,7 +153,7 @@ class Session(FakeSnowflakeConnection):
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """All of what is done inside, or nothing; an open transaction goes with it."""
+        """Run the block as one transaction; a failure also rolls back an open one."""
         is_own = not self.in_transaction
         if is_own:
             self.duck.begin()
@@ -178,13 +178,13 @@ class Session(FakeSnowflakeConnection):
         ).fetchall()
 
     def stop(self, number: int, reason: str) -> None:
-        """Interrupt the statement that is running, which is told this error."""
+        """Interrupt the running statement, which then fails with this error."""
         self.stopped = errors.ProgrammingError(reason, number, "57014")
         self.duck.interrupt()
 
 
 class Cursor(FakeSnowflakeCursor):
-    """Runs one statement: by a deviation, or as stock fakesnow does."""
+    """Runs one statement: through a deviation, or as stock fakesnow does."""
 
     _conn: Session
 
@@ -271,13 +271,12 @@ class Cursor(FakeSnowflakeCursor):
 
 
 def obey_parameters(session: Session, parameters: dict[str, Any]) -> None:
-    """D3: Parameters of a session come with its login, or are the account's.
+    """D3: Take a session's parameters from its login, or else from the account.
 
     Stock fakesnow knows none. Snowflake knows a hundred, and ALTER SESSION. Here
-    STATEMENT_TIMEOUT_IN_SECONDS, TIMEZONE and TIMESTAMP_TYPE_MAPPING (without TZ) are
-    obeyed, those of the account where the login has none; without AUTOCOMMIT a session
-    is refused; the rest changes nothing, and ALTER SESSION and SHOW PARAMETERS are
-    refused.
+    STATEMENT_TIMEOUT_IN_SECONDS, TIMEZONE and TIMESTAMP_TYPE_MAPPING (without TZ) take
+    effect. A session without AUTOCOMMIT is refused, as are ALTER SESSION and SHOW
+    PARAMETERS. All other parameters are ignored.
     """
     session.duck.execute(f"set timezone = {literal(parameters.get('TIMEZONE', 'UTC'))}")
     mapping = parameters.get("TIMESTAMP_TYPE_MAPPING", "TIMESTAMP_NTZ")
@@ -292,17 +291,17 @@ def obey_parameters(session: Session, parameters: dict[str, Any]) -> None:
 
 
 def refuse_session_parameters(_: Session, text: str) -> None:
-    """Leave no such statement to fakesnow, which takes a few (D3)."""
+    """Refuse ALTER SESSION and SHOW PARAMETERS (D3); fakesnow would accept a few."""
     if matched("(?:alter session|show parameters).*", text):
         raise NotEmulated(text)
 
 
 def as_sql_error(error: Exception, stopped: errors.Error | None = None) -> errors.Error:
-    """D6: Any error is an SQL error.
+    """D6: Turn any error into an SQL error.
 
-    Stock fakesnow answers HTTP 500 to one that it did not foresee, which the
-    connector tries again for minutes. Snowflake answers with a number and a state.
-    Here all errors have one; what the emulator cannot do says so.
+    Stock fakesnow answers HTTP 500 to an unexpected error, and the connector then
+    retries for minutes. Snowflake answers with a number and a state. Here all errors
+    have both; what the emulator cannot do is reported as "Not emulated".
     """
     if isinstance(error, duckdb.InterruptException):
         return stopped or errors.ProgrammingError(
@@ -327,12 +326,12 @@ def as_sql_error(error: Exception, stopped: errors.Error | None = None) -> error
 
 
 def roll_back_failed(session: Session) -> None:
-    """D10: A statement that fails in a transaction ends it.
+    """D10: Roll back a transaction when one of its statements fails.
 
     In stock fakesnow DuckDB refuses everything until a ROLLBACK, which dbt does not
-    send, so that the nodes after it on that connection fail too. On Snowflake the
-    transaction stays open, and what was done before may yet be committed. Here it
-    is rolled back, and a COMMIT for it is an error.
+    send, so the next nodes on that connection fail too. On Snowflake the transaction
+    stays open, and its earlier statements can still be committed. Here it is rolled
+    back, and a COMMIT of it is an error.
     """
     try:
         session.duck.execute("select 1")
@@ -343,11 +342,11 @@ def roll_back_failed(session: Session) -> None:
 
 
 def refuse_ddl_in_transaction(session: Session, text: str) -> None:
-    """D11: DDL in an open transaction is refused, and BEGIN inside of one is nothing.
+    """D11: Refuse DDL in an open transaction, and ignore BEGIN inside one.
 
-    Stock fakesnow lets DDL take part in a transaction, and fails at the second BEGIN.
-    On Snowflake DDL is a transaction of its own and commits the open one, half done
-    as it may be. Here the open one is rolled back, and a COMMIT for it is an error.
+    Stock fakesnow runs DDL as part of the transaction, and fails at the second BEGIN.
+    On Snowflake DDL is a transaction of its own and first commits the open one, even
+    half done. Here the open one is rolled back, and a COMMIT of it is an error.
     """
     if matched(_DDL, text) and session.in_transaction:
         session.duck.rollback()
@@ -358,7 +357,7 @@ def refuse_ddl_in_transaction(session: Session, text: str) -> None:
 
 
 def transact(session: Session, text: str) -> str | None:
-    """BEGIN, COMMIT and ROLLBACK as a session of Snowflake takes them (D10, D11)."""
+    """Run BEGIN, COMMIT and ROLLBACK as in D10 and D11; return None for the rest."""
     if matched(r"(?:begin|start)(?: work| transaction)?(?: name \w+)?", text):
         if not session.in_transaction:
             session.duck.begin()
@@ -381,40 +380,40 @@ def transact(session: Session, text: str) -> str | None:
 
 
 def keep_no_result(session: Session) -> None:
-    """D14: A result is not kept for RESULT_SCAN.
+    """D14: Do not keep results for RESULT_SCAN.
 
-    Stock fakesnow keeps all of them for ever, which took 1.4 GB. Snowflake keeps
-    them for a day. Here there is none.
+    Stock fakesnow keeps all results forever, which took 1.4 GB. Snowflake keeps them
+    for a day. Here none is kept.
     """
     session.results_cache.clear()
 
 
 def look_up_no_python_variable(duck: duckdb.DuckDBPyConnection) -> None:
-    """D15: A table that is not there is not looked for among Python's variables.
+    """D15: Do not look up a missing table among Python's variables.
 
-    In stock fakesnow DuckDB finds a variable of the server by that name, if there is
-    one. Snowflake says that the table does not exist. So do we.
+    In stock fakesnow DuckDB uses a variable of the server with that name, if there is
+    one. Snowflake reports that the table does not exist. So do we.
     """
     duck.execute("set global python_enable_replacements = false")
 
 
 def open_no_file(duck: duckdb.DuckDBPyConnection) -> None:
-    """D23: No statement opens a file, but what a client has put on a stage.
+    """D23: Let statements open no files except those that a client put on a stage.
 
-    Stock fakesnow runs DuckDB's functions, read_text of any file of its user among
-    them, and opens a stage whose address is a folder. Snowflake has no such file. So
-    it is here: what is staged lies in a folder of the emulator's own.
+    Stock fakesnow runs DuckDB's functions, including read_text of any file of its user,
+    and opens a stage whose address is a folder. Snowflake has no such files. Here they
+    cannot be opened: staged files lie in a folder of the emulator's own.
     """
     duck.execute("set global enable_external_access = false")
 
 
 @contextmanager
 def limit_time(session: Session) -> Iterator[None]:
-    """D20: A statement is stopped when it takes too long, or its client asks for it.
+    """D20: Stop a statement that takes too long, or that its client cancels.
 
-    Stock fakesnow stops none. Snowflake stops them after two days, or what the
-    session's STATEMENT_TIMEOUT_IN_SECONDS says. Here the limit is five minutes at
-    most, for a client waits no longer before it asks again.
+    Stock fakesnow stops none. Snowflake stops them after two days, or after the
+    session's STATEMENT_TIMEOUT_IN_SECONDS. Here the limit is at most five minutes,
+    because a client waits no longer before it repeats its request.
     """
     seconds = session.statement_seconds
     reason = (
@@ -432,11 +431,11 @@ def limit_time(session: Session) -> Iterator[None]:
 
 
 def remember_statement(session: Session, text: str) -> None:
-    """D24: Each statement is written down as it came, in the table emulator.statements.
+    """D24: Record each statement as it was sent, in the table emulator.statements.
 
-    Stock fakesnow forgets them. Snowflake has a history of queries, which tells their
-    session and role as well; so has this table, with logins among the statements.
-    What names the table itself is left out.
+    Stock fakesnow forgets them. Snowflake has a query history, which includes their
+    session and role; so does this table, which records logins too. Statements that
+    name the table itself are left out.
     """
     if "emulator.statements" in text:
         return
@@ -448,14 +447,14 @@ def remember_statement(session: Session, text: str) -> None:
 
 
 def fail_as_told(account: Account, text: str) -> None:
-    """D22: What matches a row of emulator.faults fails, with the error there.
+    """D22: Fail a statement that matches a row of emulator.faults, with its error.
 
     Stock fakesnow has no warehouse that could be suspended, no login that could be
-    refused and no stage that could be closed. Snowflake has, and says so with a
-    number. Here a test writes down what shall fail: `pattern`, a regular expression
-    of the whole statement, or of `login <user>`; number, state and message of the
-    error; and how many `times`, or null for as long as the row is there. What names
-    the table itself never fails.
+    refused and no stage that could be closed. Snowflake has, and reports them by an
+    error number. Here a test inserts what should fail: `pattern`, a regular expression
+    for the whole statement or for `login <user>`; number, state and message of the
+    error; and how many `times`, or null for as long as the row exists. A statement
+    that names the table itself never fails.
     """
     if "emulator.faults" in text:
         account.has_faults = True

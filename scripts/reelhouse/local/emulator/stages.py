@@ -1,4 +1,4 @@
-"""COPY INTO a table: from S3 or an internal stage, and all of it as text."""
+"""COPY INTO a table, from S3 or an internal stage, with all fields read as text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from reelhouse.s3 import S3Object, S3Settings, download, list_objects
 if TYPE_CHECKING:
     from reelhouse.local.emulator.session import Session
 
-# What FILES takes at most.
+# The most files that FILES may name.
 MAX_FILES = 1_000
 BATCH_RECORDS = 100_000
 ROW_NUMBER = "METADATA$FILE_ROW_NUMBER"
@@ -44,7 +44,7 @@ RESULT = (
     "first_error_column_name",
 )  # fmt: skip
 
-# What the options of a CSV file must be; these may differ.
+# The values that CSV options must have, and the other options with their choices.
 CSV_OPTIONS = {
     "TYPE": "CSV",
     "FIELD_OPTIONALLY_ENCLOSED_BY": '"',
@@ -60,7 +60,7 @@ OTHER_OPTIONS = {
     "SKIP_HEADER": (0, 1),
 }
 
-# A field and what ends it. A doubled quote between quotes stands for itself.
+# A field and its end. A doubled quote inside quotes stands for one quote.
 _FIELD = re.compile(
     r'(?:"(?P<enclosed>(?:[^"\n]++|"")*+)"(?:\r(?=\n|\Z))?|(?!")(?P<plain>[^,\n]*+))'
     r"(?P<end>,|\n|\Z)"
@@ -69,7 +69,7 @@ _FIELD = re.compile(
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file of a stage: how it is shown, and where it is."""
+    """A file of a stage: its name in results, and where it is."""
 
     shown: str
     source: Path | tuple[S3Settings, str, S3Object]
@@ -87,11 +87,11 @@ class StagedFile:
 
 
 def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
-    """D9: COPY INTO a table, by a SELECT of fields from named files, each time.
+    """D9: COPY INTO a table, by a SELECT of fields from named files, with FORCE.
 
-    Stock fakesnow cannot reach S3 without an extension of DuckDB, and lets DuckDB
-    guess types, so that 007 becomes 7. Snowflake reads text. So do we, over the S3
-    that AWS_ENDPOINT_URL names; what else COPY can do is refused.
+    Stock fakesnow needs an extension of DuckDB to reach S3, and lets DuckDB guess
+    types, so 007 becomes 7. Snowflake reads text. So do we, from the S3 that
+    AWS_ENDPOINT_URL names; all other uses of COPY are refused.
     """
     target_table = expression.find(exp.Table)
     if not isinstance(expression.this, (exp.Table, exp.Schema)) or not target_table:
@@ -120,9 +120,9 @@ def copy_from_stage(session: Session, expression: exp.Copy) -> Expr:
 def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
     """D9b: COPY INTO a table from (select $1, …, metadata$file_row_number from @stage).
 
-    Stock fakesnow fails. Snowflake takes many expressions there. Here it may be
-    columns by number and METADATA$FILE_ROW_NUMBER, which counts records behind the
-    header from 1. The values are those and the number of fields that they reach for.
+    Stock fakesnow fails. Snowflake accepts many expressions there. Here only columns by
+    number and METADATA$FILE_ROW_NUMBER are allowed; the latter counts the records after
+    the header from 1. Returns the columns as SQL, and the highest column number.
     """
     others = select.args.keys() - {"expressions", "from_", "kind"}
     if any(select.args[key] for key in others):
@@ -143,7 +143,7 @@ def select_from_stage(select: exp.Select) -> tuple[list[str], int]:
 
 
 def _options(expression: exp.Copy) -> dict[str, Any]:
-    """What a COPY says beside its target and its stage."""
+    """Return the options of a COPY; raise an error for any that is not emulated."""
     options: dict[str, Any] = {"FORCE": False, "PURGE": False}
     given: dict[str, Any] = {}
     for parameter in expression.args.get("params") or []:
@@ -173,7 +173,7 @@ def _options(expression: exp.Copy) -> dict[str, Any]:
 
 
 def _location(session: Session, select: exp.Select, target: exp.Table) -> str:
-    """The address of a folder that a stage and a path stand for."""
+    """Return the address of the folder that a stage and a path name."""
     node = select.find(exp.Table)
     text = node.this.name if node else ""
     if not text.startswith("@"):
@@ -195,16 +195,16 @@ def _address(session: Session, text: str, target: exp.Table) -> str:
         session.table_stages,
         target,
     )
-    # It does not read its last result to the end.
+    # `stage_url_from_var` does not read its last result to the end.
     session.duck.complete()
     return str(found)
 
 
 def remove_from_stage(session: Session, text: str) -> str | None:
-    """D9c: REMOVE of a folder of an internal stage.
+    """D9c: REMOVE the files in a folder of an internal stage.
 
-    Stock fakesnow knows no such statement. Snowflake removes what begins with the
-    path, and tells what that was. So do we.
+    Stock fakesnow does not know this statement. Snowflake removes the files whose path
+    begins with the given one, and lists them. So do we, for a folder.
     """
     found = matched(r"(?:remove|rm) (?P<place>@\S+)", text)
     if not found:
@@ -220,7 +220,7 @@ def remove_from_stage(session: Session, text: str) -> str | None:
 
 
 def _files(session: Session, folder: str, names: Sequence[str]) -> list[StagedFile]:
-    """The files of a folder that are named, in their order."""
+    """Return the named files of a folder, in the order of `names`."""
     listed: dict[str, StagedFile] = {}
     if stage.is_internal(folder):
         bucket = Path(stage.LOCAL_BUCKET_PATH).resolve()
@@ -253,7 +253,7 @@ def _load(
     width: int,
     insert: str,
 ) -> list[object]:
-    """Load a file; its line of the result."""
+    """Load a file and return its row of the result."""
     with file.opened() as path:
         try:
             rows = _insert(

@@ -46,7 +46,7 @@ _CONTAINER = (
     r"(?P<create>create)(?: transient)? (?P<kind>database|schema)"
     rf"(?P<careful> if not exists)? (?P<name>{NAME})(?P<properties> .*)?"
 )
-# What is kept beside DuckDB's own catalog, in all and in each database.
+# A table beside DuckDB's own catalog, for the tables and views of all databases.
 KINDS = """
 create table _fs_global._fs_information_schema._emulator_kinds (
     ext_table_catalog varchar,
@@ -56,7 +56,7 @@ create table _fs_global._fs_information_schema._emulator_kinds (
     text varchar
 );
 """
-# The same in the view that the information schema makes of its tables.
+# What to replace in the information schema's view of tables, and by what.
 NO_TRANSIENT = """'NO' AS "IS_TRANSIENT\""""
 IS_TRANSIENT = """
     if(
@@ -69,7 +69,7 @@ IS_TRANSIENT = """
         'NO'
     ) AS "IS_TRANSIENT"
 """
-# And in the view that it makes of its views.
+# The same for its view of views.
 VIEW_SQL = "sql as VIEW_DEFINITION"
 VIEW_TEXT = """
     (
@@ -85,7 +85,7 @@ _KEPT_BESIDE = ("_fs_tables_ext", "_fs_columns_ext", "_emulator_kinds")
 
 @dataclass(frozen=True)
 class Made:
-    """A table or view that a statement makes, as far as it is remembered elsewhere."""
+    """A table or view that a statement creates, and what to record about it."""
 
     name: Name
     is_transient: bool
@@ -94,9 +94,9 @@ class Made:
 
 
 def made_by(session: Session, expression: Expr) -> Made | None:
-    """What a CREATE is about to make; None for the rest.
+    """Return what a CREATE TABLE or VIEW will create; None for other statements.
 
-    Comments on columns are taken out of it, for DuckDB knows none there.
+    Removes the comments on columns from it, because DuckDB does not allow them there.
     """
     if isinstance(expression, exp.Alter) and expression.find(exp.AlterRename):
         raise NotEmulated("RENAME of a table or a view")
@@ -113,7 +113,7 @@ def made_by(session: Session, expression: Expr) -> Made | None:
 
 
 def follow(session: Session, made: Made, text: str) -> None:
-    """Bring what is remembered elsewhere in line with what was made."""
+    """Record the comments, kind, text and widths of what was created."""
     _comment(session, made.name, made.comments)
     note_made(session, made.name, made.is_transient, text)
     session.account.widths[made.name] = made.widths
@@ -142,10 +142,10 @@ def _comment(session: Session, name: Name, comments: dict[str, str]) -> None:
 
 
 def note_made(session: Session, name: Name, is_transient: bool, text: str) -> None:
-    """D25: What was made, by which text, which a view's definition shows.
+    """D25: Record the text that created a table or view; a view's definition shows it.
 
-    Stock fakesnow shows what DuckDB makes of it. Snowflake shows the statement, with
-    its comments, and not that the view has another name since. So do we.
+    Stock fakesnow shows DuckDB's version of it. Snowflake shows the statement as sent,
+    with its comments, even if the view was renamed since. So do we.
     """
     with session.account.ledger() as ledger:
         ledger.execute(
@@ -174,7 +174,7 @@ def _is_transient(session: Session, name: Name) -> bool:
 def comment_on_columns(session: Session, text: str) -> str | None:
     """D4: Comments on several columns in one ALTER, and in the column list of a CREATE.
 
-    Stock fakesnow takes one column at a time, and forgets the comment. Snowflake
+    Stock fakesnow accepts one column at a time, and forgets the comment. Snowflake
     keeps them all. Here each becomes DuckDB's COMMENT ON COLUMN, which the
     information schema shows.
     """
@@ -199,12 +199,12 @@ def comment_on_columns(session: Session, text: str) -> str | None:
 
 
 def make_ordinary(session: Session, expression: Expr) -> None:
-    """D5: TEMPORARY tables and views become ordinary ones until their session ends.
+    """D5: Make TEMPORARY tables and views ordinary ones until their session ends.
 
-    Stock fakesnow hands them to DuckDB, whose temporary ones have no schema to be
-    named by. On Snowflake only their session sees them, and they hide an ordinary
-    one of the same name. Here every session sees them, and one that would hide an
-    ordinary one is refused.
+    Stock fakesnow passes them to DuckDB, whose temporary tables cannot be named with a
+    schema. On Snowflake only their session sees them, and they hide an ordinary table
+    of the same name. Here every session sees them, and one that would hide an ordinary
+    table or view is refused.
     """
     if not isinstance(expression, exp.Create):
         return
@@ -222,19 +222,19 @@ def make_ordinary(session: Session, expression: Expr) -> None:
 
 
 def merge(session: Session, expression: exp.Merge, params: Any) -> Expr:
-    """D7: MERGE goes to DuckDB's own.
+    """D7: Run MERGE as DuckDB's own MERGE.
 
     Stock fakesnow rewrites it into several statements, in which names become
     ambiguous. Snowflake runs it as one, and unless the account says otherwise refuses
-    two source rows that would both change a target row. Here DuckDB runs it, which
-    always refuses them, and Snowflake's counts are answered.
+    two source rows that would both change a target row. Here DuckDB runs it, and always
+    refuses them; the answer has the counts that Snowflake would return.
     """
     sql = expression.sql(dialect="duckdb") + " returning merge_action"
     with session.whole():
         done = Counter(row[0] for row in session.duck.execute(sql, params).fetchall())
         check_widths(session, expression)
     counted = [
-        # DuckDB says INSERT, UPDATE and DELETE.
+        # DuckDB's actions are INSERT, UPDATE and DELETE.
         f'{done[verb.upper()[:6]]} as "number of rows {verb}"'
         for verb, clauses in operations(expression).items()
         if clauses
@@ -245,10 +245,10 @@ def merge(session: Session, expression: exp.Merge, params: Any) -> Expr:
 
 
 def table_comment_sql(catalog: str, schema: str, table: str, comment: object) -> str:
-    """D8: Comments on tables and views with any character in them.
+    """D8: Keep comments on tables and views with any characters in them.
 
-    Stock fakesnow breaks on an apostrophe, takes no comment between dollar signs,
-    and remembers 'None' where there is none. Snowflake keeps any text. So do we.
+    Stock fakesnow fails on an apostrophe, accepts no comment between dollar signs, and
+    stores 'None' if there is no comment. Snowflake keeps any text. So do we.
     """
     values = ", ".join(literal(value) for value in (catalog, schema, table, comment))
     return (
@@ -270,8 +270,8 @@ def unquote_comments(expression: Expr) -> None:
 def clone_table(session: Session, text: str) -> str | None:
     """D12: CREATE TABLE … CLONE, with types, NOT NULL, comments and rows.
 
-    Stock fakesnow copies rows and types alone. Snowflake shares the storage, and
-    refuses a permanent clone of a transient table. So do we, by copying, but for keys.
+    Stock fakesnow copies only rows and types. Snowflake shares the storage, and refuses
+    a permanent clone of a transient table. So do we, but by copying, and without keys.
     COPY GRANTS is refused.
     """
     found = matched(_CLONE, text)
@@ -297,9 +297,9 @@ def clone_table(session: Session, text: str) -> str | None:
 def swap_schemas(session: Session, text: str) -> str | None:
     """D13: ALTER SCHEMA … SWAP WITH …, in one transaction of DuckDB.
 
-    Stock fakesnow knows no such statement. Snowflake renames both schemas at once;
-    privileges go with the objects, and views keep their text. Here the tables are
-    copied across, the views are made again, and the comments follow.
+    Stock fakesnow does not know this statement. Snowflake renames both schemas at once;
+    privileges stay with the objects, and views keep their text. Here tables are copied
+    to the other schema, views are created again, and both keep their comments.
     """
     found = matched(_SWAP, text)
     if not found:
@@ -409,7 +409,7 @@ def _copy_beside(session: Session, source: Name, target: Name) -> None:
 
 
 def _rename_beside(session: Session, renamed: Callable[[Name], Name]) -> None:
-    """Give each table another name in what fakesnow keeps beside the catalog."""
+    """Rename each table in what is stored beside DuckDB's catalog."""
     with session.account.ledger() as ledger:
         for table in _KEPT_BESIDE:
             where = f"_fs_global._fs_information_schema.{table}"
@@ -423,10 +423,10 @@ def _rename_beside(session: Session, renamed: Callable[[Name], Name]) -> None:
 
 
 def without_properties(text: str) -> str | None:
-    """D17: CREATE SCHEMA and CREATE DATABASE with MANAGED ACCESS and the like.
+    """D17: Run CREATE SCHEMA and CREATE DATABASE without MANAGED ACCESS and the like.
 
-    Stock fakesnow refuses them. Snowflake obeys them. Here the statement is run
-    without what follows the name.
+    Stock fakesnow refuses such properties. Snowflake applies them. Here the statement
+    runs without what follows the name.
     """
     found = matched(_CONTAINER, text)
     if not found or not found["properties"]:

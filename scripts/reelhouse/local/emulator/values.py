@@ -13,19 +13,18 @@ from reelhouse.local.emulator.deviations import NotEmulated
 
 
 def sum_exactly(expression: Expr) -> Expr:
-    """D16: SUM and its like take numbers as they are.
+    """D16: Do not cast the argument of SUM and similar functions.
 
-    Stock fakesnow casts what they take to double, for the sake of text. Snowflake
-    adds exact numbers exactly, and takes text too. Here numbers stay exact, and text
-    is refused.
+    Stock fakesnow casts it to double, so that text is accepted. Snowflake adds exact
+    numbers exactly, and accepts text too. Here numbers stay exact, and text is refused.
     """
     return expression
 
 
 def trim_characters(expression: Expr) -> Expr:
-    """D18: TRIM with the characters that it is to trim.
+    """D18: TRIM the characters that its second argument names.
 
-    Stock fakesnow forgets them, and trims spaces. Snowflake trims what it is told.
+    Stock fakesnow ignores them, and trims spaces. Snowflake trims these characters.
     So do we.
     """
     if isinstance(expression, exp.Trim) and not isinstance(expression.this, exp.Cast):
@@ -36,9 +35,9 @@ def trim_characters(expression: Expr) -> Expr:
 def timestamp_structs(
     timestamps: pa.Array | pa.ChunkedArray,
 ) -> pa.StructArray:
-    """D19: A timestamp that is null stays null on its way to the client.
+    """D19: Send a null timestamp to the client as null.
 
-    Stock fakesnow makes 1970-01-01 of it, and refuses a zone other than UTC. Snowflake
+    Stock fakesnow sends 1970-01-01, and refuses a time zone other than UTC. Snowflake
     does neither, nor do we.
     """
     if isinstance(timestamps, pa.ChunkedArray):
@@ -65,10 +64,10 @@ def count_from_utc(expression: Expr) -> Expr:
 
 
 def no_variables() -> Variables:
-    """D21: A session has no variables, and SET of one is refused.
+    """D21: Give a session no variables, and refuse SET.
 
-    Stock fakesnow looks for variables in texts too, and refuses a text such as 'for
-    $ale'. Snowflake leaves texts alone. Here nothing is looked up.
+    Stock fakesnow looks for variables in string literals too, and refuses one such as
+    'for $ale'. Snowflake leaves literals alone. Here no variable is looked up.
     """
     return _NoVariables()
 

@@ -1,4 +1,4 @@
-"""How long a text may be that a column holds."""
+"""The longest text that each column may hold."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from reelhouse.local.emulator.deviations import name_of
 if TYPE_CHECKING:
     from reelhouse.local.emulator.session import Session
 
-# Types whose length is that of a text.
+# Types whose length limits a text.
 _TEXTS = {exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.TEXT, exp.DType.NVARCHAR}
 
 
 def check_widths(session: Session, expression: Expr) -> None:
-    """D26: A text that is longer than its column is refused after INSERT and others.
+    """D26: Refuse a text that is longer than its column, after INSERT and the like.
 
-    Stock fakesnow takes any. Snowflake refuses what is longer than the column was
-    declared, and a column that CREATE TABLE AS makes of literals is as long as the
+    Stock fakesnow accepts any. Snowflake refuses a text that is longer than the column
+    was declared; a column that CREATE TABLE AS creates from literals is as long as the
     longest of them. So do we.
     """
     table = expression.find(exp.Table)
@@ -43,7 +43,7 @@ def check_widths(session: Session, expression: Expr) -> None:
 
 
 def widths_of(session: Session, create: exp.Create) -> dict[str, int]:
-    """The widths that a CREATE TABLE gives to its columns."""
+    """Return the width of each column that a CREATE TABLE gives a limit."""
     if isinstance(create.this, exp.Schema):
         declared = {
             _stored(column.this): _declared(column.args.get("kind"))
@@ -63,14 +63,14 @@ def _declared(data_type: Expr | None) -> int | None:
 
 
 class _Widths:
-    """The widths of what the parts of one query yield."""
+    """The widths of the columns that a query and its subqueries return."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.known: dict[int, dict[str, int | None]] = {}
 
     def selected(self, scope: Scope) -> dict[str, int | None]:
-        """The width of each column that a query yields, None for no limit."""
+        """Return the width of each column that a query returns, None for no limit."""
         if id(scope) not in self.known:
             self.known[id(scope)] = self._selected(scope)
         return self.known[id(scope)]
@@ -103,7 +103,7 @@ class _Widths:
         return self.known[id(source)]
 
     def _width(self, scope: Scope, node: Expr | None) -> int | None:
-        """How long a text an expression can yield at most, None for no limit."""
+        """Return the longest text that an expression can return, None for no limit."""
 
         def longest(*nodes: Expr | None) -> int | None:
             return _longest([self._width(scope, each) for each in nodes])

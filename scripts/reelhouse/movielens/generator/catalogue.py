@@ -1,4 +1,4 @@
-"""The movies: ids, titles, years, genres, links, popularity and how good they are."""
+"""The movies: ids, titles, years, genres, links, popularity and quality."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Catalogue:
         genre_masks: as `words.mask` makes them; 0 is '(no genres listed)'.
         imdb_ids, tmdb_ids: texts; a tmdbId may be empty.
         ranks: 0 for the most popular.
-        weights: of being chosen by a rater; 0 for movies that nobody rates.
+        weights: chances of being chosen by a rater; 0 for movies that nobody rates.
         effects: of the movie on its ratings, in thousandths of a star; their
-            mean over the weights is 0.
+            mean, weighted by `weights`, is 0.
     """
 
     movie_ids: Ints
@@ -90,7 +90,7 @@ def _draw_ids(seed: int, count: int) -> Ints:
 
 
 def _draw_imdb(seed: int, years: Ints) -> list[str]:
-    # In the order in which they are drawn.
+    # A dict keeps the order in which they are drawn.
     seen: dict[str, None] = {}
     for position, year in enumerate(years.tolist()):
         dice = Dice(seed, "imdb", position)
@@ -183,10 +183,10 @@ def make_catalogue(shape: Shape, seed: int) -> Catalogue:
     years = _draw_years(seed, count)
     numbers = np.arange(count)
 
-    # Known well: recent enough to be seen, of a popular genre, and luck.
+    # Fame is luck, plus popular genres, minus 40 for each year before 1985.
     fame = draw(seed, "fame", numbers).normal(NORMAL_ONE)
     fame += _by_genre(masks, 1) - np.maximum(0, 1985 - years) * 40
-    # Movies enter the catalogue in the order of years, old ones when someone asks.
+    # Movies enter in their year, or at a later random time from 1995 (famous sooner).
     asked = draw(seed, "asked", numbers).below(24_000)
     asked = np.where(fame > 0, asked // 4, asked)
     entered = np.maximum(years * 1000, (FIRST_RATED_YEAR - 1) * 1000 + asked)
@@ -202,7 +202,7 @@ def make_catalogue(shape: Shape, seed: int) -> Catalogue:
     twins = spots.take(2 * shape.twin_titles).reshape(2, -1)
     years[twins[1]] = years[twins[0]]
     masks[spots.take(shape.no_genres)] = 0
-    # Tags came in 2006, and a movie that is only tagged must be out by then.
+    # Tags began in 2006; a movie that is tagged but never rated must be out by then.
     obscure = np.flatnonzero((ranks >= count // 2) & (years < 2006))
     lonely = obscure[shuffled(seed, "unrated", len(obscure))]
     weights[lonely[: shape.unrated]] = 0

@@ -1,10 +1,10 @@
-"""Chance without a generator's state: every draw is a hash of (seed, stream, index).
+"""Random draws without a generator's state: each is a hash of (seed, stream, index).
 
 The same arguments give the same integers on every machine: 64-bit integer
 arithmetic wraps the same way everywhere, and of floating point only operations
 are used whose result IEEE 754 fixes to the last bit (+, -, x, /, square root).
 The two tables that need a logarithm or an exponential are rounded to integers,
-and refuse a value so near to a rounding boundary that a platform could differ.
+and reject a value so near to a rounding boundary that platforms could differ.
 
 The hash is the output function of SplitMix64 (Steele, Lea, Flood 2014,
 doi 10.1145/2660193.2660195), applied to a counter.
@@ -72,7 +72,7 @@ class Dice:
 
 @dataclass(frozen=True)
 class Draws:
-    """Uniform 64-bit words (any shape), and what their high bits stand for."""
+    """Uniform 64-bit words (any shape), whose high bits become random values."""
 
     words: Words
 
@@ -82,11 +82,11 @@ class Draws:
         return (self.words >> np.uint64(32)).astype(np.int64)
 
     def more(self, bits: int) -> Draws:
-        """The draws that the words hold behind so many bits that are used."""
+        """Return the draws that are left in the words after `bits` high bits."""
         return Draws(self.words << np.uint64(bits))
 
     def below(self, limit: int | Ints) -> Ints:
-        """Integers in [0, limit); limit < 2**31, one or one for each word."""
+        """Integers in [0, limit); limit < 2**31 is one number, or one for each word."""
         return self.high * limit >> 32
 
     def of(self, table: NDArray[np.int32] | Ints) -> Ints:
@@ -127,7 +127,7 @@ def shuffled(seed: int, stream: str, count: int) -> Ints:
 
 
 def rounded(value: float) -> int:
-    """The nearest integer; an ArithmeticError where platforms could disagree on it."""
+    """Return the nearest integer; raise ArithmeticError if platforms could disagree."""
     if abs(value - math.floor(value) - 0.5) < max(1e-9, abs(value) * 1e-14):
         raise ArithmeticError(f"{value!r} is too near to a rounding boundary")
     return math.floor(value + 0.5)
@@ -165,8 +165,8 @@ def lognormal_table(median: float, sigma: float, scale: int = 1) -> Ints:
 def rank_weights(count: int, offset: int) -> Ints:
     """Integer weights near (rank + offset) ** -1.7, about 2**20 for rank 0.
 
-    The power 1.6953125 is made of square roots alone, which are exact to the last
-    bit everywhere; a library's pow() is not.
+    The power 1.6953125 is made of square roots only, which are exact to the last bit
+    on every platform; a library's pow() is not.
     """
     ratio = np.arange(offset, offset + count, dtype=np.float64) / offset
     half = np.sqrt(ratio)

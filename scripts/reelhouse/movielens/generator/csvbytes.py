@@ -1,4 +1,4 @@
-"""A record of a CSV file as RFC 4180 wants it: quoted only where it must be."""
+"""Format records of a CSV file by RFC 4180, quoted only where needed."""
 
 from __future__ import annotations
 

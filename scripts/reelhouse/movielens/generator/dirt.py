@@ -3,7 +3,7 @@
 Every planted record has an expectation:
 
 - `rejected`: breaks the file contract; a loader keeps it aside and loads the rest;
-- `kept`: loaded, and published if nothing else is said;
+- `kept`: loaded, and published unless stated otherwise;
 - `superseded`: loaded, and loses against `other_record` of the same key;
 - `dropped`: loaded, and left out downstream (a blank tag);
 - `orphan`: loaded, but its movie is in no movies file and it cannot stand alone.
@@ -27,10 +27,10 @@ from reelhouse.movielens.generator.chance import Dice
 from reelhouse.movielens.generator.csvbytes import NEWLINE, line
 from reelhouse.movielens.generator.words import FAULTS
 
-# Faults lie within this many records, so that a big file is copied, not parsed.
+# Faults are planted in this many first records; the rest of a big file is only copied.
 _HEAD = 2_000
 _DAY = 86_400
-# What is decoded as such stands for bytes that are no UTF-8.
+# `surrogateescape` encodes these characters as bytes that are not valid UTF-8.
 _INVALID = "\udcff\udcfe"
 
 
@@ -78,7 +78,7 @@ class _File:
         expected: str = "rejected",
         after: _Record | None = None,
     ) -> _Record:
-        """Puts the lines in at a random place (behind a record), one after another."""
+        """Insert lines in order at a random place, behind `after` if that is given."""
         first = self.records.index(after) + 1 if after else 0
         at = first + self._dice.below(len(self.records) + 1 - first)
         while 0 < at < len(self.records) and self._torn(at):
@@ -114,9 +114,9 @@ class _File:
     def rival(
         self, original: _Record, text: str, kinds: str, wins: bool, behind: bool = False
     ) -> None:
-        """Plants a record of the same key, which wins or loses, perhaps behind it.
+        """Plant a record with the same key as `original`, which wins or loses.
 
-        `kinds` are those of the new record and of the original one.
+        `kinds` are those of the new record and the original; `behind` puts it later.
         """
         kind, original.kind = kinds.split()
         loses = ("superseded", "kept")
@@ -127,7 +127,7 @@ class _File:
         original.other, new.other = new, original
 
     def write(self) -> dict[str, Any]:
-        """Replaces the file; its part of the manifest."""
+        """Replace the file and return its part of the manifest."""
         aside = self._path.with_name(self._path.name + ".dirty")
         with aside.open("wb") as target, self._path.open("rb") as source:
             target.write(self._header)
@@ -234,9 +234,9 @@ _PLANTERS = {
 
 
 def make_dirty(folder: Path, seed: int, manifest: Path) -> dict[str, Any]:
-    """Plants faults into the six clean files of a folder, and writes the manifest.
+    """Plant faults into the six clean files of a folder, and write the manifest.
 
-    Returns what it says of each file: its `records`, and those that are `planted`.
+    Returns the manifest's entry for each file, with `records` and `planted`.
     The seed of the data set decides where faults go.
     """
     parts: dict[str, dict[str, Any]] = {}

@@ -14,7 +14,7 @@ from reelhouse.movielens.generator.chance import NORMAL_ONE, Ints, draw, rounded
 from reelhouse.movielens.generator.shape import Shape
 from reelhouse.movielens.generator.words import WORDS, mask
 
-# Relevances are multiples of a 4,000th, most of them a little off as doubles.
+# Relevances are multiples of 1/4,000, some of them a few units in the last place off.
 STEPS = 4_000
 _VARIANTS = 8
 _MEDIAN_ODDS = 0.054 / 0.946
@@ -22,7 +22,7 @@ _STEEPNESS = 1.45
 _LEVELS = 1_024
 _REACH = 4
 
-# Parts of a score, in NORMAL_ONEths of a standard deviation of the whole.
+# Parts of a score, in units of 1/NORMAL_ONE of a standard deviation of the whole.
 _CENTRE = 180
 _NOISE, _TAG, _MATCH, _STRANGE = 2_900, 1_000, 7_000, -1_000
 _TRAIT, _QUALITY = 4_200, 2_600
@@ -37,7 +37,7 @@ class Genome:
     Attributes:
         tags: the texts.
         genre_masks: genres that a tag fits, as bits; 0 for tags of any genre.
-        loadings: 1 where a tag praises, -1 where it blames, else 0.
+        loadings: 1 for a tag of praise, -1 for one of blame, else 0.
     """
 
     tags: list[str]
@@ -46,7 +46,7 @@ class Genome:
 
 
 def _best_known_first() -> list[tuple[str, int, int]]:
-    """(tag, genre mask, loading), the tags that a small genome has first."""
+    """Return (tag, genre mask, loading); a small genome has the first of them."""
     columns: list[list[tuple[str, int, int]]] = [
         [(tag, mask([name]), 0) for tag in tags]
         for name, tags in WORDS["genre_tags"].items()
@@ -78,7 +78,7 @@ def make_genome(size: int) -> Genome:
 
 @cache
 def _steps_table() -> Ints:
-    """Relevance in STEPS-ths for each level of the latent fit."""
+    """Relevance, in units of 1/STEPS, for each level of the latent fit."""
     levels = range(-_REACH * _LEVELS, _REACH * _LEVELS)
     odds = [_MEDIAN_ODDS * math.exp(_STEEPNESS * level / _LEVELS) for level in levels]
     return np.array(
@@ -91,7 +91,7 @@ def _texts() -> list[str]:
     """The text of each step and variant, _VARIANTS of a step one after another.
 
     Variant 0 is the number; the others are doubles a few units in the last place
-    off, in the shortest text that gives them back, as the real files have them.
+    off, in the shortest text that reads back as the same double, as in real files.
     """
     texts = []
     for step in range(STEPS):
@@ -114,7 +114,7 @@ def scored_movies(shape: Shape, catalogue: Catalogue) -> Ints:
 
 
 def _steps(catalogue: Catalogue, genome: Genome, movies: Ints, seed: int) -> Ints:
-    """Relevance of every tag (columns) for some movies (rows), in STEPS-ths."""
+    """Relevance of every tag (columns) for some movies (rows), in units of 1/STEPS."""
     tags = np.arange(len(genome.tags))
     cells = movies[:, None] * 4_096 + tags[None, :]
     latent = draw(seed, "relevance", cells).normal(_NOISE) + _CENTRE
@@ -122,7 +122,7 @@ def _steps(catalogue: Catalogue, genome: Genome, movies: Ints, seed: int) -> Int
 
     masks = catalogue.genre_masks[movies][:, None]
     fits = (masks & genome.genre_masks[None, :]) != 0
-    # A genre's tags fit one of its movies well and the next one less.
+    # A genre's tags fit some of its movies better than others.
     degree = draw(seed, "degree", cells).below(1_000)
     latent += np.where(fits, (300 + degree) * _MATCH // 1_300, 0)
     latent += np.where(~fits & (genome.genre_masks != 0)[None, :], _STRANGE, 0)
@@ -141,7 +141,7 @@ def _steps(catalogue: Catalogue, genome: Genome, movies: Ints, seed: int) -> Int
 def genome_lines(
     shape: Shape, catalogue: Catalogue, genome: Genome, seed: int
 ) -> Iterator[tuple[int, bytes]]:
-    """(rows, their bytes) of genome-scores.csv, block by block."""
+    """Yield (number of rows, their bytes) of genome-scores.csv, block by block."""
     movies = scored_movies(shape, catalogue)
     tag_count = len(genome.tags)
     texts = _texts()

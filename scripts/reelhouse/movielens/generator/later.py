@@ -1,14 +1,14 @@
 """A later delivery: what happened in the last half year, and what was corrected.
 
-It is taken from the files of a complete data set. The first delivery keeps what was
-known before, with the mistakes that the later one mends; as in MovieLens, a user is
-delivered once there are enough ratings. The later delivery brings
+It is split off the files of a complete data set. The first delivery has what was known
+before, with mistakes that the later one corrects; as in MovieLens, a user is delivered
+once there are enough ratings. The later delivery has
 
-- the other ratings, some users' second thoughts, and a few records that are no ratings;
-- movies first rated since, another title, year or genre of three well-known ones, and
-  one movie less, which was there twice;
+- the other ratings, some changed ratings, and a few records that are not ratings;
+- movies first rated since, a corrected title, year or genre of three well-known movies,
+  and one movie fewer, which was listed twice;
 - identifiers that were missing or wrong, and for new movies some that no film has;
-- the tags as they are now: more of them, some typed anew, some taken back.
+- all current tags: new ones, some in another spelling, and some removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOVIES, LINKS, RATINGS, TAGS = FILES = (
     *(f"{LATER}/ratings/{LATER}.csv", f"{LATER}/tags.csv"),
 )
 _WELL_KNOWN = 12
-# One in so many: ratings of users who are back, and tags.
+# One in this many is changed: ratings of users who return, and tags.
 _RERATED, _RETYPED = 40, 25
 Row = list[str]
 
@@ -44,7 +44,7 @@ def _read(path: Path) -> tuple[Row, list[Row]]:
 
 
 def _write(path: Path, rows: Iterable[Row]) -> int:
-    """Writes a file of rows, the header first; the number of its records."""
+    """Write rows to a file, the header first; return the number of records."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = -1
     with path.open("wb") as file:
@@ -112,9 +112,9 @@ def _tags_before(tags: list[Row], dice: Dice) -> Iterator[Row]:
 
 
 def make_later(folder: Path, seed: int) -> dict[str, int]:
-    """Makes two deliveries of the one in a folder; the records of each file by name.
+    """Split the delivery in a folder in two; return the records of each file by name.
 
-    The first delivery takes the place of the one; the other files are FILES.
+    The first delivery replaces the original; the later one is written to FILES.
     """
     dice = Dice(seed, "later delivery")
     records = {}

@@ -23,7 +23,7 @@ TAGS_SINCE = timegm((2006, 1, 1, 0, 0, 0))
 LEAST_RATINGS = 20
 _PROPORTIONAL_ROUNDS = 64
 
-# A set as small as latest-small has months in which nobody came.
+# A data set as small as ml-latest-small has months without ratings.
 _QUIET_BELOW = 1_000_000
 QUIET_SHIFT = 31 * DAY
 
@@ -69,7 +69,7 @@ def _months() -> list[tuple[int, int]]:
 
 
 def _quiet_months(shape: Shape, seed: int) -> tuple[tuple[int, int], ...]:
-    """Four months of the first years, none beside another."""
+    """Return four months of the first years, no two adjacent; none for a large set."""
     if shape.ratings >= _QUIET_BELOW:
         return ()
     months = _months()
@@ -94,7 +94,7 @@ def _draw_starts(shape: Shape, seed: int, count: int) -> Ints:
 
 
 def _share_out(total: int, wishes: Ints, limits: Ints) -> Ints:
-    """Integers near the wishes' proportions, within their limits, adding to total."""
+    """Share `total` out as integers, near the wishes' proportions, within `limits`."""
     counts = np.full(len(wishes), LEAST_RATINGS, dtype=np.int64)
     for round_ in itertools.count():
         left = total - int(counts.sum())
@@ -119,7 +119,7 @@ def make_people(shape: Shape, catalogue: Catalogue, seed: int) -> People:
     starts = _draw_starts(shape, seed, count)
     quiet = _quiet_months(shape, seed)
 
-    # Nobody can rate more movies than had appeared when they came.
+    # Users cannot rate more movies than were out at their first session.
     released = np.sort(catalogue.years[catalogue.weights > 0])
     seen = np.searchsorted(released, years_of(starts), side="right")
     limits = np.minimum(shape.movies * 7 // 10, seen * 8 // 10)

@@ -1,8 +1,8 @@
 """The ratings, in blocks of users.
 
-A user has as many slots as ratings; a slot gets its moment first and its movie
-then, since nobody can rate a movie that is not out. All draws hang on the number
-of the slot in the whole data set, so the size of a block changes no byte.
+A user has one slot for each rating. A slot gets its time first and its movie after
+that, because nobody can rate a movie that is not out yet. All draws depend on the
+number of the slot in the whole data set, so the size of a block changes no byte.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class RatingMaker:
             first = after
 
     def _spread_movies(self) -> tuple[Ints, Ints]:
-        """A user for each movie, so that hardly any stays without a rating."""
+        """Choose a user for each movie, so that hardly any movie has no rating."""
         people, catalogue = self._people, self._catalogue
         years = years_of(people.starts)
         order = np.argsort(years, kind="stable")
@@ -117,7 +117,7 @@ class RatingMaker:
         return chosen[by_user], rated[by_user]
 
     def _moments(self, users: Ints, rank: Ints, slots: Ints) -> Ints:
-        """The moment of each slot: sessions with pauses of hours to years between."""
+        """Return the time of each slot: sessions, with pauses of hours to years."""
         people, seed = self._people, self._seed
         first_user = int(users[0])
         each = np.arange(first_user, int(users[-1]) + 1)
@@ -145,7 +145,7 @@ class RatingMaker:
         within, across = np.cumsum(gaps), np.cumsum(pauses)
         within -= (within[begins])[local]
         across -= (across[begins])[local]
-        # Whoever would come back after the end comes back sooner, in proportion.
+        # Shorten the pauses of users who would return after the end, in proportion.
         starts = np.minimum(people.starts[each], END - 1 - within[ends])
         room = (END - 1 - within[ends] - starts) // 60
         total = across[ends]
@@ -159,7 +159,7 @@ class RatingMaker:
         return moments
 
     def _candidates(self, drawn: Draws, users: Ints) -> Ints:
-        """A movie for each draw: of the user's taste or of everyone's."""
+        """Return a movie for each draw, by the user's taste or by everyone's."""
         by_taste = self._by_taste
         bits = by_taste.shape[1].bit_length() - 1
         index = drawn.high >> (32 - bits)
@@ -168,10 +168,10 @@ class RatingMaker:
         return np.where(tasteful, own, drawn.of(self.any_movie))
 
     def _movies(self, users: Ints, slots: Ints, years: Ints) -> Ints:
-        """Different movies for each user's slots, none before its year.
+        """Choose different movies for each user's slots, none released after the slot.
 
         Returns keys: user in the block, position and slot in the block, packed and
-        sorted, so in the order of the file.
+        sorted, which is the order of the file.
         """
         count = len(self._catalogue.titles)
         local = users - users[0]
@@ -179,7 +179,7 @@ class RatingMaker:
         shift = np.int64(_SLOT_BITS)
 
         def add(rows: Ints, positions: Ints, taken: Ints) -> Ints:
-            """The taken keys and those of the rows, a movie once for each user."""
+            """Return the taken keys and those of the rows, each movie once per user."""
             keys = ((local[rows] * count + positions) << shift) | rows
             keys.sort()
             first = np.ones(len(keys), dtype=bool)
@@ -206,7 +206,7 @@ class RatingMaker:
             if round_ < 24:
                 positions = self._candidates(drawn, users[wide])
             else:
-                # Someone has seen nearly all of the well-known ones.
+                # The user has rated nearly all well-known movies: draw from all.
                 positions = self._rated[drawn.below(len(self._rated))]
             usable = self._catalogue.years[positions] <= years[wide]
             if len(taken):
@@ -222,7 +222,7 @@ class RatingMaker:
         return taken
 
     def _sure(self, users: Ints) -> tuple[Ints, Ints]:
-        """Slots in the block, and the movies that they must have if in time."""
+        """Return slots of the block, and the movies that they get if these are out."""
         low, high = np.searchsorted(
             self._sure_users, [int(users[0]), int(users[-1]) + 1]
         )

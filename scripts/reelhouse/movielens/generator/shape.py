@@ -1,7 +1,7 @@
-"""How big everything is for a given number of ratings.
+"""The sizes of a data set for a given number of ratings.
 
-The releases of MovieLens were not made by one rule, so neither is this: a table of
-known sizes, in figures.yml, and straight lines between them.
+The releases of MovieLens do not follow one rule, so sizes are interpolated linearly
+between the known ones in figures.yml.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_RATINGS = 100_000_000
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one data set, as `sizes` in figures.yml has them."""
+    """Sizes of one data set; `sizes` in figures.yml describes each."""
 
     ratings: int
     movies: int

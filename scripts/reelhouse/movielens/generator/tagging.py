@@ -22,7 +22,7 @@ _ONE_IN_TAGS = 95  # of a thousand users
 _BURST = 3
 _BLANKS = ("", " ", "\u00a0", "  ")
 
-# In how many of a thousand cases a tag is spelt in which way.
+# How many of a thousand tags get each spelling.
 _SPELLINGS: tuple[tuple[int, Callable[[str], str]], ...] = (
     (780, str),
     (110, lambda tag: tag[:1].upper() + tag[1:]),
@@ -34,7 +34,7 @@ _SPELLINGS: tuple[tuple[int, Callable[[str], str]], ...] = (
 
 
 class Tagging:
-    """Collects tags while the ratings go by, and writes them at the end."""
+    """Collects tags from each block of ratings, and yields their lines at the end."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Tagging:
         self._seed = seed
         groups = [WORDS["genre_tags"][name] for name in GENRES]
         groups += [WORDS[f"{kind}_tags"] for kind in _OTHER_GROUPS]
-        # What users type, a group after another.
+        # All tags, one group after another.
         self._tags: list[str] = [tag for group in groups for tag in group]
         self._sizes = np.array([len(group) for group in groups])
         since = np.flatnonzero(people.starts >= TAGS_SINCE)
@@ -66,7 +66,7 @@ class Tagging:
         return np.minimum(1 + zeal * total // max(1, int(zeal.sum())), limits)
 
     def see(self, block: Block) -> None:
-        """Lets the taggers of a block tag what they have just rated."""
+        """Let the taggers of a block tag movies soon after they rated them."""
         low, high = np.searchsorted(
             self._taggers, [int(block.users[0]), int(block.users[-1]) + 1]
         )
@@ -115,10 +115,10 @@ class Tagging:
         self._parts.append((users, movies, np.minimum(moments, END - 1), index))
 
     def _texts(self, positions: Ints, index: Ints) -> tuple[Ints, Ints]:
-        """A tag of the vocabulary and a spelling for each application."""
+        """Return the indexes of a tag and of a spelling for each application."""
         masks = self._catalogue.genre_masks[positions]
         drawn = draw(self._seed, "tag group", index)
-        # A genre of the movie: the first of its own at or after a random one.
+        # A genre of the movie: its first one at or after a random genre.
         genre = drawn.more(32).below(PLAIN)
         found = np.full(len(genre), PLAIN, dtype=np.int64)
         for step in range(PLAIN):
@@ -148,7 +148,7 @@ class Tagging:
             np.concatenate(column) for column in zip(*self._parts, strict=True)
         )
         tags, spellings = self._texts(positions, index)
-        # Some type the same tag again, in another spelling: the last of a burst.
+        # Some tags are typed again, in another spelling.
         again = draw(self._seed, "tag again", index).below(1_000) < 25
         twice = np.flatnonzero(again)
         repeat = np.concatenate([np.arange(len(users)), twice])

@@ -1,7 +1,7 @@
 """Invented film titles in MovieLens's form: article last, then the year.
 
-A title is put together from a form and word lists, led by the film's genres. The odd
-ones that real files hold (no year, two brackets, white space) are added by `catalogue`.
+A title is built from a form and word lists, guided by the film's genres. Odd titles as
+in the real files (no year, two brackets, white space) are added by `catalogue`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FORMS = [form for share, form in FIGURES["titles"] for _ in range(share)]
 
 
 class _Parts(dict[str, str]):
-    """The parts of a form, each drawn when the form comes to it."""
+    """The parts of a form, each drawn when the form asks for it."""
 
     def __init__(self, dice: Dice, genres: Sequence[str], place: str) -> None:
         super().__init__(place=place)
@@ -35,7 +35,7 @@ class _Parts(dict[str, str]):
         elif dice.below(4) == 0:
             nouns = WORDS["nouns"]
         adjective, noun = dice.choose(adjectives), dice.choose(nouns)
-        # "Winter Winter" and "Paper Paper" are nobody's title.
+        # Avoid titles such as "Winter Winter" and "Paper Paper".
         return f"{adjective} {noun}" if adjective != noun else f"Other {noun}"
 
     def article_last(self) -> str:

@@ -1,4 +1,4 @@
-"""The words and figures that the files are made of, from the yml files beside this."""
+"""The words and figures that the data is made of, from the yml files beside this."""
 
 from __future__ import annotations
 
