@@ -4,7 +4,7 @@
     )) -}}
 {% endmacro %}
 
-{#- In one go: dbt would ask twice which columns there are. -#}
+{#- One statement for all comments: dbt would query the columns twice. -#}
 {% macro duckdb__persist_docs(relation, model, for_relation, for_columns) %}
     {%- set comments = [] -%}
     {%- if for_relation and config.persist_relation_docs() -%}

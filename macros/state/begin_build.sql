@@ -21,7 +21,7 @@
         {%- set rows = trusted_rows(tree, shapes) -%}
         {%- set sources = source_versions() if load else {} -%}
         {%- if not selected_resources -%}
-            {#- `dbt retry` does not tell what it is about to make. -#}
+            {#- `dbt retry` does not list the nodes that it will build. -#}
             {%- do selected.update(out_of_date(tree, rows, sources)) -%}
         {%- endif -%}
         {%- do protect_history(selected, shapes) -%}

@@ -3,7 +3,7 @@
     {%- set sources = source_versions() if newest_load() else {} -%}
     {%- for unique_id, version in opened.items()
         if graph.nodes[unique_id].config.materialized != 'view' -%}
-        {#- A view has no rows, and may read what is of an older load. -#}
+        {#- A view has no rows of its own, and may read an older load. -#}
         {%- for relation, seen in version.data.items()
             if relation in sources and sources[relation] != seen -%}
             {%- do changed.append(unique_id) -%}
@@ -16,7 +16,7 @@
         ~ ledger ~ " where invocation_id = '" ~ invocation_id ~ "')"
     ).columns[0].values() -%}
     {%- if others -%}
-        {#- Who built beside this command may have changed what it read. -#}
+        {#- A build at the same time may have changed what this one read. -#}
         {%- set tree = nodes_of_tree(opened) -%}
         {%- for unique_id in opened -%}
             {%- set read = [unique_id] -%}

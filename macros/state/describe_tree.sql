@@ -2,7 +2,7 @@
     {%- set tree = nodes_of_tree(graph.nodes) -%}
     {%- set versions = versions_of(tree, tree, {}, {}) -%}
     {%- set schemas = [] -%}
-    {#- These tell what is published. -#}
+    {#- Reserved: these tables describe the publication. -#}
     {%- set taken = ['publication', 'publications', 'published_tables'] -%}
     {%- set tests = graph.nodes.values()
         | selectattr('resource_type', 'eq', 'test')

@@ -10,7 +10,7 @@
         'select load_key from ' ~ source('reelhouse', 'loads').render()
     ).columns[0].values() -%}
     {%- for relation, seen in row.data.items() -%}
-        {#- Of a raw table: the load that changed it last, and its columns. -#}
+        {#- For a raw table: the last load that changed it, and its columns. -#}
         {%- set now = version.data[relation] -%}
         {%- if seen != now and (
             seen.split('/')[1:] != now.split('/')[1:]

@@ -9,7 +9,7 @@
             'unique': [arguments.get('column_name')],
             'unique_combination': arguments.get('columns'),
         }.get(test.test_metadata.name, []) -%}
-        {#- The widest key is the natural one, the others stand for it. -#}
+        {#- The key with most columns is the natural one; others replace it. -#}
         {%- if columns | length > keys[-1] | length -%}
             {%- do keys.append(columns) -%}
         {%- endif -%}

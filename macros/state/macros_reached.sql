@@ -8,7 +8,7 @@
     {%- set key = called | sort | join(' ') -%}
     {%- if key not in known -%}
         {%- set found = {} -%}
-        {#- The loop goes on with what it adds. -#}
+        {#- The loop also visits what it appends to the list. -#}
         {%- for name in called if name not in found -%}
             {%- do found.update({name: texts[name]}) -%}
             {%- for each in modules.re.findall(word, texts[name])

@@ -1,5 +1,5 @@
 {% macro newest_load() %}
-    {#- adapter.get_relation would open a transaction that nobody commits -#}
+    {#- adapter.get_relation would open a transaction that is never committed. -#}
     {%- set loads = source('reelhouse', 'loads') -%}
     {%- set described -%}
         select lower(column_name) as column_name

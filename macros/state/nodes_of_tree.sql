@@ -10,7 +10,7 @@
     {%- set called_by_dbt = [] -%}
     {%- for name, macro in context[project_name].items() -%}
         {%- do texts.update({name: macro.macro.macro_sql}) -%}
-        {#- A dispatch puts the engine before the name. -#}
+        {#- A dispatched macro is called by its name without the engine. -#}
         {%- set base = name.split('__')[-1] -%}
         {%- do names.setdefault(name, []).append(name) -%}
         {%- if base != name -%}
@@ -26,7 +26,7 @@
     {%- set known = {} -%}
     {%- set tree = {} -%}
     {%- set wanted = selected | select('in', graph.nodes) | list -%}
-    {#- The loop goes on with what it adds. -#}
+    {#- The loop also visits what it appends to the list. -#}
     {%- for unique_id in wanted if unique_id not in tree
         and graph.nodes[unique_id].resource_type
         in ['model', 'snapshot', 'seed', 'test'] -%}
@@ -49,12 +49,12 @@
             node.get('test_metadata'),
             node.checksum.checksum if node.resource_type == 'seed' else none,
         ], sort_keys=true) -%}
-        {#- JSON puts a letter for a line feed or a tab. -#}
+        {#- In JSON these are letters, which would be part of the next word. -#}
         {%- set text = code | replace('\\n', ' ') | replace('\\t', ' ') -%}
         {%- set macros = macros_reached(text ~ always, texts, names, known) -%}
         {%- set variables = variables_read(node.unique_id, text) -%}
         {%- do variables.update(macros.variables) -%}
-        {#- What is said of a test is in no table, and dbt loses it at times. -#}
+        {#- A test's description is in no table, and dbt sometimes loses it. -#}
         {%- do tree.update({node.unique_id: {
             'name': node.name,
             'kind': node.resource_type,

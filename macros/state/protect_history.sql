@@ -9,7 +9,7 @@
             select count(*) as harmed
             from {{ target.database }}.{{ node.relation }}
             {% if not is_cut -%}
-                {#- Without such a load, nothing of history came by then. #}
+                {#- Without such a load, all of history is later. #}
                 where coalesce(dbt_valid_from > (
                     select max(loaded_at)
                     from {{ source('reelhouse', 'loads').render() }}

@@ -37,7 +37,7 @@
             {%- set version = row -%}
         {%- endif -%}
     {%- elif is_snapshot -%}
-        {#- What it holds is what it held, and what this recording adds. -#}
+        {#- A snapshot holds its old rows and what this recording adds. -#}
         {%- set recording = row.data.get(node.relation) if row else none -%}
         {%- do data.update({node.relation: recording}) -%}
         {%- if not row or row.rules != version.rules or row.data != data -%}

@@ -12,7 +12,7 @@ ratings as (
     select * from {{ ref('fct_ratings') }}
 ),
 
-{# Apart: an engine may keep in memory what is read twice. #}
+{# Its own CTE: an engine may keep a CTE in memory if it is read twice. #}
 all_ratings as (
     select * from {{ ref('fct_ratings') }}
 ),

@@ -53,7 +53,8 @@ summed as (
     group by cohort_month
 ),
 
--- Every month with new users is a cohort, of those users, up to the last month.
+-- Every month with new users is a cohort of exactly these users, with rows up
+-- to the last month.
 wrong_cohorts as (
     select
         trends.month,

@@ -22,7 +22,7 @@ percentiles as (
     where rating_count = 0
 ),
 
--- Every level that a user reaches; the highest of them is the user's.
+-- The highest level that a user reaches is the user's level.
 reached as (
     select
         percentiles.user_id,

@@ -17,8 +17,8 @@ summed as (
     group by genre
 ),
 
--- The levels part the users, so their sums are those of the genre, and its mean
--- lies between theirs.
+-- Each user has one level, so the sums of the levels add up to the genre's, and
+-- its mean lies between theirs.
 wrong as (
     select
         genres.genre as expected_genre,

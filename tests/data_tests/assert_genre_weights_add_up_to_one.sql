@@ -16,7 +16,7 @@ weights as (
     group by movie_id
 ),
 
--- In both directions: every movie of the files has weights, no other has.
+-- All movies of the files have weights, and no others do.
 unbalanced as (
     select
         movies.movie_id,

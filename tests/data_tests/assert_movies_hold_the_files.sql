@@ -22,7 +22,7 @@ mentioned_movies as (
     from tags
 ),
 
--- In both directions: what the files have or mention, and what else is deleted.
+-- All movies that the files have or mention are there; any other is deleted.
 wrong as (
     select
         movies.movie_id,

@@ -14,7 +14,7 @@ liked_movies as (
     group by movie_id
 ),
 
--- All pairs of a few movies, those with most likes: all of all are too many.
+-- All pairs of the movies with most likes: pairs of all movies are too many.
 few_movies as (
     select
         movie_id,

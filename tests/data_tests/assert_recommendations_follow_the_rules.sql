@@ -10,7 +10,7 @@ categories as (
     select * from {{ ref('recommendation_categories') }}
 ),
 
--- Every rule that a movie meets, whichever wins.
+-- The highest priority among all rules that a movie meets.
 met as (
     select
         performance.movie_id,

@@ -10,7 +10,7 @@ movies as (
     select * from {{ ref('mart_movie_performance') }}
 ),
 
--- Over the averages of movies this time, not over their sums.
+-- Computed from the averages of movies, not from their sums as in the model.
 expected as (
     select
         top_tags.tag_id,

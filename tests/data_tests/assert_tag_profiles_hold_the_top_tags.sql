@@ -20,8 +20,8 @@ chosen as (
     group by movie_id
 ),
 
--- Fewer scores lie above the least chosen one than are chosen. Fewer are chosen
--- than asked for only where there are no others.
+-- Fewer scores are above the lowest chosen one than were chosen. Fewer tags
+-- than requested are chosen only if there are no more.
 scored as (
     select
         scores.movie_id,

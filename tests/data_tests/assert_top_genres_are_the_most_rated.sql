@@ -27,7 +27,7 @@ days as (
     group by user_id
 ),
 
--- A genre that would be the top one if the stated one were not.
+-- Users with another genre that ranks above their stated top genre.
 better_genres as (
     select engaged_users.user_id
     from engaged_users

@@ -34,7 +34,7 @@ eligible as (
         or performance.rating_count >= {{ var('min_genre_ratings') }}
 ),
 
--- The first and the last place that the basis alone allows, ties being open.
+-- The best and worst rank that the basis allows, as ties may go in any order.
 ranked as (
     select
         eligible.*,

@@ -48,7 +48,7 @@ JUDGES: tuple[Any, ...] = (
     *(snowflake._well_formed, snowflake.Warehouse.read),
     *(snowflake.Warehouse.read_again, snowflake.Warehouse.land),
 )
-JUDGED_BY = (2, "ce61b88cca8dee42dab6dd7ebb139f687a2d6460a638591d7769fbf7584a97df")
+JUDGED_BY = (2, "2a28ccd242fb9998e1ba742f122682003d716b583b88fb8d640a828cba70f0b4")
 
 Declare = Callable[..., None]
 

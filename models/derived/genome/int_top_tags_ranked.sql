@@ -8,8 +8,8 @@ genome_tags as (
     select * from {{ ref('dim_genome_tags') }}
 ),
 
--- To order all scores would be the dearest step of the genome. The n-th of the
--- parts' greatest scores is reached by n tags, so no tag below is a top tag.
+-- Sorting all scores would be slow. At least n tags reach the n-th highest of
+-- the parts' maxima, so no score below it belongs to a top tag.
 parts as (
     select
         movie_id,

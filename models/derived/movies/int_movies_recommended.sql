@@ -21,7 +21,7 @@ rated_movies as (
     inner join ratings on movies.movie_id = ratings.movie_id
 ),
 
--- The mean reaches the threshold when the sum does: no division, no rounding.
+-- Compare sums instead of means, to avoid division and rounding.
 recommended as (
     select
         rated_movies.*,

@@ -25,7 +25,7 @@ marked_movies as (
     from staged_movies
 ),
 
--- Deleted movies that nothing mentions are history, not a part of the files.
+-- Deleted movies that nothing refers to are history, and in no file.
 in_use as (
     select movie_id
     from movies

@@ -14,7 +14,7 @@ with ratings as (
     select * from {{ ref('fct_ratings') }}
 ),
 
-{# A rating may have left another day, so all days of its user are summed. #}
+{# A changed rating may have moved between days, so sum all days of its user. #}
 {% if is_incremental() %}
     changes as (
         select * from {{ ref('int_ratings_changed') }}

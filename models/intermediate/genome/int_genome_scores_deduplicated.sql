@@ -2,7 +2,7 @@ with genome_scores as (
     select * from {{ ref('stg_movielens__genome_scores') }}
 ),
 
-{# Apart: an engine may keep in memory what is read twice. #}
+{# Its own CTE: an engine may keep a CTE in memory if it is read twice. #}
 named_scores as (
     select * from {{ ref('stg_movielens__genome_scores') }}
 ),

@@ -15,7 +15,7 @@ last_day as (
     from ratings
 ),
 
--- Each window has 365 days and ends on the day named.
+-- Each window has 365 days; the column is its last day.
 windows as (
     select
         last_date as recent_end,

@@ -1,4 +1,4 @@
-{# Up to 2,048 times 2,048 pairs of movies are counted at their places. #}
+{# Counts up to 2,048 times 2,048 pairs of movies in an array, by position. #}
 {{ config(pre_hook="{{ group_in_array(22) }}") }}
 
 with likes as (

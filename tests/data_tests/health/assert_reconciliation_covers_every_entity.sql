@@ -6,7 +6,7 @@ files as (
     select * from {{ ref('int_files_reconciled') }}
 ),
 
--- One unexplained row for each layer behind the files.
+-- Each entity has one "unexplained" row per layer after the files.
 bridged as (
     select
         entity,
