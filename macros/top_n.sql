@@ -2,7 +2,7 @@
     {%- for expression in order_by
         if expression.split(' ')[-1] not in ['asc', 'desc'] -%}
         {%- do exceptions.raise_compiler_error(
-            "top_n: say asc or desc behind '" ~ expression ~ "'"
+            "top_n: write asc or desc after '" ~ expression ~ "'"
         ) -%}
     {%- endfor -%}
     qualify

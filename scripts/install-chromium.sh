@@ -32,7 +32,7 @@ export DEBIAN_FRONTEND=noninteractive
             chromium fonts-liberation
 } >"$log" 2>&1 || {
     cat "$log" >&2
-    echo "apt-get could not install chromium (see above): mend that, or $how." >&2
+    echo "apt-get could not install chromium (see above): fix that, or $how." >&2
     exit 1
 }
 command -v chromium >/dev/null || {

@@ -14,8 +14,8 @@
     {%- endif -%}
     {%- if 'load_key' not in columns -%}
         {%- do exceptions.raise_compiler_error(
-            'The raw tables are those of an older Reelhouse: '
-            ~ '`reelhouse run` brings them in line.'
+            'The raw tables are from an older version of Reelhouse: '
+            ~ '`reelhouse run` updates them.'
         ) -%}
     {%- endif -%}
     {%- set newest = run_query(

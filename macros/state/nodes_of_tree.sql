@@ -36,8 +36,8 @@
         {%- set columns = node.columns.values() -%}
         {%- if node.resource_type == 'seed' and node.checksum.name == 'path' -%}
             {%- do exceptions.raise_compiler_error(
-                'The seed ' ~ node.name ~ ' is larger than 1 MiB, so that dbt does '
-                ~ 'not tell when it changes: deliver it as a file.'
+                'The seed ' ~ node.name ~ ' is larger than 1 MiB, so dbt does not '
+                ~ 'notice its changes: deliver it as a file.'
             ) -%}
         {%- endif -%}
         {%- set code = tojson([

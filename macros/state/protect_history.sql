@@ -19,11 +19,11 @@
         {%- endset -%}
         {%- if run_query(harmed).columns[0].values()[0] > 0 -%}
             {%- do exceptions.raise_compiler_error(
-                node.name ~ ' holds history, in which rows that are left out '
-                ~ 'now would be deleted ones: add '
+                node.name ~ ' holds history, and rows that are left out now '
+                ~ 'would be recorded as deleted: add '
                 ~ '`--exclude-resource-type snapshot`.'
                 if is_cut else
-                node.name ~ ' knows what came after load ' ~ load_id
+                node.name ~ ' already has changes from after load ' ~ load_id
                 ~ ', so the variable as_of_load_id would damage it: '
                 ~ '`reelhouse run --rebuild` records history from the start.'
             ) -%}

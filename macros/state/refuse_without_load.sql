@@ -5,7 +5,7 @@
         {%- do exceptions.raise_compiler_error(
             'Nothing is loaded yet, so there is nothing to build from. '
             ~ 'Run `reelhouse load` to load the files, or `reelhouse run` '
-            ~ 'to go the whole way.'
+            ~ 'to load, build and publish.'
         ) -%}
     {%- endif -%}
 {% endmacro %}

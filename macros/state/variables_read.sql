@@ -2,8 +2,8 @@
     {%- set values = {} -%}
     {%- if modules.re.search('\\benv_var\\s*\\(', text) -%}
         {%- do exceptions.raise_compiler_error(
-            'An environment variable is read, so that nobody can tell when its '
-            ~ 'value changes: read a variable of dbt_project.yml, in ' ~ where ~ '.'
+            'An environment variable is read in ' ~ where ~ ', so changes of its '
+            ~ 'value go unnoticed: read a variable of dbt_project.yml instead.'
         ) -%}
     {%- endif -%}
     {%- for quoted, name in modules.re.findall(
@@ -11,9 +11,8 @@
     ) if name != 'as_of_load_id' -%}
         {%- if not quoted -%}
             {%- do exceptions.raise_compiler_error(
-                'A variable is read by a name that is computed, so that nobody '
-                ~ 'can tell when its value changes: write the name in quotes, '
-                ~ 'in ' ~ where ~ '.'
+                'The name of a variable is computed in ' ~ where ~ ', so '
+                ~ 'changes of its value go unnoticed: write the name in quotes.'
             ) -%}
         {%- endif -%}
         {%- do values.update({name: var(name, none)}) -%}

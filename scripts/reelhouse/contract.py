@@ -185,7 +185,7 @@ def entities() -> dict[str, Entity]:
             why = f"{error} is missing" if isinstance(error, KeyError) else error
             raise ReelhouseError(
                 f"{path.relative_to(project())} does not declare its files as "
-                f"docs/own-data.md has it ({why}): correct it."
+                f"docs/own-data.md describes ({why}): correct it."
             ) from error
     return found
 
@@ -261,7 +261,7 @@ def sort_out(keys: list[str]) -> Listing:
             if other == key:
                 by_entity[owner.name].append(key)
                 continue
-            hints.append(f"{key} is not read beside {other}: remove one of the two")
+            hints.append(f"{key} is not read, since {other} is: remove one of the two")
         else:
             hints.append(_hint(key))
         ignored.append(key)
@@ -281,14 +281,14 @@ def _hint(key: str) -> str | None:
     if not _is_text(key):
         return f"{os.fsencode(key)!r} is not read: give it a name in UTF-8"
     if "//" in f"/{key}":
-        return f"{key} is not read: a folder in its name has no name"
+        return f"{key} is not read: its path has a folder without a name"
     path = PurePosixPath(delivery_of(key)[1])
     if _is_hidden(key):
         return None
     if path.name in OTHER_FORMATS:
         return (
-            f"{key} is of {OTHER_FORMATS[path.name]}, whose files are no CSV and "
-            f"are not read: take a release such as ml-latest-small, ml-25m or ml-32m"
+            f"{key} is of {OTHER_FORMATS[path.name]}, whose files are not CSV and "
+            f"are not read: use a release such as ml-latest-small, ml-25m or ml-32m"
         )
     for entity in entities().values():
         wanted = f"{entity.file}.csv"
@@ -296,10 +296,10 @@ def _hint(key: str) -> str | None:
             folder = PurePosixPath(key).parent
             if LIKE_A_DELIVERY.fullmatch(folder.name):
                 return (
-                    f"the folder {folder} is no delivery: a delivery lies at the top "
-                    f"of the source, and is named like 2026-01-31 or 2026-01-31T1830"
+                    f"the folder {folder} is not a delivery: a delivery is at the top "
+                    f"of the source, named like 2026-01-31 or 2026-01-31T1830"
                 )
-            return f"the files lie in the folder {folder}: make it the source"
+            return f"the files are in the folder {folder}: use it as the source"
         if path.parts[0] == wanted and len(path.parts) > 1:
             return f"{wanted} is a folder: name it {entity.file}"
         if path.parts[0] == entity.file and len(path.parts) > 1:
@@ -329,7 +329,7 @@ def _check_types(entity: Entity, path: Path) -> None:
         if column.data_type != "varchar" and not column.digits:
             raise ReelhouseError(
                 f"{path.relative_to(project())} gives {entity.name}.{column.name} the "
-                f"type {column.data_type}, which the loader cannot judge: declare "
+                f"type {column.data_type}, which the loader cannot check: declare "
                 f"varchar, bigint, double or decimal(p,s), and cast in staging."
             )
 
@@ -341,7 +341,7 @@ def _columns(table: dict[str, Any]) -> tuple[Column, ...]:
         for key in meta.keys() - RULES.keys():
             # Others may have keys here; one that begins like a rule is an error.
             if rule := next(filter(key.startswith, RULES), None):
-                raise ValueError(f"{column['name']} has {key} and not {rule}")
+                raise ValueError(f"{column['name']} has {key} instead of {rule}")
         rules = {RULES[key]: meta[key] for key in RULES if key in meta}
         for name in ("minimum", "maximum", "above", "step"):
             float(rules.get(name, 0))

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FULL = (
-    "The disk of {warehouse} is full: make room on it, or set REELHOUSE_WAREHOUSE to a "
-    "folder on another one; or it is that of {temporary}, which TMPDIR names"
+    "The disk of {warehouse} or of {temporary} (TMPDIR) is full: make room, or set "
+    "REELHOUSE_WAREHOUSE or TMPDIR to a folder on another disk"
 )
 MEMORY = (
-    "There is not enough memory for this: let Reelhouse have more (the machine's, or "
-    "what REELHOUSE_MEMORY_LIMIT allows), or deliver less at a time"
+    "There is not enough memory for this: give Reelhouse more (on the machine, or by "
+    "REELHOUSE_MEMORY_LIMIT), or deliver less at a time"
 )
 # Texts that identify errors caused by this machine, and the message for each.
 LOCAL_FAULTS = {
@@ -29,15 +29,15 @@ LOCAL_FAULTS = {
     "Out of Memory Error": MEMORY,
     "OutOfMemoryException": MEMORY,
     "MemoryError": MEMORY,
-    "Symlink loop": "A link leads back to itself: correct it, or name another place",
+    "Symlink loop": "A link points back to itself: correct it, or name another place",
     os.strerror(errno.ENOMEM): MEMORY,
 }
 # Advice for errors of files, by errno.
 ADVICE = (
     ((errno.EEXIST,), "move away what is there"),
-    ((errno.ENOTDIR,), "a file is where a folder has to be"),
-    ((errno.EISDIR,), "a file is needed there: move the folder away"),
-    ((errno.ENOENT, errno.ELOOP), "its folder, or what a link names, is not there"),
+    ((errno.ENOTDIR,), "move away the file that is in place of a folder"),
+    ((errno.EISDIR,), "move away the folder that is in place of a file"),
+    ((errno.ENOENT, errno.ELOOP), "check that its folder and its link's target exist"),
     ((errno.EACCES, errno.EPERM, errno.EROFS), "check its permissions"),
     ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room on its disk"),
 )
@@ -66,7 +66,7 @@ def naming(path: Path) -> Iterator[None]:
 def file_fault(error: OSError) -> str:
     """Return what an error of a file says, and what to do about it."""
     # If the error names two files, take the one that was to be written.
-    where = error.filename2 or error.filename or "What this command writes to"
+    where = error.filename2 or error.filename or "The output of this command"
     advice = [what for numbers, what in ADVICE if error.errno in numbers]
     told = f"{advice[0]}, or name another place" if advice else "--debug shows more"
     return f"{where} cannot be used ({error.strerror or error}): {told}."
@@ -81,6 +81,6 @@ def local_fault(message: str, warehouse: Path) -> ReelhouseError | None:
         if cause in message:
             return ReelhouseError(
                 f"{what.format(warehouse=warehouse, temporary=tempfile.gettempdir())}; "
-                f"what was there before is untouched."
+                f"existing files and tables are unchanged."
             )
     return None

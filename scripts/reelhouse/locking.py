@@ -63,8 +63,8 @@ def _check_kinds(warehouse: Path) -> None:
             )
         if not is_right:
             raise ReelhouseError(
-                f"{path} has to be a {'folder' if is_folder else 'file'}: move what is "
-                f"there away, or set REELHOUSE_WAREHOUSE to another folder."
+                f"{path} must be a {'folder' if is_folder else 'file'}: move it away, "
+                f"or set REELHOUSE_WAREHOUSE to another folder."
             )
 
 

@@ -49,7 +49,7 @@ class BuildFailed(ReelhouseError):
         )
         super().__init__(
             f"{report.failures[0].name}{' and others' if count > 1 else ''} failed, so "
-            f"nothing is published and the warehouse is as it was; {kept}: correct "
+            f"nothing is published and the warehouse is unchanged; {kept}: correct "
             f"what is listed above, then run again."
         )
 

@@ -150,9 +150,8 @@ def list_objects(settings: S3Settings, url: str) -> list[S3Object]:
             if page.get("IsTruncated"):
                 token = page.get("NextContinuationToken")
                 if token in (None, former):
-                    raise _not_like_s3(
-                        s3, "a listing that does not go on where it ends"
-                    )
+                    what = "a listing without a new continuation token"
+                    raise _not_like_s3(s3, what)
             found += [
                 _listed(s3, entry, prefix)
                 for entry in page.get("Contents", [])
@@ -177,8 +176,8 @@ def _listed(s3: Any, entry: dict[str, Any], prefix: str) -> S3Object:
 
 def _not_like_s3(s3: Any, what: str) -> ReelhouseError:
     return ReelhouseError(
-        f"The server at {_endpoint(s3)} answers {what}, so nothing can be read from it "
-        f"safely: use one that answers as S3 does, and check AWS_ENDPOINT_URL."
+        f"The server at {_endpoint(s3)} returned {what}, so nothing can be read from "
+        f"it safely: use one that behaves like S3, and check AWS_ENDPOINT_URL."
     )
 
 
@@ -409,10 +408,10 @@ def _receive(
                 sink.update(chunk)
                 progress(len(chunk))
         if received != listed.size:
-            raise _BrokenBody(f"{received} of {listed.size} bytes came")
+            raise _BrokenBody(f"received {received} of {listed.size} bytes")
         # Some servers ignore If-Match.
         if "ETag" not in answer:
-            raise _not_like_s3(s3, "without an ETag")
+            raise _not_like_s3(s3, "an object without an ETag")
         if answer["ETag"].removeprefix("W/").strip('"') != listed.etag:
             raise ObjectChanged(address, is_removed=False)
     except (HttpError, BotoCoreError, TimeoutError, _BrokenBody) as error:
@@ -465,7 +464,7 @@ def _explained(s3: Any, verb: str, address: str) -> Iterator[None]:
         yield
     # From botocore, which parses sizes and times.
     except (ResponseParserError, ValueError) as error:
-        what = f"what is no answer of S3 ({_first_line(error)})"
+        what = f"an answer that is not from S3 ({_first_line(error)})"
         raise _not_like_s3(s3, what) from error
     except (OSError, BotoCoreError, ClientError) as error:
         if isinstance(error, OSError) and not error.__cause__:

@@ -128,7 +128,7 @@ def project(environ: Mapping[str, str] = os.environ) -> Path:
         return checkout
     where = named or Path.cwd()
     raise ReelhouseError(
-        f"There is no Reelhouse project in {where}: start it in a checkout, or name "
+        f"There is no Reelhouse project in {where}: run this in a checkout, or name "
         f"one with --project-dir."
     )
 

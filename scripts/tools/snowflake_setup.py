@@ -243,8 +243,8 @@ def apply(
                 message = " ".join(str(error.msg or error).split())
                 raise ReelhouseError(
                     f"Statement {number} of {len(commands)} of part {part} failed "
-                    f"('{' '.join(command.split())[:60]}': {message}): mend what it "
-                    f"says and run the part again; what ran before stays."
+                    f"('{' '.join(command.split())[:60]}': {message}): fix this "
+                    f"and run the part again; earlier statements stay done."
                 ) from error
     return {part: len(commands) for part, commands in planned.items()}
 

@@ -142,12 +142,12 @@ def test_filters_act_and_stand_in_the_address(opened: AppTest) -> None:
 @pytest.mark.long
 def test_a_period_is_compared_with_the_one_before(opened: AppTest) -> None:
     app = on(opened, "overview")
-    assert "to the period before" not in html(app)
+    assert "from the period before" not in html(app)
     app.selectbox(key="period").set_value("in the last five years").run()
     assert not app.exception
     assert "rated from 2013-09-26" in html(on(app, "genres"))
     app = on(app, "overview")
-    assert html(app).count("to the period before") == 5
+    assert html(app).count("from the period before") == 5
     assert app.query_params["until"] == "2018-09-25"
 
 
@@ -186,7 +186,7 @@ def test_an_address_leads_to_a_page_of_one(
     assert app.query_params["of"] == of
     sections = html(app).split('rh-section">')[1:]
     assert sections[0].partition("<")[0] == (name or sections[0].partition("<")[0])
-    assert "There is none of this name or number" not in html(app)
+    assert "Nothing here has this name or number" not in html(app)
 
 
 @pytest.mark.long
@@ -205,7 +205,7 @@ def test_a_page_of_none_says_so(page: str, of: str, opened: AppTest) -> None:
     app = on(opened, page)
     shown = html(app).partition("<style>")[0]
     assert shown.count('class="rh-empty"') == 1
-    assert "There is none of this name or number" in shown
+    assert "Nothing here has this name or number" in shown
     assert "rh-title" not in shown
     assert "rh-figures" not in shown
 
@@ -217,7 +217,7 @@ def test_a_search_lists_what_fits(opened: AppTest) -> None:
     assert 0 < len(found) <= 18
     app.text_input(key="search").set_value("100% _ ' no such title").run()
     assert not app.exception
-    assert "Nothing has this in its name." in html(app)
+    assert "Nothing was found with this name." in html(app)
 
 
 @pytest.mark.long

@@ -74,7 +74,7 @@ def test_only_a_report_is_overwritten(
     kept.write_text("userId,movieId\n")
     link.symlink_to(kept)
     for path in (kept, link, tmp_path, sample.published, Path("/dev/null")):
-        with pytest.raises(ReelhouseError, match="is no report, and is not over"):
+        with pytest.raises(ReelhouseError, match="is not a report, so it is not over"):
             write_report(sample, path, quiet)
     assert kept.read_text() == "userId,movieId\n"
     out.touch()
@@ -124,7 +124,7 @@ def test_a_run_ends_with_a_report_or_says_why_not(
     settings.report.mkdir()
     _write_report_if_possible(settings)
     said = capsys.readouterr().out
-    assert re.search("are published, but the report .*is no report.*: see to it", said)
+    assert re.search("published, but the report .*is not a report.*: fix this", said)
     changed("drop table dim_movies cascade")
     _write_report_if_possible(settings)
     assert "the report could not be written (" in capsys.readouterr().out
@@ -191,7 +191,7 @@ def test_a_port_in_use_is_named() -> None:
 
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ReelhouseError, match=f"Port {port} cannot be had"):
+        with pytest.raises(ReelhouseError, match=f"Port {port} is not available"):
             free_port(port)
     assert free_port(port) == port
     assert free_port(None) > 1023

@@ -17,7 +17,7 @@ MIB = 1 << 20
 DISK_BYTES = 128 * MIB
 # Keeps its own mount namespace with a small disk until its stdin closes.
 HOLD = "mount -t tmpfs -o size={size} tmpfs '{place}' && echo there && read end"
-MESSAGE = r"^reelhouse: The disk of /.*/warehouse is full: make room on it, or set "
+MESSAGE = r"^reelhouse: The disk of /.*/warehouse or of /.* is full: make room, or set "
 
 
 @dataclass

@@ -17,7 +17,10 @@ from tests.project import PROJECT
 pytestmark = pytest.mark.fault("24")
 
 SECONDS = 10.0
-MESSAGE = "reelhouse: Stopped. What was there before is untouched; run it again.\n"
+MESSAGE = (
+    "reelhouse: Stopped. Existing files and tables are unchanged; run the command "
+    "again.\n"
+)
 
 
 def children(process: int) -> set[int]:

@@ -68,7 +68,7 @@ def test_an_account_says_what_it_lacks_and_what_it_refuses() -> None:
     ):
         pass
     with (
-        pytest.raises(ReelhouseError, match=r"refused what it was told \(.*NOWHERE"),
+        pytest.raises(ReelhouseError, match=r"refused a statement \(.*NOWHERE"),
         open_account("prod") as account,
     ):
         account.ask("select * from public.nowhere")
@@ -115,7 +115,7 @@ def test_an_account_that_is_lost_on_the_way_is_told_in_one_sentence(
     assert ran.stderr == (
         "reelhouse: What this run loaded and built in the account is not undone yet "
         "(the connection was lost): the next `reelhouse run --target prod` undoes it "
-        "before all else, and readers keep what was published before.\n"
+        "first, and readers still see what was published before.\n"
     )
 
 
@@ -484,24 +484,24 @@ def test_kills_leave_no_trace_in_the_account(tmp_path: Path) -> None:
             run.communicate()
 
 
-REFUSED = "^reelhouse: The account emulator refused what it was told "
+REFUSED = "^reelhouse: The account emulator refused a statement "
 # Statements that the account refuses in each step, its error, and the run's message.
 REFUSALS = {
     "warehouse missing": (
         r"(select|with|insert|update|delete|merge|copy) .*",
         *(606, "57P03", "No active warehouse selected in the current session."),
-        rf"{REFUSED}\(000606 \(57P03\): No active .*run it again\.$",
+        rf"{REFUSED}\(000606 \(57P03\): No active .*run the command again\.$",
     ),
     "copy": (
         r"copy into raw\.landing_ratings .*",
         *(91003, "55000", "Failure using stage area. Cause: [Access Denied]"),
-        rf"{REFUSED}\(091003 \(55000\): Failure using stage .*run it again\.$",
+        rf"{REFUSED}\(091003 \(55000\): Failure using stage .*run the command again\.$",
     ),
     "copy, and what is to be undone": (
         r"(copy into raw\.landing_ratings|select name, kind from undo\.run).*",
         *(90073, "22000", "Warehouse LOADING cannot be resumed."),
         r"^reelhouse: What this run loaded .* is not undone yet \(090073 \(22000\): "
-        r"Warehouse LOADING .* readers keep what was published before\.$",
+        r"Warehouse LOADING .* readers still see what was published before\.$",
     ),
     "timeout": (
         r"create .*\bint_movies_detailed\b.*",
@@ -512,7 +512,7 @@ REFUSALS = {
     "warehouse suspended": (
         r"create or replace transient table serving_next\..*",
         *(90073, "22000", "Warehouse TRANSFORMING cannot be resumed."),
-        rf"{REFUSED}\(090073 \(22000\): Warehouse TRANSFORMING .*run it again\.$",
+        rf"{REFUSED}\(090073 \(22000\): Warehouse TRANSFORMING .*the command again\.$",
     ),
 }
 

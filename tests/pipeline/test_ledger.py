@@ -111,7 +111,7 @@ def test_a_failed_build_changes_nothing_and_names_the_test(begun: Story) -> None
     begun.deliver(dict(NEW))
     before = [file.read_bytes() for file in files]
     with pytest.raises(
-        BuildFailed, match="nothing is published and the warehouse is as"
+        BuildFailed, match="nothing is published and the warehouse is unchanged"
     ) as caught:
         begun.desk.run()
     assert [file.read_bytes() for file in files] == before
@@ -212,7 +212,7 @@ def test_a_build_as_of_an_earlier_load_leaves_no_trace(begun: Story) -> None:
     begun.run()
     as_of = ("--vars", "{as_of_load_id: 1}")
     history = begun.desk.rows("select * from snapshots.snap_movies order by all")
-    with pytest.raises(ReelhouseError, match="knows what came after load 1"):
+    with pytest.raises(ReelhouseError, match="has changes from after load 1"):
         begun.desk.build("--select", "snap_movies", *as_of)
     assert stale(begun) == {}
     built(begun, "--select", "fct_ratings", *as_of, *UNTESTED)
@@ -224,7 +224,7 @@ def test_a_build_as_of_an_earlier_load_leaves_no_trace(begun: Story) -> None:
     begun.assert_fresh()
     # Load numbers continue after raw tables were restored, so the first may be above 1.
     cut(begun, "delete from raw.loads where load_id = 1")
-    with pytest.raises(ReelhouseError, match="knows what came after load 1"):
+    with pytest.raises(ReelhouseError, match="has changes from after load 1"):
         begun.desk.build("--select", "snap_movies", *as_of)
 
 

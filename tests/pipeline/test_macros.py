@@ -373,4 +373,4 @@ def test_an_order_without_a_direction_is_refused() -> None:
     with pytest.raises(ReelhouseError) as caught:
         rendered("dev", ["{{ top_n(1, ['score']) }}"])
     why = caught.value.__cause__
-    assert "top_n: say asc or desc behind 'score'" in str(why and why.__context__)
+    assert "top_n: write asc or desc after 'score'" in str(why and why.__context__)

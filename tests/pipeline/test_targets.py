@@ -404,7 +404,7 @@ def test_a_build_ends_when_the_account_is_gone(
     # Otherwise the connector would go on trying.
     with (
         environment(account_variables(emulator)),
-        pytest.raises(ReelhouseError, match="dbt did not build"),
+        pytest.raises(ReelhouseError, match="dbt build failed"),
     ):
         both.prod.build()
     assert set(waits) == {10}

@@ -48,7 +48,7 @@ JUDGES: tuple[Any, ...] = (
     *(snowflake._well_formed, snowflake.Warehouse.read),
     *(snowflake.Warehouse.read_again, snowflake.Warehouse.land),
 )
-JUDGED_BY = (2, "2a28ccd242fb9998e1ba742f122682003d716b583b88fb8d640a828cba70f0b4")
+JUDGED_BY = (2, "4a9f2b499b21e7a38e678769d4c7e916325e38a15a71e7a4d752f3d3a3017555")
 
 Declare = Callable[..., None]
 
@@ -202,9 +202,9 @@ def test_a_shrinkage_by_other_rules_is_told(desk: Desk, declare: Declare) -> Non
     with pytest.raises(ReelhouseError) as raised:
         desk.load()
     assert str(raised.value) == (
-        "ratings would lose 3 of its 4 rows now that other rules judge its records, "
-        "more than the 10% that may go unasked: check the delivery and what "
-        "models/staging declares, then load with --accept-shrink (or set "
+        "ratings would lose 3 of its 4 rows because the rules for its records changed, "
+        "more than the limit of 10%: check the delivery and what models/staging "
+        "declares, then load with --accept-shrink (or set "
         "REELHOUSE_MAX_SHRINK)."
     )
     assert desk.ratings() == before
@@ -219,7 +219,7 @@ def test_what_is_declared_no_more_goes_only_when_asked(
     declare(("- name: tags", "- name: labels"), ("file: tags", "file: labels"))
     rows = "select load_id, removed_load_id from raw.tags"
     with pytest.raises(
-        ReelhouseError, match=r"declares tags no more, of which raw\.tags"
+        ReelhouseError, match=r"no longer declares tags, but raw\.tags has"
     ):
         desk.load()
     assert desk.rows(rows) == [(1, None)]
@@ -362,9 +362,9 @@ def test_a_narrower_type_stops_the_load(desk: Desk, declare: Declare) -> None:
     with pytest.raises(ReelhouseError) as raised:
         desk.load()
     assert str(raised.value).startswith(
-        "rating in raw.ratings cannot become decimal(2,1) without a change in 1 of the "
-        "rows, removed ones included: keep the type decimal(3,2) in models/staging, or "
-        "set "
+        "rating in raw.ratings cannot be converted to decimal(2,1) without changing 1 "
+        "of the rows, removed ones included: keep the type decimal(3,2) in "
+        "models/staging, or set "
     )
     assert (desk.ratings(), columns(desk)) == before
     declare(*WIDE)
@@ -469,7 +469,7 @@ def test_rows_of_a_refused_file_stay_those_of_their_contract(
     assert [entry.status for entry in report.entries] == ["refused"]
     again = desk.load(on_error="skip-file")
     assert again.load_id is None
-    assert again.refused == ["ratings.csv is still the one that was refused."]
+    assert again.refused == ["ratings.csv has not changed since it was refused."]
     assert desk.ratings() == first
     declare()
     assert desk.load(on_error="skip-file").refused == []
@@ -579,7 +579,7 @@ def test_a_backup_of_another_declaration_comes_back_exactly(
     lost, to = tmp_path / "lost", settings.database
     to.unlink()
     declare()
-    with pytest.raises(ReelhouseError, match=r"rating in raw\.ratings cannot become"):
+    with pytest.raises(ReelhouseError, match=r"rating in raw\.ratings cannot be conv"):
         backup.recover(lost, settings.backup, settings.source_name, to)
     to.unlink()
     declare(*WIDE)

@@ -212,19 +212,19 @@ BAD_LOGINS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "half a key": (
         {"SNOWFLAKE_PRIVATE_KEY_PATH": "half.p8"},
-        ("SNOWFLAKE_PRIVATE_KEY_PATH holds no private key that opens without",),
+        ("PRIVATE_KEY_PATH does not contain a private key that opens without",),
     ),
     "no key": (
         {"SNOWFLAKE_PRIVATE_KEY_PATH": "", "SNOWFLAKE_PRIVATE_KEY": "c2VjcmV0"},
-        ("SNOWFLAKE_PRIVATE_KEY holds no private key that opens without",),
+        ("SNOWFLAKE_PRIVATE_KEY does not contain a private key that opens without",),
     ),
     "no text of a key": (
         {"SNOWFLAKE_PRIVATE_KEY_PATH": "", "SNOWFLAKE_PRIVATE_KEY": "é"},
-        ("SNOWFLAKE_PRIVATE_KEY holds no private key",),
+        ("SNOWFLAKE_PRIVATE_KEY does not contain a private key",),
     ),
     "a key of another kind": (
         {"SNOWFLAKE_PRIVATE_KEY_PATH": "curve.p8"},
-        ("SNOWFLAKE_PRIVATE_KEY_PATH holds a private key of another kind than RSA",),
+        ("SNOWFLAKE_PRIVATE_KEY_PATH contains a private key that is not RSA",),
     ),
     "a closed key": (
         {"SNOWFLAKE_PRIVATE_KEY_PATH": "closed.p8"},
@@ -261,7 +261,7 @@ BAD_LOGINS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "no such login": (
         {"SNOWFLAKE_AUTHENTICATOR": "knocking"},
-        ("an-account does not let somebody in", "knocking", "SNOWFLAKE_…"),
+        ("an-account does not let somebody log in", "knocking", "SNOWFLAKE_…"),
     ),
     "SQL for a database, words for a port": (
         {
@@ -356,7 +356,7 @@ def test_what_nobody_thought_of_is_told_in_one_sentence(
 
     monkeypatch.setattr("reelhouse.ingest.load.load", surprise)
     result = call("load", "--source", folder(tmp_path, GOOD))
-    said(result, "should not (RuntimeError: first line)", "--debug")
+    said(result, "Unexpected error (RuntimeError: first line)", "--debug")
 
 
 @pytest.mark.fault("15")
@@ -372,7 +372,7 @@ def test_a_warehouse_in_use_by_another_run(tmp_path: Path) -> None:
 
 
 def test_a_question_that_is_no_sql_does_not_reach_the_account() -> None:
-    with pytest.raises(ReelhouseError, match="not SQL that can be read"):
+    with pytest.raises(ReelhouseError, match="not valid SQL"):
         check_question("select (")
 
 
@@ -443,7 +443,7 @@ def test_load_says_what_it_did_and_what_is_missing(tmp_path: Path) -> None:
     assert "tables are empty: tags.csv, links.csv, genome-scores.csv" in result.stdout
     assert "ignored: 1" in result.stdout
     again = call("load", "--source", source)
-    assert "Nothing new: 2 objects known from before." in again.stdout
+    assert "Nothing new: 2 objects already known." in again.stdout
 
 
 WRONG_KINDS = {
@@ -467,7 +467,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(
         there.rmdir()
         there.write_text("mine")
     for _ in range(2):
-        said(call("run", "--source", source), f"{name} has to be a {kind}", "move what")
+        said(call("run", "--source", source), f"{name} must be a {kind}", "move it")
         assert [each.name for each in there.parent.iterdir()] == [name]
         there.rename(tmp_path / uuid.uuid4().hex)
         there.symlink_to(tmp_path / "gone" / "gone")
@@ -479,12 +479,12 @@ def test_an_error_of_a_file_says_what_to_do(tmp_path: Path) -> None:
     said(call("export", tmp_path / "file/x"), told)
     circle = tmp_path / "circle"
     circle.symlink_to(circle)
-    said(call("export", circle / "x"), "leads back to itself: correct it")
+    said(call("export", circle / "x"), "points back to itself: correct it")
 
 
 def test_publish_and_query_before_anything() -> None:
     for command in ("publish", "status"):
-        said(call(command), "is not there, so there is nothing to look at: run")
+        said(call(command), "does not exist, so there is nothing to look at: run")
     said(call("query", "select 1"), "nothing has been published yet")
     result = call("compare", "dev", "ci")
     assert result.exit_code == 2
@@ -533,7 +533,7 @@ def test_what_is_done_stays_done_where_nobody_can_be_told(tmp_path: Path) -> Non
             check=True,
             timeout=60,
         )
-    assert ran.stderr.startswith("It is done, but what there is to say could not be w")
+    assert ran.stderr.startswith("The command is done, but its output could not be w")
     closed = subprocess.run(
         [sys.executable, "-m", "reelhouse", "load", "--source", source],
         preexec_fn=partial(os.close, 1),
@@ -586,7 +586,7 @@ def test_a_fault_of_this_machine_is_nothing_to_report(
 
     monkeypatch.setattr("reelhouse.serving.query.ask", fails)
     result = call("query", "select 1")
-    said(result, "what was there before is untouched")
+    said(result, "existing files and tables are unchanged")
     assert "report it" not in result.stderr
 
 
@@ -608,7 +608,7 @@ def test_a_current_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     )
     assert ran.returncode == 1
     assert ran.stderr.splitlines() == [
-        "reelhouse: The current folder does not exist any more: change to another one."
+        "reelhouse: The current folder no longer exists: change to another one."
     ]
 
 
@@ -671,7 +671,7 @@ time.sleep(120)
         check=False,
     )
     assert done.returncode == 1, done
-    assert "has ended by itself" in done.stderr
+    assert "has stopped unexpectedly" in done.stderr
 
 
 @pytest.mark.long

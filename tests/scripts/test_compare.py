@@ -615,7 +615,7 @@ def test_what_cannot_be_compared_is_said(publish: Publish, tmp_path: Path) -> No
         compare(published, tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(ReelhouseError, match="is no file: name a published file"):
+        with pytest.raises(ReelhouseError, match="is not a file: name a published"):
             compare(published, path)
     with pytest.raises(ReelhouseError, match="Both sides are"):
         compare(published, published)
@@ -629,7 +629,7 @@ def test_what_cannot_be_compared_is_said(publish: Publish, tmp_path: Path) -> No
     text = tmp_path / "text.duckdb"
     text.write_text("no database at all " * 1000)
     with pytest.raises(
-        ReelhouseError, match=r"text\.duckdb is no DuckDB database, so it cannot be"
+        ReelhouseError, match=r"text\.duckdb is not a DuckDB database, so it cannot be"
     ):
         compare(text, published)
 
@@ -662,7 +662,7 @@ def test_a_person_reads_of_equal_tables_in_one_line(publish: Publish) -> None:
     left, right = publish("left"), publish("right")
     result = call(left, right)
     assert result.stdout.splitlines() == [
-        "Equal by construction, views over equal tables: titles",
+        "Equal as views of equal tables: titles",
         "Ignored: films.loaded_at",
         "All 3 tables are equal.",
     ]
@@ -690,7 +690,7 @@ def test_a_person_reads_how_tables_differ(publish: Publish) -> None:
     assert "  film_id 1: title 'One' left, '[bold]1[/]' right\n" in said
     assert "  film_id 4: title 'Four' left, null right\n" in said
     assert "  only left: film_id 2\n" in said
-    assert "sightings, by whole rows, for want of a key of both sides\n" in said
+    assert "sightings, by whole rows, since the sides have no common key\n" in said
     assert "  column times: INTEGER left, VARCHAR right\n" in said
     assert "titles, by film_id\n" in said
     assert said.endswith("3 of 3 tables differ.\n")

@@ -81,7 +81,7 @@ def test_a_name_in_the_singular_is_asked_about(staging: Path) -> None:
         (
             "header: rating, min: 0.5",
             "header: rating, minimum: 0.5",
-            "minimum and not min",
+            "minimum instead of min",
         ),
         ("header: rating, min: 0.5", "header: rating, min: half", "half"),
         ("file: ratings", "files: ratings", "'file' is missing"),

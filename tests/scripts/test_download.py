@@ -432,5 +432,5 @@ def test_the_command_shows_the_terms_and_takes_the_flag(
         main, ["download", NAME, "--out", str(tmp_path), "--accept-licence"]
     )
     assert done.exit_code == 0, done.stderr
-    assert "SHA-256 of the archive is the published one" in done.stdout
+    assert "archive has the published SHA-256" in done.stdout
     assert_complete(tmp_path)

@@ -115,7 +115,7 @@ def test_the_folder_that_one_is_in_is_not_replaced(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with (
-        pytest.raises(ReelhouseError, match="is where you are, and a folder is repl"),
+        pytest.raises(ReelhouseError, match="is the current folder, which cannot be"),
         written_whole(Path(), "contents.json"),
     ):
         pass
@@ -204,7 +204,7 @@ def test_the_tree_is_that_of_the_folder_or_of_the_option(tmp_path: Path) -> None
     nowhere = status(tmp_path)
     assert nowhere.startswith(f"reelhouse: There is no Reelhouse project in {tmp_path}")
     assert len(nowhere.splitlines()) == 1
-    assert "is not there, so there is nothing to look at" in status(PROJECT)
+    assert "does not exist, so there is nothing to look at" in status(PROJECT)
     assert "nothing to look at" in status(tmp_path, "--project-dir", str(PROJECT))
 
 

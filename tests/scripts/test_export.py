@@ -184,7 +184,7 @@ def test_an_earlier_export_is_replaced_whole(films: Settings, tmp_path: Path) ->
         connection.execute("update serving.publication set version = 'two'")
     result = call(folder)
     assert result.exit_code == 0, result.output
-    assert "The export of version one that was there is replaced." in result.output
+    assert "It replaces the export of version one." in result.output
     assert sorted(path.name for path in folder.iterdir()) == [
         CONTENTS,
         "films.parquet",
@@ -216,7 +216,7 @@ def test_what_no_export_has_written_is_left_alone(
     before = untouched(folder)
     result = call(folder)
     assert result.exit_code == 1
-    assert f"{folder} holds what was not written by this command" in result.stderr
+    assert f"{folder} contains files that this command did not write" in result.stderr
     assert f"({name})" in result.stderr
     assert untouched(folder) == before
     assert films.published.exists()

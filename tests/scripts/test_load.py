@@ -303,8 +303,8 @@ def test_a_file_that_is_mostly_bad_stops_the_load(delivery: Delivery) -> None:
         delivery.load()
     assert str(raised.value) == (
         "ratings.csv has 50 bad records among 150 (33.3%), 49 of them for 'timestamp: "
-        "in the future', more than the 30% that may be kept aside unasked: mend the "
-        "file, or load with --accept-rejects (or set REELHOUSE_MAX_REJECTS)."
+        "in the future', more than the limit of 30%: correct the file, or load with "
+        "--accept-rejects (or set REELHOUSE_MAX_REJECTS)."
     )
     assert (delivery.rows("from raw.load_objects"), delivery.live("ratings")) == before
     delivery.max_rejects = 0.34
@@ -469,7 +469,7 @@ REFUSED = {
         b'"userId","movieId","rating","timestamp"\r\n',
         "has quotes in its header",
     ),
-    "old line ends": (b"userId,movieId,rating,timestamp\r1,1,4.0,9\r", "return alone"),
+    "old line ends": (b"userId,movieId,rating,timestamp\r1,1,4.0,9\r", "only a carr"),
 }
 # Bytes that are not CSV, and what the message calls them.
 OTHER_FORMS = {
@@ -504,7 +504,7 @@ def test_a_file_of_another_form_is_named(
 ) -> None:
     delivery.put({"ratings.csv": body})
     with pytest.raises(
-        ReelhouseError, match=rf"ratings\.csv holds {words}: deliver CSV"
+        ReelhouseError, match=rf"ratings\.csv contains {words}: deliver CSV"
     ):
         delivery.load()
 
@@ -522,7 +522,7 @@ def test_no_moment_is_too_far_away(delivery: Delivery, year: int) -> None:
 def test_header_only_is_no_row_and_a_warning(delivery: Delivery) -> None:
     delivery.put({"tags.csv": csv("tags", [])})
     report = delivery.load()
-    assert report.warnings == ["tags.csv holds a header and no record."]
+    assert report.warnings == ["tags.csv has a header but no records."]
     assert delivery.live("tags") == []
     balance(delivery)
 
@@ -534,9 +534,7 @@ def test_a_missing_file_is_named_before_anything_is_touched(
 ) -> None:
     delivery.remove(missing)
     name = missing.removesuffix(".csv")
-    words = (
-        rf"holds no {missing} \(nor {name}/\*\.csv\), without which there is nothing"
-    )
+    words = rf"has no {missing} \(nor {name}/\*\.csv\), which the build needs: add it"
     with pytest.raises(ReelhouseError, match=words):
         delivery.load()
     assert not delivery.rows("select * from information_schema.tables")
@@ -556,7 +554,7 @@ HINTS = {
     "rating.csv": "Kaggle variant of ratings.csv",
     "Ratings.csv": "name it ratings.csv",
     "genome_scores.csv": "name it genome-scores.csv",
-    "sub/ratings.csv": "the files lie in the folder sub: make it the source",
+    "sub/ratings.csv": "the files are in the folder sub: use it as the source",
 }
 
 
@@ -748,7 +746,7 @@ def test_any_split_into_objects_gives_the_same_rows(delivery: Delivery) -> None:
 def test_the_same_bytes_under_two_keys_are_reported(delivery: Delivery) -> None:
     delivery.put({"ratings/copy.csv": csv("ratings", RATINGS)})
     report = delivery.load()
-    assert report.warnings == ["ratings/copy.csv holds the same bytes as ratings.csv."]
+    assert report.warnings == ["ratings/copy.csv has the same bytes as ratings.csv."]
 
 
 STRANGE_KEYS = [
@@ -806,7 +804,7 @@ def test_counts_that_do_not_add_up_stop_the_load(
 ) -> None:
     delivery.put(ratings(*RATINGS, "x,1,4.0,1"))
     monkeypatch.setattr(Warehouse, "insert_rejects", lambda *_: 0)
-    with pytest.raises(ReelhouseError, match=r"4 rows and 0 rejects were made of them"):
+    with pytest.raises(ReelhouseError, match=r"they became 4 rows and 0 rejects"):
         delivery.load()
     assert not delivery.rows("select * from information_schema.tables")
 
@@ -839,7 +837,7 @@ def test_skip_file_refuses_the_file_and_takes_the_rest(delivery: Delivery) -> No
     balance(delivery)
     again = delivery.load(on_error="skip-file")
     assert again.load_id is None
-    assert again.refused == ["ratings/bad.csv is still the one that was refused."]
+    assert again.refused == ["ratings/bad.csv has not changed since it was refused."]
     third = delivery.load()
     assert third.rejected == 1
     assert third.entries[0].status == "loaded"
@@ -927,8 +925,8 @@ def test_a_delivery_dated_in_the_future_overrules_nothing(delivery: Delivery) ->
     report = delivery.load()
     assert (report.delivery, report.live_rows["movies"]) == ("", 3)
     assert report.hints == [
-        "the delivery 2999-01-01 is dated in the future, and unless it is loaded it "
-        "waits until then: rename its folder if the date is wrong"
+        "the delivery 2999-01-01 is dated in the future, and waits until then "
+        "unless it is already loaded: rename its folder if the date is wrong"
     ]
     delivery.moment = datetime(2998, 12, 31)
     assert delivery.load().live_rows["movies"] == 1
@@ -952,7 +950,7 @@ def test_loads_begin_with_the_delivery_that_completes_the_files(
         ("2026-03-31", 0),
     ]
     delivery.remove("2026-02-28/ratings.csv")
-    with pytest.raises(ReelhouseError, match=r"holds no ratings\.csv"):
+    with pytest.raises(ReelhouseError, match=r"has no ratings\.csv"):
         delivery.load()
 
 
@@ -1039,11 +1037,11 @@ def test_a_folder_of_somebody_else_stays(delivery: Delivery) -> None:
 
 
 BY_HAND = {
-    "delete from raw.ratings where user_id = 2": "ratings holds 2 live.* 4 and 1",
-    "delete from raw.ratings where removed_load_id = 2": "ratings .* 4 live rows and 0",
-    "update raw.ratings set removed_load_id = 1": "ratings holds 0 live rows and 5",
-    "insert into raw.movies from raw.movies": "movies holds 6 live",
-    "delete from raw.rejects": "rejects holds 0 live rows.* for 1 and",
+    "delete from raw.ratings where user_id = 2": "ratings has 2 current .* 4 and 1",
+    "delete from raw.ratings where removed_load_id = 2": "ratings .* 4 current and 0",
+    "update raw.ratings set removed_load_id = 1": "ratings has 0 current and 5",
+    "insert into raw.movies from raw.movies": "movies has 6 current",
+    "delete from raw.rejects": "rejects has 0 current .* for 1 and",
     "delete from raw.objects where entity = 'ratings'": "ratings .* for 0 and 5",
 }
 

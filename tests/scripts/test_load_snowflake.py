@@ -249,7 +249,7 @@ def test_one_run_at_a_time_works_in_an_account(
             second.undo()
         with pytest.raises(ReelhouseError, match=in_use), engine.open_warehouse(there):
             pass
-        with pytest.raises(ReelhouseError, match="another run, which has just begun"):
+        with pytest.raises(ReelhouseError, match="another run, which has just started"):
             second.keep({})
         # The loser's own cleanup does not remove the other run's lease.
         second.undo()
@@ -273,7 +273,7 @@ def test_rows_that_were_changed_by_hand_are_loaded_again(
     settings = replace(delivery.settings, target="prod")
     with open_account("prod") as account:
         account.run("delete from raw.ratings where user_id = 2")
-        with pytest.raises(ReelhouseError, match=r"raw\.ratings holds 2 live rows"):
+        with pytest.raises(ReelhouseError, match=r"raw\.ratings has 2 current and"):
             load_prod(delivery, None)
         for is_kept in (False, True):
             with suppress(RuntimeError), attempt(settings, dict, True) as made:
@@ -292,12 +292,12 @@ def test_a_stage_of_another_bucket_is_refused(
     delivery: Delivery,
     database: str,  # noqa: ARG001
 ) -> None:
-    with pytest.raises(ReelhouseError, match=r"raw\.bucket is not there, and"):
+    with pytest.raises(ReelhouseError, match=r"raw\.bucket is missing, but"):
         load_prod(delivery, "raw.bucket")
     delivery.folder = "elsewhere"
     make_stage(delivery)
     delivery.folder = "source"
-    with pytest.raises(ReelhouseError, match=r"bucket shows s3://.*elsewhere/, and"):
+    with pytest.raises(ReelhouseError, match=r"bucket shows s3://.*elsewhere/, but"):
         load_prod(delivery, "raw.bucket")
 
 
@@ -404,9 +404,9 @@ def test_refusals_are_told_and_leave_no_trace(
         ):
             load_prod(delivery, None)
         assert str(raised.value) == (
-            f"The account emulator refused what it was told ({number:06} ({state}): "
-            f"{message}): see to the role and the warehouse as docs/snowflake.md has "
-            f"them, and run it again."
+            f"The account emulator refused a statement ({number:06} ({state}): "
+            f"{message}): check the role and the warehouse against docs/snowflake.md, "
+            f"then run the command again."
         ), fault
         assert differences(delivery) == {}, fault
     delivery.load()
@@ -435,7 +435,7 @@ def test_a_login_that_is_refused_is_told(
     ):
         pass
     assert re.fullmatch(
-        rf"The account emulator does not let emulator in \({number} \(\w+\): .*"
+        rf"The account emulator does not let emulator log in \({number} \(\w+\): .*"
         rf"{re.escape(message)}\): check the variables SNOWFLAKE_…\.",
         str(raised.value),
     )

@@ -221,7 +221,7 @@ def test_what_cannot_be_written_for_every_reader_is_refused(
     changed = tmp_path / "marts" / path.name
     changed.parent.mkdir()
     changed.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ReelhouseError, match="written for every reader") as refused:
+    with pytest.raises(ReelhouseError, match="supported by every reader") as refused:
         metrics(tmp_path)
     assert word in str(refused.value)
 

@@ -373,7 +373,7 @@ def test_a_metric_of_what_is_not_published_is_named(
 ) -> None:
     metric = metrics()["average_rating"]
     wrong = replace(metric, denominator=replace(metric.numerator, **changed))
-    with pytest.raises(ReelhouseError, match=r"The metric average_rating is of .*star"):
+    with pytest.raises(ReelhouseError, match=r"The metric average_rating uses .*star"):
         model_of(manifest, [wrong])
 
 
@@ -386,7 +386,7 @@ def test_a_type_without_a_word_is_named(manifest: dict[str, Any]) -> None:
     }
     with pytest.raises(
         ReelhouseError,
-        match=r"dim_genres\.genre is of type json, which Power BI is not told",
+        match=r"dim_genres\.genre is of type json, which has no type of Power BI",
     ):
         model_of(changed, [])
     assert "json" not in TYPES

@@ -510,7 +510,7 @@ def test_each_pause_is_longer_than_the_one_before(
         (_hang, "did not answer in time"),
         (_hang_in_body, r"could not be read after 2 tries \(Read timeout"),
         (_body(BODY[:-1], len(BODY)), "could not be read after 2 tries"),
-        (_body(BODY[:-1]), r"2 tries \(1599 of 1600 bytes came\)"),
+        (_body(BODY[:-1]), r"2 tries \(received 1599 of 1600 bytes\)"),
         (_drop, "cannot be reached to read"),
         (_error(403, "AccessDenied"), r"may not read .* \(AccessDenied\): .*s3:GetObj"),
     ],
@@ -531,12 +531,12 @@ def test_a_lasting_fault_is_told_with_the_object(
 
 # Codes that S3 documents, with their status and the words of the message.
 CODES = {
-    "InvalidObjectState": (403, "lies in an archive such as Glacier.*restore it"),
-    "RequestTimeTooSkewed": (403, "clock of this machine differs.*set it right"),
+    "InvalidObjectState": (403, "is in an archive such as Glacier.*restore it"),
+    "RequestTimeTooSkewed": (403, "clock of this machine differs.*correct it"),
     "RequestExpired": (400, "clock of this machine differs"),
     "KMS.DisabledException": (400, "ask for the permission kms:Decrypt"),
     "KMS.NotFoundException": (400, "ask for the permission kms:Decrypt"),
-    "UserKeyMustBeSpecified": (400, "with a key that its reader must bring"),
+    "UserKeyMustBeSpecified": (400, "with a key that its reader must supply"),
     "InvalidPayer": (403, "asks its readers to pay"),
     "AccountProblem": (403, "is closed or blocked.*ask its owner"),
     "AllAccessDisabled": (403, "is closed or blocked"),
@@ -549,18 +549,18 @@ CODES = {
     "AccessDenied": (403, "ask for the permission s3:GetObject"),
     "NoSuchBucket": (404, "There is no bucket 'movies'"),
     "NoSuchKey": (404, "was removed while it was being read"),
-    "NoSuchVersion": (404, "is not there any more"),
+    "NoSuchVersion": (404, "no longer exists"),
     "AuthorizationHeaderMalformed": (400, "is in another region"),
     "PreconditionFailed": (412, "was replaced while it was being read"),
-    "NotImplemented": (501, "does not do all that S3 does"),
-    "MethodNotAllowed": (405, "does not do all that S3 does"),
+    "NotImplemented": (501, "does not support all of S3"),
+    "MethodNotAllowed": (405, "does not support all of S3"),
     "RequestTimeout": (400, "did not answer in time"),
-    "BadDigest": (400, "did not arrive at .* as it was"),
+    "BadDigest": (400, "arrived damaged or incomplete at"),
     "XMinioStorageFull": (507, "has no room to read"),
     "SlowDown": (503, "kept answering 503"),
     "ServiceUnavailable": (503, "kept answering 503"),
     "InternalError": (500, "kept answering 500"),
-    "SomethingNew": (400, r"would not read .* \(SomethingNew\)"),
+    "SomethingNew": (400, r"refused to read .* \(SomethingNew\)"),
 }
 
 
@@ -633,17 +633,17 @@ def _entry(**changed: str | None) -> str:
 @pytest.mark.parametrize(
     ("page", "message"),
     [
-        ("<IsTruncated>true</IsTruncated>" + _entry(), "listing that does not go on"),
+        ("<IsTruncated>true</IsTruncated>" + _entry(), "without a new continuation"),
         (
             "<IsTruncated>true</IsTruncated>"
             "<NextContinuationToken>same</NextContinuationToken>" + _entry(),
-            "listing that does not go on",
+            "listing without a new continuation token",
         ),
         (_entry(ETag=None), "a listing without ETag"),
         (_entry(Size=None), "a listing without Size"),
         (_entry(LastModified=None), "a listing without LastModified"),
-        (_entry(LastModified="yesterday"), r"no answer of S3 \(Invalid timestamp"),
-        (_entry(Size="many"), r"no answer of S3 \(invalid literal for int"),
+        (_entry(LastModified="yesterday"), r"is not from S3 \(Invalid timestamp"),
+        (_entry(Size="many"), r"is not from S3 \(invalid literal for int"),
     ],
 )
 def test_a_listing_of_no_s3_is_told(page: str, message: str, server: Server) -> None:
@@ -692,7 +692,7 @@ def _trickle(handler: BaseHTTPRequestHandler) -> None:
     ("answer", "message"),
     [
         (_other("other"), "was replaced while it was being read"),
-        (_other(None), "answers without an ETag"),
+        (_other(None), "returned an object without an ETag"),
         (_trickle, "could not be read after 1 tries"),
     ],
 )

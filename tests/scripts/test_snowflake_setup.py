@@ -741,7 +741,7 @@ def test_a_refused_login_is_one_sentence_without_secrets(
         SNOWFLAKE_TOKEN="a-very-secret-token",
     )
     assert done.exit_code == 1
-    assert done.stderr.startswith("The account org-one does not let me in (")
+    assert done.stderr.startswith("The account org-one does not let me log in (")
     assert done.stderr.count("\n") == 1
     assert "secret" not in done.output
 

@@ -62,21 +62,21 @@ LITTER = {
     "ratings/2005.csv.xz": "ratings/2005.csv.xz is not read, .* unpack it",
     "ratings/part-00000": "ratings/part-00000 is not read, .* give it that ending",
     "ratings.csv.zip": "is compressed: unpack it to ratings.csv",
-    "ratings.CSV.gz": "is not read beside ratings.csv: remove one of the two",
+    "ratings.CSV.gz": "is not read, since ratings.csv is: remove one of the two",
     "tags.csv/part-0.csv": "tags.csv is a folder: name it tags",
-    "ml-25m/ratings.csv": "the files lie in the folder ml-25m: make it the source",
-    "a/b/movies.csv": "the files lie in the folder a/b: make it the source",
-    "2018-13-01/ratings.csv": "2018-13-01 is no delivery: .* named like 2026-01-31",
-    "2018-9-26/movies.csv": "the folder 2018-9-26 is no delivery",
-    "20180926/movies.csv": "the folder 20180926 is no delivery",
-    "2018-09-26T10:30/movies.csv": "the folder 2018-09-26T10:30 is no delivery",
-    "in/2018-09-26/movies.csv": "in/2018-09-26 is no delivery: .* at the top",
-    "2018-09-26/2018-09-27/tags.csv": "2018-09-26/2018-09-27 is no delivery",
-    "2018-09-26/part/tags.csv": "the files lie in the folder 2018-09-26/part",
-    "2018-09-26//tags.csv": "2018-09-26//tags.csv is not read: a folder in its name",
+    "ml-25m/ratings.csv": "the files are in the folder ml-25m: use it as the source",
+    "a/b/movies.csv": "the files are in the folder a/b: use it as the source",
+    "2018-13-01/ratings.csv": "2018-13-01 is not a delivery: .* named like 2026-01-31",
+    "2018-9-26/movies.csv": "the folder 2018-9-26 is not a delivery",
+    "20180926/movies.csv": "the folder 20180926 is not a delivery",
+    "2018-09-26T10:30/movies.csv": "the folder 2018-09-26T10:30 is not a delivery",
+    "in/2018-09-26/movies.csv": "in/2018-09-26 is not a delivery: .* at the top",
+    "2018-09-26/2018-09-27/tags.csv": "2018-09-26/2018-09-27 is not a delivery",
+    "2018-09-26/part/tags.csv": "the files are in the folder 2018-09-26/part",
+    "2018-09-26//tags.csv": "2018-09-26//tags.csv is not read: its path has a folder",
     "2018-09-26": None,
-    "ratings.dat": "is of MovieLens 1M or 10M, .* take a release such as",
-    "u.data": "is of MovieLens 100K, .* take a release such as",
+    "ratings.dat": "is of MovieLens 1M or 10M, .* use a release such as",
+    "u.data": "is of MovieLens 100K, .* use a release such as",
 }
 
 
@@ -104,14 +104,14 @@ def test_an_ending_in_capitals_is_read() -> None:
     }
     twice = sort_out(["ratings.CSV", "ratings.csv"])
     assert twice.hints == [
-        "ratings.CSV is not read beside ratings.csv: remove one of the two"
+        "ratings.CSV is not read, since ratings.csv is: remove one of the two"
     ]
 
 
 @pytest.mark.fault("27")
 def test_many_files_in_a_wrong_folder_are_one_hint() -> None:
     found = sort_out(["ml-25m/ratings.csv", "ml-25m/movies.csv", "ml-25m/README.txt"])
-    assert found.hints == ["the files lie in the folder ml-25m: make it the source"]
+    assert found.hints == ["the files are in the folder ml-25m: use it as the source"]
 
 
 @pytest.mark.fault("27")
@@ -129,7 +129,7 @@ def test_a_linked_folder_is_read_and_a_link_to_nothing_named(tmp_path: Path) -> 
     assert listing.by_entity["ratings"] == ["ratings/2005.csv"]
     assert listing.ignored == []
     (source / "tags.csv").symlink_to(tmp_path / "nothing")
-    with pytest.raises(ReelhouseError, match=r"tags\.csv is a link to what is not the"):
+    with pytest.raises(ReelhouseError, match=r"tags\.csv is a link to a missing file"):
         list_folder(source)
     for name in ("pipe.csv", "device.csv.gz"):
         (source / "tags.csv").unlink(missing_ok=True)

@@ -29,7 +29,7 @@ GROUPS = {
         readers.powerbi,
     ),
     "Buckets and accounts": (files.upload, local.bucket, local.emulator),
-    "Files to try it on": (files.generate, files.download),
+    "Sample files": (files.generate, files.download),
 }
 
 

@@ -40,7 +40,7 @@ SHOWN_CAUSES = 4
     "--rebuild",
     is_flag=True,
     help="Build everything from scratch and record history again, from the raw tables; "
-    "take these from the backup if they cannot be read or were changed by hand.",
+    "restore those from the backup if they cannot be read or were changed by hand.",
 )
 @click.option(
     "--all",
@@ -94,11 +94,11 @@ def _write_report_if_possible(settings: Settings) -> None:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         show.note(
             f"The tables are published, but the report could not be written "
-            f"({first.rstrip('.')}): see to it, and make it by `reelhouse report`."
+            f"({first.rstrip('.')}): fix this, then run `reelhouse report`."
         )
     else:
         show.out.print(
-            f"Their charts: {show.place(settings.report)}, for any browser",
+            f"Charts: {show.place(settings.report)} (open it in any browser)",
             soft_wrap=True,
         )
 
@@ -207,7 +207,7 @@ def _show_load(report: LoadReport, is_trial: bool = False) -> None:
         show.out.print(f"Nothing was loaded: this was a trial{of}.")
     elif report.load_id is None:
         show.out.print(
-            f"Nothing new: {show.count(report.unchanged, 'object')} known from before."
+            f"Nothing new: {show.count(report.unchanged, 'object')} already known."
         )
     else:
         show.out.print(f"Load {report.load_id}{of} is complete.")
@@ -235,7 +235,7 @@ def _notes(report: LoadReport, is_trial: bool) -> None:
     for line in _rejects(report, is_trial):
         show.note(line)
     if is_trial and report.waiting:
-        show.note(f"Deliveries that come after it, not tried: {report.waiting:,}.")
+        show.note(f"Later deliveries, not tried: {report.waiting:,}.")
     if report.missing:
         files = ", ".join(report.missing)
         show.note(f"Not in the source, so their tables are empty: {files}.")
@@ -330,7 +330,7 @@ def _show_run(settings: Settings, report: RunReport) -> None:
     show.out.print(f"{told}{tables} {verb}{size}")
     if report.gone:
         show.note(
-            f"No longer published, since no model makes it: {', '.join(report.gone)}."
+            f"No longer published, since no model builds it: {', '.join(report.gone)}."
         )
     if rows:
         held = ", ".join(
@@ -339,7 +339,7 @@ def _show_run(settings: Settings, report: RunReport) -> None:
         show.out.print(f"The warehouse holds {held}.")
     times = " · ".join(f"{step} {took:.1f} s" for step, took in report.seconds.items())
     total = sum(report.seconds.values())
-    show.out.print(f"[dim]{times} · in all {total:.1f} s[/]")
+    show.out.print(f"[dim]{times} · total {total:.1f} s[/]")
     try:
         _newest(settings)
         _best(settings)
@@ -365,7 +365,7 @@ def _recovered(report: RunReport) -> Iterator[str]:
     where = ""
     if report.aside:
         aside = show.short(report.aside)
-        where = f": its files are now in {aside}, to use with REELHOUSE_WAREHOUSE"
+        where = f": its files are now in {aside} (set REELHOUSE_WAREHOUSE to use them)"
     recovery = report.recovery
     if report.former_source:
         yield f"The warehouse belonged to {report.former_source}{where}."
@@ -375,7 +375,7 @@ def _recovered(report: RunReport) -> Iterator[str]:
         and (report.aside or recovery.written_at or recovery.history)
     ):
         backup = f"from the backup of {recovery.written_at} UTC"
-        places = {"file": "what was still there", "backup": backup}
+        places = {"file": "from the old file", "backup": backup}
         raw = places[recovery.raw] if recovery.raw else "read again from the source"
         history = (
             places[recovery.history]
@@ -384,14 +384,14 @@ def _recovered(report: RunReport) -> Iterator[str]:
             if recovery.raw
             else "empty"
         )
-        yield f"The warehouse was gone, damaged or changed by hand{where}."
+        yield f"The warehouse was missing, damaged or changed by hand{where}."
         yield f"Its raw rows are {raw}, its history is {history}."
     elif report.aside and not report.has_unreadable_backup:
-        yield f"There was a backup of another warehouse{where}."
+        yield f"The backup was of another warehouse{where}."
     if report.has_unreadable_backup:
         yield (
-            f"The backup could not be read, so nothing was taken from it{where}; a "
-            f"new one is in its place."
+            f"The backup could not be read, so it was not used{where}; a new one "
+            f"replaces it."
         )
 
 
@@ -402,8 +402,8 @@ def _newest(settings: Settings) -> None:
     ((event, newest),) = ask(settings, NEWEST)[1]
     if isinstance(newest, datetime):
         days = (settings.now() - newest).days
-        age = f"{show.count(days, 'day')} before this run" if days > 0 else "of today"
-        show.out.print(f"The newest {event} is of {newest:%Y-%m-%d}, {age}.")
+        age = f"{show.count(days, 'day')} before this run" if days > 0 else "today"
+        show.out.print(f"The newest {event} is from {newest:%Y-%m-%d}, {age}.")
 
 
 def _best(settings: Settings) -> None:

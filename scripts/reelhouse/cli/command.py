@@ -16,7 +16,7 @@ from reelhouse.cli import show
 from reelhouse.errors import ReelhouseError, file_fault, local_fault
 from reelhouse.settings import variables
 
-STOPPED = "Stopped. What was there before is untouched; run it again."
+STOPPED = "Stopped. Existing files and tables are unchanged; run the command again."
 
 # The extra of the package that installs each module.
 EXTRAS = {
@@ -47,7 +47,7 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
         "--project-dir",
         metavar="DIR",
         envvar="REELHOUSE_PROJECT_DIR",
-        help="Folder of the dbt tree.  [default: the current one, or the checkout]",
+        help="Folder of the dbt project.  [default: the current one, or the checkout]",
     )
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @wraps(function)
@@ -57,7 +57,7 @@ def command(function: Callable[..., Any], failure: int = 1) -> Callable[..., Any
         try:
             Path.cwd()
         except FileNotFoundError as error:
-            gone = "The current folder does not exist any more: change to another one."
+            gone = "The current folder no longer exists: change to another one."
             raise told(gone, debug) from error
         if project_dir:
             # Child processes read the variable too.
@@ -105,8 +105,8 @@ def _cause(error: Exception | KeyboardInterrupt) -> object:
         )
     first = (str(error).strip().splitlines() or ["no message"])[0]
     return (
-        f"Something went wrong that should not ({kind}: {first}): please report it "
-        f"with what --debug shows."
+        f"Unexpected error ({kind}: {first}): please report it with the output of "
+        f"--debug."
     )
 
 
@@ -134,12 +134,12 @@ LOAD_OPTIONS = (
     click.option(
         "--accept-shrink",
         is_flag=True,
-        help="Let a file lose more of its rows than usual.",
+        help="Accept files that lose more rows than the limit.",
     ),
     click.option(
         "--accept-rejects",
         is_flag=True,
-        help="Let a file have more bad records than usual.",
+        help="Accept files with more bad records than the limit.",
     ),
 )
 

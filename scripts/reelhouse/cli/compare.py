@@ -192,7 +192,7 @@ def _counts(table: TableComparison) -> list[str]:
 def _matched(table: TableComparison) -> str:
     """Return the key by which a table's rows were matched, to follow its name."""
     if table.method == "rows":
-        by = ", ".join(table.key) or "whole rows, for want of a key of both sides"
+        by = ", ".join(table.key) or "whole rows, since the sides have no common key"
         return f", by {by}"
     return ""
 
@@ -203,7 +203,7 @@ def _how_compared(comparison: Comparison) -> list[str]:
     for each in comparison.tables:
         methods.setdefault(each.method, []).append(each.name)
     notes = {
-        "Equal by construction, views over equal tables": methods.get("construction"),
+        "Equal as views of equal tables": methods.get("construction"),
         "Ignored": [
             f"{each.name}.{column}"
             for each in comparison.tables

@@ -77,9 +77,9 @@ def download(release: str, out: Path, accept_licence: bool) -> None:
         grid.add_row(name, f"{size:,}")
     show.out.print(grid)
     if not report.is_new:
-        show.out.print("Nothing was fetched: all of it is there from before.")
+        show.out.print("Nothing was downloaded: all files already exist.")
     elif report.is_fixed:
-        show.out.print("Verified: the SHA-256 of the archive is the published one.")
+        show.out.print("Verified: the archive has the published SHA-256.")
     else:
         show.out.print(
             f"Verified: length and CRC-32 of each file. {report.name} changes, so no "

@@ -38,7 +38,7 @@ def bucket(command: tuple[str, ...]) -> None:
         upload_files(s3, [], LOCAL_BUCKET)
         variables = aws_variables(s3)
         _serve(
-            variables, command, "s3://reelhouse until Ctrl-C; its contents end with it"
+            variables, command, "s3://reelhouse until Ctrl-C; its contents are not kept"
         )
 
 
@@ -59,7 +59,7 @@ def emulator(command: tuple[str, ...]) -> None:
         _serve(
             snowflake_variables(settings),
             command,
-            "an emulated Snowflake until Ctrl-C; its tables end with it",
+            "an emulated Snowflake until Ctrl-C; its tables are not kept",
             settings.port,
         )
 
@@ -87,8 +87,8 @@ def _serve(
             process = subprocess.Popen(command)
         except FileNotFoundError:
             raise ReelhouseError(
-                f"There is no command '{command[0]}': write one after --, as a shell "
-                f"would run it."
+                f"There is no command '{command[0]}': write a command after --, as in "
+                f"a shell."
             ) from None
         with process:
             try:
@@ -112,6 +112,6 @@ def _wait_for(process: subprocess.Popen[bytes], port: int | None) -> int:
             # Without this check, the connector would wait forever.
             if port and not listens(port):
                 raise ReelhouseError(
-                    "The server that this command needs has ended by itself: run it "
-                    "again, with less data or with more memory."
+                    "The server that this command needs has stopped unexpectedly: run "
+                    "the command again, with less data or with more memory."
                 ) from None

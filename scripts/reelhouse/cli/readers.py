@@ -29,7 +29,7 @@ class _Query(click.Command):
     "--file",
     type=click.File(encoding="utf-8"),
     metavar="FILE",
-    help="Read the question from a file; - is the standard input.",
+    help="Read the question from a file; - is standard input.",
 )
 @click.option(
     "--format",
@@ -37,8 +37,8 @@ class _Query(click.Command):
     type=click.Choice(["table", "csv", "json", "parquet"]),
     default="table",
     show_default=True,
-    help="A table fits the terminal and is rounded; CSV holds every digit. JSON has "
-    "as text what would not be exact as its number.",
+    help="A table fits the terminal and is rounded; CSV has every digit. JSON has as "
+    "text the numbers that it could not hold exactly.",
 )
 @target_option
 @command
@@ -52,16 +52,16 @@ def query(
     from reelhouse.serving.query import ask, write
 
     if (question is None) == (file is None):
-        raise ReelhouseError("Write one question, or name its file with --file.")
+        raise ReelhouseError("Give one question, or name its file with --file.")
     if form == "parquet" and sys.stdout.isatty():
         raise ReelhouseError(
-            "Parquet is no text: send it to a file, as in `> x.parquet`."
+            "Parquet is binary: redirect it to a file, as in `> x.parquet`."
         )
     try:
         text = file.read() if file else question or ""
         text.encode()
     except UnicodeError as error:
-        raise ReelhouseError("The question is no text in UTF-8.") from error
+        raise ReelhouseError("The question is not UTF-8 text.") from error
     names, rows = ask(read_settings(None, target), text)
     if form == "table":
         show.table(names, rows)
@@ -78,7 +78,7 @@ def query(
 @click.option(
     "--preview",
     is_flag=True,
-    help="Show what is built, published or not; the pages say so.",
+    help="Show what is built, even if it is not published; the pages say so.",
 )
 @target_option
 @command
@@ -95,7 +95,7 @@ def dashboard(port: int | None, preview: bool, target: str | None) -> None:
     serving_of((Preview if preview else Published)(settings)).version()
     port = free_port(port)
     address = f"http://{HOST}:{port}"
-    show.out.print(f"The dashboards: [bold]{address}[/]  [dim](Ctrl-C ends them)[/]")
+    show.out.print(f"The dashboards: [bold]{address}[/]  [dim](Ctrl-C stops them)[/]")
     start(settings, port, preview)
 
 
@@ -165,7 +165,7 @@ def export(folder: Path, form: Any, as_is: bool, target: str | None) -> None:
         soft_wrap=True,
     )
     if made.replaces:
-        show.note(f"The export of version {made.replaces} that was there is replaced.")
+        show.note(f"It replaces the export of version {made.replaces}.")
 
 
 @click.command()
@@ -192,5 +192,5 @@ def powerbi(out: Path, target: str | None) -> None:
     )
     show.out.print("Checked: every column is published, every field is in the model.")
     show.out.print(
-        f"\nPower BI Desktop opens {show.place(project.folder / 'Reelhouse.pbip')}"
+        f"\nOpen in Power BI Desktop: {show.place(project.folder / 'Reelhouse.pbip')}"
     )

@@ -75,9 +75,9 @@ def telling() -> Iterator[None]:
     except (OSError, SystemExit) as fault:  # rich exits if the pipe is closed
         # Discard what is still buffered, so that flushing it cannot fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        why = getattr(fault, "strerror", None) or "nobody reads it"
+        why = getattr(fault, "strerror", None) or "the pipe is closed"
         err.print(
-            f"It is done, but what there is to say could not be written ({why}).",
+            f"The command is done, but its output could not be written ({why}).",
             soft_wrap=True,
         )
 

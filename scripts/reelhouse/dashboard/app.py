@@ -57,8 +57,8 @@ GENRE_NAMES = "select genre from serving.dim_genres order by genre"
 UNHEARD = {
     "genres": "genres",
     "released": "release years",
-    "ratings": "the least number of ratings",
-    "rated": "days of rating",
+    "ratings": "the minimum number of ratings",
+    "rated": "rating days",
 }
 
 
@@ -99,7 +99,7 @@ class App:
     def _menu(self, here: Page, at: At) -> None:
         """Show links to the pages, each with the filters that its page offers."""
         if isinstance(self.place, Preview):
-            st.warning("A preview of what is built and not yet published.")
+            st.warning("A preview of tables that are built but not yet published.")
         for name, page in self.pages.items():
             if page.place == SUBJECTS_FROM:
                 st.caption("Look up")
@@ -183,7 +183,7 @@ class App:
         with st.spinner("Comparing the tree with what is built …"):
             stale = self.place.stale()
         if stale is None:
-            say_empty("It cannot be told from here: `reelhouse status` tells it.")
+            say_empty("This cannot be checked here: run `reelhouse status`.")
         elif not stale:
             say_empty("Nothing is out of date.")
         else:
@@ -235,7 +235,7 @@ class App:
         ).strip()
         found = search.find(self.place, text) if text else []
         if text and not found:
-            say_empty("Nothing has this in its name.")
+            say_empty("Nothing was found with this name.")
         for each in found:
             uses = "use" if each.kind == "tag" else "rating"
             label = f"{each.name} — {each.kind}, {each.number:,} {uses}"
@@ -302,7 +302,7 @@ class App:
         if "ratings" in offered:
             # A field keeps its value from another page only if that is set here.
             state[RATINGS] = state.get(RATINGS, now.min_ratings)
-            label = "Movies with ratings, at least"
+            label = "Ratings per movie, at least"
             fewest = st.number_input(label, 0, MOST_RATINGS, step=10, key=RATINGS)
             now = replace(now, min_ratings=int(fewest))
         if "rated" in offered:
@@ -381,7 +381,7 @@ def _days(at: At) -> tuple[date | None, date | None]:
     whole = (now.first_day or at.first_day, now.last_day or at.last_day)
     state[DAYS] = state.get(DAYS, whole)
     days = st.date_input(
-        "Days of rating",
+        "Rating days",
         # The address may contain days that are not in the data.
         min_value=min(date(1970, 1, 1), *state[DAYS]),
         max_value=max(at.last_day, *state[DAYS]),

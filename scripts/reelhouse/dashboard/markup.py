@@ -91,7 +91,7 @@ def block(each: Single, frame: Frame, note: str = "", with_links: bool = False) 
         case Section():
             title = escape(each.title)
             if each.sql and frame.empty:
-                return empty("There is none of this name or number here.")
+                return empty("Nothing here has this name or number.")
             if each.sql:
                 title = words(each.title, dict(frame.astype(object).iloc[0]))
             return f'<h2 class="rh-section">{title}</h2>{_note("rh-says", each.says)}'

@@ -164,7 +164,7 @@ class Shown:
     draw: Draw | None = None
     says: str = ""
     _: KW_ONLY
-    empty: str = "There is nothing of this kind here."
+    empty: str = "There is nothing to show here."
     to: str = ""
     rows: Callable[[Frame], Frame] | None = None
 

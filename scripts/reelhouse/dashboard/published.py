@@ -105,8 +105,8 @@ class Published:
                     return to_frame(*answer(sql))
                 except CannotAnswer as error:
                     raise ReelhouseError(
-                        f"The published tables cannot be read as this version has "
-                        f"them ({error}): run `reelhouse run` again."
+                        f"The published tables cannot be read ({error}): run "
+                        f"`reelhouse run` again."
                     ) from error
 
             yield ask
@@ -231,7 +231,7 @@ class Serving:
                 known |= new
                 return Reading(*seen, {sql: known[sql] for sql in questions})
         raise ReelhouseError(
-            "Something was published again and again while this was read: reload it."
+            "New versions were published again and again during reading: try again."
         )
 
     def _look(self, ask: Ask) -> tuple[str, pd.Timestamp, int]:

@@ -58,8 +58,8 @@ def write_report(settings: Settings, out: Path, progress: Progress) -> None:
     out = out.resolve()
     if out.exists() and not (out.is_file() and TITLE in _beginning(out)):
         raise ReelhouseError(
-            f"{out} is no report, and is not overwritten: name another file, or move "
-            f"that away."
+            f"{out} is not a report, so it is not overwritten: name another file, or "
+            f"move that one."
         )
     _write(out, html(settings, progress).encode())
 
@@ -85,7 +85,7 @@ def html(settings: Settings, progress: Progress = lambda *_: None) -> str:
         reading = serving.read(questions(blocks))
         if reading.version != about.version:
             raise ReelhouseError(
-                "Something was published while the report was drawn: make it again."
+                "A new version was published during drawing: draw the report again."
             )
         body += _page(page, blocks, reading, specs)
     progress("Drawing the report", len(told), len(told))
@@ -163,7 +163,7 @@ def write_pictures(settings: Settings, folder: Path) -> list[Path]:
         rows = block.picked(reading[tidy(block.sql)])
         if rows.empty or not block.draw:
             raise ReelhouseError(
-                f"There is no chart '{block.title}' to make a picture of: {block.empty}"
+                f"There is no chart '{block.title}' to draw: {block.empty}"
             )
         drawn = charts.themed(block.draw(rows), LIGHT, font=PICTURE_FONT)
         spec = drawn.to_dict() | {"width": 640, "background": LIGHT.ground}

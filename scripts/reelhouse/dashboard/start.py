@@ -57,8 +57,8 @@ def free_port(port: int | None) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise ReelhouseError(
-        f"Port {port} cannot be had: another program uses it, or it is not yours to "
-        f"use; name another with --port, or none for any that is free."
+        f"Port {port} is not available, since it is in use or needs more rights: name "
+        f"another with --port, or omit --port for any free one."
     )
 
 

@@ -74,7 +74,7 @@ def published_view(
     except SqlglotError as error:
         raise refusal(name, error) from error
     if ({table.name for table in again}, beside) != (reads, outside):
-        raise refusal(name, "its text reads other relations than it did")
+        raise refusal(name, "its rewritten text reads other relations")
     return View(moved, frozenset(each.lower() for each in reads), outside)
 
 

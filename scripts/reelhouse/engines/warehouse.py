@@ -81,7 +81,7 @@ class ChangedByHand(ReelhouseError):
     """A raw table's rows do not match what the loads brought; `counts` says how."""
 
     def __init__(self, counts: str, way_back: str) -> None:
-        super().__init__(f"{counts}, so somebody has changed it by hand: {way_back}.")
+        super().__init__(f"{counts}, so it was changed by hand: {way_back}.")
         self.counts = counts
 
 
@@ -254,8 +254,8 @@ class Warehouse(ABC):
             )
             if rows:
                 raise ReelhouseError(
-                    f"{column.name} in raw.{table.name} cannot become "
-                    f"{column.data_type} without a change in {rows:,} of the rows, "
+                    f"{column.name} in raw.{table.name} cannot be converted to "
+                    f"{column.data_type} without changing {rows:,} of the rows, "
                     f"removed ones included: keep the type {former} in models/staging, "
                     f"or {self.elsewhere}."
                 )
@@ -412,8 +412,8 @@ class Warehouse(ABC):
         for table, held, live, brought, left in self._rows(" union all ".join(counted)):
             if (held, live) != (brought, left):
                 raise ChangedByHand(
-                    f"raw.{table} holds {live:,} live rows and {held - live:,} removed "
-                    f"ones, but the loads account for {left:,} and {brought - left:,}",
+                    f"raw.{table} has {live:,} current and {held - live:,} removed "
+                    f"rows, but the loads account for {left:,} and {brought - left:,}",
                     self.way_back,
                 )
             live_rows[table] = live

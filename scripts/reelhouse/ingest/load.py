@@ -149,8 +149,8 @@ class _Load:
         found, early = self._in_time()
         listing = sort_out(list(found))
         listing.hints[:0] = [
-            f"the delivery {day} is dated in the future, and unless it is loaded it "
-            f"waits until then: rename its folder if the date is wrong"
+            f"the delivery {day} is dated in the future, and waits until then unless "
+            f"it is already loaded: rename its folder if the date is wrong"
             for day in early
         ]
         self.report.ignored = len(listing.ignored)
@@ -264,8 +264,8 @@ class _Load:
                 for state in states.values()
             ):
                 raise ReelhouseError(
-                    f"Every {entity.file} file was refused: mend them or load with "
-                    f"--on-error continue. " + " ".join(self.report.refused)
+                    f"Every {entity.file} file was refused: correct them, or load "
+                    f"with --on-error continue. " + " ".join(self.report.refused)
                 )
         now = self.settings.now()
         self.warehouse.record_listing(now, len(owners))
@@ -303,9 +303,9 @@ class _Load:
         """
         for name in sorted((+self.removed).keys() - entities().keys()):
             raise ReelhouseError(
-                f"models/staging declares {name} no more, of which raw.{name} holds "
-                f"{self.removed[name]:,} live rows: put the declaration back, or load "
-                f"with --accept-shrink, which marks them as removed."
+                f"models/staging no longer declares {name}, but raw.{name} has "
+                f"{self.removed[name]:,} current rows: restore the declaration, or "
+                f"load with --accept-shrink, which marks them as removed."
             )
         for name, before in self.before.items():
             limit = before * self.settings.max_shrink
@@ -315,13 +315,13 @@ class _Load:
             if lost > limit:
                 cause, check = "", "the delivery"
                 if name in self.rejudged:
-                    cause = " now that other rules judge its records"
+                    cause = " because the rules for its records changed"
                     check += " and what models/staging declares"
                 raise ReelhouseError(
                     f"{entities()[name].file} would lose {lost:,} of its {before:,} "
-                    f"rows{cause}, more than the {self.settings.max_shrink:.0%} that "
-                    f"may go unasked: check {check}, then load with --accept-shrink "
-                    f"(or set REELHOUSE_MAX_SHRINK)."
+                    f"rows{cause}, more than the limit of "
+                    f"{self.settings.max_shrink:.0%}: check {check}, then load with "
+                    f"--accept-shrink (or set REELHOUSE_MAX_SHRINK)."
                 )
 
     def _check_rejects(
@@ -335,9 +335,8 @@ class _Load:
         reason, count = next(iter(reasons.items()))
         raise ReelhouseError(
             f"{_found_bad(fetched, rejected)} ({rejected / records:.1%}), {count:,} of "
-            f"them for '{reason}', more than the {limit:.0%} that may be kept aside "
-            f"unasked: mend the file, or load with --accept-rejects (or set "
-            f"REELHOUSE_MAX_REJECTS)."
+            f"them for '{reason}', more than the limit of {limit:.0%}: correct the "
+            f"file, or load with --accept-rejects (or set REELHOUSE_MAX_REJECTS)."
         )
 
     def _remove(self, file: str, state: ObjectState, has_moved: bool) -> None:
@@ -416,7 +415,7 @@ class _Load:
 
     def _settle(self, file: str, is_refused: bool) -> None:
         if is_refused:
-            self.report.refused.append(f"{file} is still the one that was refused.")
+            self.report.refused.append(f"{file} has not changed since it was refused.")
         self.report.unchanged += 1
 
     def _fetch(self, entity: Entity, listed: S3Object, path: Path) -> Inspector:
@@ -433,9 +432,9 @@ class _Load:
         rows, rejected = self._judge(fetched, bool(state))
         if rows + rejected != facts.records:
             raise ReelhouseError(
-                f"{fetched.name} has {facts.records:,} records, but {rows:,} rows and "
-                f"{rejected:,} rejects were made of them: nothing is loaded; "
-                f"please report this file."
+                f"{fetched.name} has {facts.records:,} records, but they became "
+                f"{rows:,} rows and {rejected:,} rejects: nothing is loaded; please "
+                f"report this file."
             )
         if rejected and self.on_error != "continue":
             first = self.warehouse.first_rejects(fetched.name, self.load_id)
@@ -465,7 +464,7 @@ class _Load:
             for reason, count in reasons.items():
                 self.report.reject_reasons[fetched.name, reason] = count
         if not facts.records:
-            self.report.warnings.append(f"{fetched.name} holds a header and no record.")
+            self.report.warnings.append(f"{fetched.name} has a header but no records.")
         self._record(
             *(fetched.name, entity.name, fetched.listed.etag, facts.sha256),
             "replaced" if state else "loaded",
@@ -563,7 +562,7 @@ def _copies(states: dict[str, ObjectState]) -> list[str]:
         if state.sha256:
             original = first.setdefault((state.entity, state.sha256), file)
             if original != file:
-                copies.append(f"{file} holds the same bytes as {original}.")
+                copies.append(f"{file} has the same bytes as {original}.")
     return copies
 
 
@@ -571,7 +570,7 @@ def _describe(fetched: Fetched, rejected: int, first: list[tuple[int, str]]) -> 
     shown = "; ".join(f"record {number}: {reason}" for number, reason in first)
     more = "; …" if rejected > len(first) else ""
     return (
-        f"{_found_bad(fetched, rejected)} ({shown}{more}): mend it, or load with "
+        f"{_found_bad(fetched, rejected)} ({shown}{more}): correct it, or load with "
         f"--on-error continue to keep them aside."
     )
 

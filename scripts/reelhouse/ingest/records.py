@@ -163,8 +163,8 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
     form = next((form for form in FORMS if line.startswith(FORMS[form])), None)
     if form:
         raise RefusedObject(
-            f"{name} holds {form}: deliver CSV in UTF-8; compressed by gzip, its name "
-            f"ends in .csv.gz."
+            f"{name} contains {form}: deliver CSV in UTF-8, with a name that ends in "
+            f".csv.gz if it is compressed with gzip."
         )
     line = line.removeprefix(BOM).removesuffix(b"\n").removesuffix(b"\r")
     found = line.decode("utf-8", "backslashreplace")
@@ -173,18 +173,18 @@ def check_header(path: Path, entity: Entity, name: str) -> None:
     if found.startswith('"') and found.replace('"', "") == entity.header:
         problem = "has quotes in its header"
     elif found.lower() == entity.header.lower():
-        problem = "has a header in other letter case"
+        problem = "has a header in a different letter case"
     elif sorted(found.split(",")) == sorted(entity.header.split(",")):
         problem = "has its columns in another order"
     elif "\r" in found:
-        problem = "ends its lines by a carriage return alone"
+        problem = "ends its lines with only a carriage return"
     elif _looks_like_a_record(found):
         problem = "has no header"
     else:
         problem = "has other columns"
     raise RefusedObject(
         f"{name} {problem} (expected '{entity.header}', found '{found[:200]}'): "
-        f"deliver it with the expected first line, and values in its order."
+        f"deliver it with the expected first line, and values in that order."
     )
 
 

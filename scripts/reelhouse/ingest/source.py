@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import ClassVar
 
 from reelhouse.contract import Listing, entities, sort_out, unpacked
@@ -154,6 +156,8 @@ def open_source(
     if not settings.is_sample:
         yield Folder(folder)
         return
+    # The client takes as long to import as the server takes to start.
+    Thread(target=import_module, args=("s3fs",), daemon=True).start()
     with serve_bucket() as s3:
         upload_folder(s3, folder, listing, LOCAL_BUCKET, progress)
         yield Bucket(s3, LOCAL_BUCKET)
@@ -192,10 +196,8 @@ def _files_of(folder: Path) -> list[str]:
                 found.append(path.relative_to(folder).as_posix())
             elif unpacked(path.name).endswith(".csv"):
                 is_there = path.exists()
-                what = (
-                    "a pipe or a device" if is_there else "a link to what is not there"
-                )
-                raise ReelhouseError(f"{path} is {what}: mend it, or remove it.")
+                what = "a pipe or a device" if is_there else "a link to a missing file"
+                raise ReelhouseError(f"{path} is {what}: correct it, or remove it.")
     return found
 
 
@@ -204,14 +206,14 @@ def check_complete(listing: Listing, source: str) -> None:
     hints = "".join(f"; {hint}" for hint in listing.hints)
     if not any(listing.by_entity.values()):
         raise ReelhouseError(
-            f"{source} holds none of the files {_files()}: check the source{hints}."
+            f"{source} contains none of the files {_files()}: check the source{hints}."
         )
     for name, keys in listing.by_entity.items():
         entity = entities()[name]
         if entity.is_required and not keys:
             raise ReelhouseError(
-                f"{source} holds no {entity.file}.csv (nor {entity.file}/*.csv), "
-                f"without which there is nothing to build: add it{hints}."
+                f"{source} has no {entity.file}.csv (nor {entity.file}/*.csv), which "
+                f"the build needs: add it{hints}."
             )
 
 

@@ -119,8 +119,8 @@ def _check_published(model: Model, columns: Columns) -> None:
     if missing:
         more = ", …" if len(missing) > 3 else ""
         raise ReelhouseError(
-            f"The models have what is not published ({', '.join(missing[:3])}{more}): "
-            f"publish them first, by `reelhouse run`."
+            f"The models have columns that are not published "
+            f"({', '.join(missing[:3])}{more}): publish them with `reelhouse run`."
         )
 
 

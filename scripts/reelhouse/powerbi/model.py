@@ -126,13 +126,13 @@ def _check(model: Model) -> None:
             if column["data_type"].partition("(")[0] not in TYPES:
                 raise ReelhouseError(
                     f"{name}.{column['name']} is of type {column['data_type']}, which "
-                    f"Power BI is not told of: add it to TYPES in {__name__}."
+                    f"has no type of Power BI yet: add it to TYPES in {__name__}."
                 )
     for metric in model.metrics:
         for table, column in re.findall(r"'(\w+)'\[(\w+)\]", dax(metric)):
             if f"{table}.{column}" not in model.fields:
                 raise ReelhouseError(
-                    f"The metric {metric.name} is of {table}.{column}, which is not "
+                    f"The metric {metric.name} uses {table}.{column}, which is not "
                     f"published: correct its definition in models/marts."
                 )
 

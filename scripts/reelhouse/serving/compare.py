@@ -120,7 +120,7 @@ def compare(left: Path, right: Path) -> Comparison:
     """
     for path in (left, right):
         if not path.is_file():  # reading a pipe would never end
-            what = "is no file" if path.exists() else "does not exist"
+            what = "is not a file" if path.exists() else "does not exist"
             raise ReelhouseError(f"{path} {what}: name a published file, or a target.")
         try:
             connect(path, read_only=True).close()

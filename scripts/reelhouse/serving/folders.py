@@ -31,9 +31,9 @@ def written_whole(folder: Path, contents: str) -> Iterator[Path]:
     """
     folder = folder.resolve()
     if Path.cwd().is_relative_to(folder) or folder.is_mount():
-        what = "a mount point" if folder.is_mount() else "where you are"
+        what = "a mount point" if folder.is_mount() else "the current folder"
         raise ReelhouseError(
-            f"{folder} is {what}, and a folder is replaced as a whole: name one in it."
+            f"{folder} is {what}, which cannot be replaced: name a folder in it."
         )
     former_contents(folder, contents)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -101,9 +101,9 @@ def former_contents(folder: Path, contents: str) -> dict[str, Any]:
     if foreign:
         more = ", …" if len(foreign) > 3 else ""
         raise ReelhouseError(
-            f"{folder} holds what was not written by this command, or was changed "
-            f"since ({', '.join(foreign[:3])}{more}): name another folder, or move "
-            f"that away."
+            f"{folder} contains files that this command did not write, or that were "
+            f"changed since ({', '.join(foreign[:3])}{more}): name another folder, or "
+            f"move them away."
         )
     return found
 

@@ -197,7 +197,7 @@ def _measure(table: str, each: dict[str, Any], columns: dict[str, str]) -> Measu
             name, f"expression {expression}", "a column or a product of columns"
         )
     if window and (window["window_agg"] != "max" or each["agg"] != "sum"):
-        raise _not_understood(name, "window", "the sum at the max alone")
+        raise _not_understood(name, "window", "a sum at the max only")
     return Measure(
         table=table,
         aggregation=each["agg"],
@@ -221,6 +221,6 @@ def _condition(each: dict[str, Any], columns: dict[str, str]) -> Condition:
 
 def _not_understood(name: str, what: str, instead: str) -> ReelhouseError:
     return ReelhouseError(
-        f"The {what} of the metric {name} in models/marts cannot be written for every "
+        f"The {what} of the metric {name} in models/marts is not supported by every "
         f"reader of metrics: use {instead}."
     )

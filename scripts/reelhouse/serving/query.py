@@ -28,7 +28,7 @@ def ask(settings: Settings, question: str) -> Answer:
             return answer(question)
         except CannotAnswer as error:
             raise ReelhouseError(
-                f"The question cannot be answered ({error}): the tables are those of "
+                f"The question cannot be answered ({error}): list the tables with "
                 f"`reelhouse query 'select * from published_tables'`."
             ) from error
 
@@ -46,8 +46,8 @@ def write(
     """
     if form != "csv" and len(set(names)) != len(names):
         raise ReelhouseError(
-            f"Two columns of the answer have one name, which {form} cannot hold: give "
-            f"each a name of its own, with `as`."
+            f"Two columns of the answer have the same name, which {form} cannot hold: "
+            f"rename one with `as`."
         )
     if form == "parquet":
         import pyarrow as pa  # type: ignore[import-untyped]

@@ -79,8 +79,8 @@ def invoke(
         raise outcome.exception
     if outcome.exception:
         raise ReelhouseError(
-            f"dbt did not {command[0]} ({_first_lines(outcome.exception)}): "
-            f"--debug shows all that it says."
+            f"dbt {command[0]} failed ({_first_lines(outcome.exception)}): "
+            f"--debug shows its whole output."
         ) from outcome.exception
     return outcome.result
 

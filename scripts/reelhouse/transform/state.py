@@ -41,14 +41,14 @@ REASONS = {
 }
 NOT_BUILT = "not built yet"
 UNFINISHED = "its last build did not finish, or was partial"
-UNLIKE = "its table is gone, or is not as it was built"
-OTHER_LEDGER = "the ledger is that of another version of Reelhouse"
+UNLIKE = "its table is missing, or differs from what was built"
+OTHER_LEDGER = "the ledger was written by another version of Reelhouse"
 OTHER_RULES = "its rules changed"
 PASSED_ON = "what it reads changed"
 NEW_LOAD = "a new load"
 NEW_DATA = "new data in"
-OTHER_CONTRACT = "the next load judges its files again, by changed declarations"
-NO_RECORD = "there is no record of how it was made"
+OTHER_CONTRACT = "the next load checks its files again, since its declaration changed"
+NO_RECORD = "there is no record of its build"
 SHOWN = 3
 # How many trees are cached, so that an edit that is undone needs no new parse.
 REMEMBERED = 4
@@ -290,8 +290,8 @@ def compare(tree: Tree, ask: Ask) -> State:
         )
     if "load_key" not in {name for name, *_ in raw["loads"][1]}:
         raise ReelhouseError(
-            "The raw tables are those of an older Reelhouse: `reelhouse run` brings "
-            "them in line."
+            "The raw tables are from an older version of Reelhouse: `reelhouse run` "
+            "updates them."
         )
     rows, distrusted = _rows(tree, ask)
     sources: dict[str, str | None] = dict(ask(tree.source_versions_sql))

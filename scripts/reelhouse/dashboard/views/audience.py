@@ -86,7 +86,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         "Active and new users by month",
         months,
         lines("active_users", "new_users"),
-        "Users who rated in each month, and those who did for the first time.",
+        "Users who rated in each month, and those who rated for the first time.",
         rows=spanned,
     )
     yield Chart(
@@ -104,13 +104,13 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         group by dates.year, cohorts.months_since
         order by dates.year, cohorts.months_since""",
         heat("months_since", "cohort_year", "retention", 3),
-        "Of the users who began in a year, the share who rate in each of the "
-        f"{COHORT_MONTHS} months after their first.",
-        empty="No month follows a first rating yet.",
+        "Of the users who gave their first rating in a year, the share who rate in "
+        f"each of the {COHORT_MONTHS} months after their first.",
+        empty="There is no month after a first rating yet.",
     )
     yield Section("What they like", "A rating counts once in each genre of its movie.")
     yield Chart(
-        "Genres, by those who rate least and most",
+        "Genres, by users who rate least and most",
         genres,
         bars("genre", low="Low", super_high="Super-High"),
         "Average ratings by users of the lowest and of the highest level.",

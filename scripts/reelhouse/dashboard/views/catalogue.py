@@ -67,7 +67,7 @@ def blocks(at: At) -> Iterator[Block]:
     )
     yield Says(
         "[{title}](movie {movie_id}) is rated best: {average_rating:.2f} stars on "
-        "average, of {rating_count:,} ratings"
+        "average, from {rating_count:,} ratings"
         + ("." if is_of_days else "; its Bayesian rating is {bayesian_rating:.2f}."),
         top,
         best,
@@ -89,10 +89,10 @@ def blocks(at: At) -> Iterator[Block]:
             best,
             top,
             bars("title", basis),
-            f"The best first, of movies with {fewest} ratings or more in these days."
+            f"The best first, of movies with {fewest} ratings or more in this period."
             if is_of_days
-            else "The best first, by the Bayesian rating: few ratings are drawn to the "
-            "mean of all. At the right, how many there are.",
+            else "The best first, by the Bayesian rating, which pulls movies with few "
+            "ratings to the overall mean. At the right, the number of ratings.",
             to="movie",
         ),
         Chart(many, titles, bars("title", "rating_count"), to="movie"),
@@ -113,8 +113,8 @@ def blocks(at: At) -> Iterator[Block]:
             "Average rating by release year",
             years,
             dots("release_year", "average_rating", "rating_count"),
-            "Of the movies of each year with ten ratings or more together; larger "
-            "dots have more ratings.",
+            "Years whose movies have ten ratings or more in total; larger dots have "
+            "more ratings.",
             empty="No release year has ten ratings.",
             rows=lambda frame: frame[frame["rating_count"] >= 10],
         ),
@@ -123,12 +123,12 @@ def blocks(at: At) -> Iterator[Block]:
         given,
         distribution,
         columns("rating", "rating_count"),
-        empty="There is no rating.",
+        empty="There are no ratings.",
         rows=lambda frame: frame if frame["rating_count"].any() else frame.head(0),
     )
     yield Table(
         "The movies",
         titles,
-        says=f"At most the {LISTED_MOVIES:,} most rated; a column's name sorts by it.",
+        says=f"At most the {LISTED_MOVIES:,} most rated.",
         to="movie",
     )

@@ -57,8 +57,8 @@ def blocks(at: At) -> Iterator[Block]:
     )
     yield Says(
         "Movies tagged [{top.tag}](tag {top.tag}) are rated best, "
-        "{top.average_rating:.2f} stars of {top.rating_count:,} ratings; those tagged "
-        "[{low.tag}](tag {low.tag}) worst, {low.average_rating:.2f} of "
+        "{top.average_rating:.2f} stars from {top.rating_count:,} ratings; those "
+        "tagged [{low.tag}](tag {low.tag}) worst, {low.average_rating:.2f} from "
         "{low.rating_count:,}.",
         rated,
         "Tags of users and ratings",

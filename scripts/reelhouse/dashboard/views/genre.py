@@ -69,8 +69,8 @@ def blocks(at: At) -> Iterator[Block]:
         {
             "Ratings": ("{rating_count:,}", ""),
             "raters": ("", ""),
-            "average_rating": ("", "of {rating_count:,} ratings"),
-            "weighted_average_rating": ("", "each by the genre's share in its movie"),
+            "average_rating": ("", "from {rating_count:,} ratings"),
+            "weighted_average_rating": ("", "by the genre's share in each movie"),
             "rated_movies": ("", "of {movies:,} movies"),
         },
     )
@@ -85,9 +85,9 @@ def blocks(at: At) -> Iterator[Block]:
         rows={"low": least("contribution"), "high": most("contribution")},
     )
     yield Says(
-        "Its best year was {top.rating_year}, with {top.average_rating:.2f} stars of "
-        "{top.rating_count:,} ratings; its worst {low.rating_year}, with "
-        "{low.average_rating:.2f} of {low.rating_count:,}.",
+        "Its best year was {top.rating_year}, with {top.average_rating:.2f} stars "
+        "from {top.rating_count:,} ratings; its worst {low.rating_year}, with "
+        "{low.average_rating:.2f} from {low.rating_count:,}.",
         years,
         "Average rating by year",
         rows={"top": most("average_rating"), "low": least("average_rating")},
@@ -96,7 +96,7 @@ def blocks(at: At) -> Iterator[Block]:
         made,
         carried,
         bars("title", "contribution"),
-        f"{at.periods}. The shares of all movies add up to the change of the "
+        f"{at.periods}. The shares of all movies add up to the change in the "
         "genre's average: those that pulled it down most first, then those that "
         "raised it most.",
         empty=f"It has fewer than {ENOUGH} ratings in one of the periods.",
@@ -123,8 +123,8 @@ def blocks(at: At) -> Iterator[Block]:
             where basis = 'bayesian' and {of_genre}
             order by rank""",
             bars("title", "bayesian_rating"),
-            "By the Bayesian rating, which draws movies with few ratings to the mean.",
-            empty="No movie of it is rated often enough.",
+            "By the Bayesian rating, which pulls movies with few ratings to the mean.",
+            empty="No movie of this genre has enough ratings.",
             to="movie",
         ),
         Chart(

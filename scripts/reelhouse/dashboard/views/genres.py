@@ -71,16 +71,16 @@ def blocks(at: At) -> Iterator[Block]:
         )
     yield Says(
         "[{top.genre}](genre {top.genre}) is rated best, "
-        "{top.weighted_average_rating:.2f} stars of {top.rating_count:,} ratings; "
-        "[{low.genre}](genre {low.genre}) worst, {low.weighted_average_rating:.2f} of "
-        "{low.rating_count:,}.",
+        "{top.weighted_average_rating:.2f} stars from {top.rating_count:,} ratings; "
+        "[{low.genre}](genre {low.genre}) worst, {low.weighted_average_rating:.2f} "
+        "from {low.rating_count:,}.",
         ratings,
         best,
         rows={"top": first, "low": last},
     )
     yield Says(
         "[{top.genre}](genre {top.genre}) has the most ratings, "
-        "{top.rating_count:,}, of {top.movies:,} movies.",
+        "{top.rating_count:,}, for {top.movies:,} movies.",
         ratings,
         largest,
         rows={"top": most("rating_count")},
@@ -90,7 +90,7 @@ def blocks(at: At) -> Iterator[Block]:
         changes,
         bars("genre", "average_change"),
         f"Average rating, {at.periods}; genres with {ENOUGH} ratings or more in both. "
-        "The page of a genre tells which movies made its change.",
+        "The page of a genre shows which movies caused its change.",
         empty=f"No genre has {ENOUGH} ratings in this period and in the one before.",
         to="genre",
     )
@@ -104,7 +104,7 @@ def blocks(at: At) -> Iterator[Block]:
                 average_rating="once in each genre",
             ),
             "A movie counts once in each of its genres, or by its share in them, so "
-            "that one of many genres weighs no more than one of a single genre.",
+            "that one with many genres weighs no more than one with a single genre.",
             to="genre",
         ),
         Chart(

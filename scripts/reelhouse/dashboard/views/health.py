@@ -16,8 +16,8 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
             case
                 when unexplained > 0 then 'Look at the reconciliation'
                 when refused > 0 then 'Look at the files that were refused'
-                when rated = 0 then 'There is no rating'
-                else 'What is published passed every check'
+                when rated = 0 then 'There are no ratings'
+                else 'The published tables passed every check'
             end as verdict
         from (
             select publication.published_at, publication.tests, publication.models,
@@ -43,7 +43,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
     yield Stale(
         "Out of date",
         says="Tables and tests that new files or edits have made out of date, and why. "
-        "What is published stays until they are built.",
+        "The published tables stay as they are until these are built.",
     )
     yield Table(
         "Runs",
@@ -109,7 +109,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
         from serving.health_rejects
         order by rejected_lines desc, file, reason
         limit {LISTED}""",
-        says="Records that were kept aside, by file and reason.",
+        says="Rejected records, by file and reason.",
         empty="No record was rejected.",
     )
     yield Section("Tables")

@@ -23,7 +23,7 @@ def blocks(at: At) -> Iterator[Block]:
             case when performance.average_rating < every.mean then 'below'
                 else 'above' end as _side,
             every.mean as _mean,
-            case when movies.is_deleted then 'it is in no file any more' end as gone
+            case when movies.is_deleted then 'no longer in any file' end as gone
         from serving.dim_movies as movies
         left join serving.mart_movie_performance as performance
             on movies.movie_id = performance.movie_id
@@ -45,11 +45,11 @@ def blocks(at: At) -> Iterator[Block]:
         "released **{release_date:%Y-%m-%d}** · year **{release_year}** · "
         "genres **{genres}** · first rated **{first_rated_at:%Y-%m-%d}** · last "
         "**{last_rated_at:%Y-%m-%d}** · category **{category}** · momentum "
-        "**{momentum}** · title before **{previous_title}** · {gone} · "
+        "**{momentum}** · previous title **{previous_title}** · {gone} · "
         "[IMDb]({imdb_url}) · [TMDB]({tmdb_url})",
         movie,
     )
-    of_ratings = "of {rating_count:,} ratings"
+    of_ratings = "from {rating_count:,} ratings"
     yield Figures(
         movie,
         {
@@ -121,14 +121,14 @@ def blocks(at: At) -> Iterator[Block]:
             limit 10""",
             bars("tag", "relevance"),
             "The ten tags of the tag genome that fit the movie best, from 0 to 1.",
-            empty="The tag genome does not know this movie.",
+            empty="The tag genome does not contain this movie.",
             to="tag",
         ),
     ]
     yield Section(
         "History",
-        "What the files have said of it. The first load has no time of its own, and "
-        "what holds now has no end; links have no history.",
+        "What the files said about it. Rows of the first load have no start, and "
+        "current rows have no end; links have no history.",
     )
     yield Table(
         "Titles and genres",
@@ -140,5 +140,5 @@ def blocks(at: At) -> Iterator[Block]:
         from serving.dim_movies_history
         where movie_id = {at.id}
         order by version_number""",
-        empty="No file has had this movie.",
+        empty="No file has contained this movie.",
     )

@@ -22,10 +22,10 @@ def blocks(at: At) -> Iterator[Block]:
             from ({now}) as totals
             cross join ({then}) as earlier"""
     shown = {
-        name: ("", f"{{more_{name}:+.0%}} to the period before") for name in TOTALS
+        name: ("", f"{{more_{name}:+.0%}} from the period before") for name in TOTALS
     }
-    of_ratings = "of {ratings:,} ratings"
-    higher = "{higher:+.2f} to the period before"
+    of_ratings = "from {ratings:,} ratings"
+    higher = "{higher:+.2f} from the period before"
     shown["average_rating"] = ("", higher if at.filters.first_day else of_ratings)
     yield Figures(now, shown)
     change = f"""

@@ -24,7 +24,7 @@ def blocks(at: At) -> Iterator[Block]:
         limit {}"""
     yield Says(
         "[{title}](movie {movie_id}) comes first: {category}, with "
-        "{average_rating:.2f} stars of {rating_count:,} ratings.",
+        "{average_rating:.2f} stars from {rating_count:,} ratings.",
         recommended,
         "Movies by category",
     )
@@ -48,8 +48,8 @@ def blocks(at: At) -> Iterator[Block]:
             group by recommendation_category
             order by max(priority) desc, category""",
             bars("category", "movies"),
-            "Evergreens are rated often and well, rising stars well by fewer, fading "
-            "ones often but not so well.",
+            "Evergreens are rated often and well, rising stars well but by fewer "
+            "users, fading ones often but not so well.",
         ),
         Chart(
             "Movies by momentum",
@@ -70,8 +70,8 @@ def blocks(at: At) -> Iterator[Block]:
     yield Table(
         "Movies to recommend",
         recommended,
-        says="A movie's page tells what people who liked it also liked, a user's what "
-        "to watch next.",
+        says="A movie's page shows what people who liked it also liked; a user's page "
+        "shows what to watch next.",
         empty="No movie is in a category to recommend.",
         to="movie",
     )

@@ -81,14 +81,14 @@ def blocks(at: At) -> Iterator[Block]:
             order by scores.relevance desc, scores.movie_id
             limit 20""",
             bars("title", "relevance"),
-            "By the tag genome, from 0 to 1.",
-            empty="The tag genome does not know this tag.",
+            "Relevance by the tag genome, from 0 to 1.",
+            empty="The tag genome does not contain this tag.",
             to="movie",
         ),
         Chart("Uses by year", years, columns("tag_year", "applications")),
     ]
     yield Table(
-        "What has become of it",
+        "Changed and removed uses",
         f"""
         select history.movie_id, movies.title, history.tag, history.version_number,
             history.valid_from, history.valid_to, history.is_deleted

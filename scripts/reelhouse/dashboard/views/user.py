@@ -91,7 +91,7 @@ def blocks(at: At) -> Iterator[Block]:
         user,
         {
             "Ratings": ("{rating_count:,}", ""),
-            "average_rating": ("", "of {rating_count:,} ratings"),
+            "average_rating": ("", "from {rating_count:,} ratings"),
             "Tags": ("{tag_count:,}", ""),
             "Days with a rating": ("{active_days:,}", ""),
             "Engagement": (
@@ -102,7 +102,7 @@ def blocks(at: At) -> Iterator[Block]:
     )
     yield Says(
         "Watch next: [{title}](movie {movie_id}), because of {because} "
-        "({average_rating:.2f} stars of {rating_count:,} ratings).",
+        "({average_rating:.2f} stars from {rating_count:,} ratings).",
         watch_next(at.id),
         "What to watch next",
         counted="",
@@ -112,7 +112,7 @@ def blocks(at: At) -> Iterator[Block]:
         "{far.average_rating:.2f} stars in {far.rating_count:,} ratings, where all "
         "users give {far.others_average:.2f}.",
         genres,
-        "Genres, beside all users",
+        "Genres, compared with all users",
         enough=ENOUGH // 3,
         rows={"far": most("_by")},
     )
@@ -126,10 +126,10 @@ def blocks(at: At) -> Iterator[Block]:
     )
     yield [
         Chart(
-            "Genres, beside all users",
+            "Genres, compared with all users",
             genres,
             bars("genre", average_rating="this user", others_average="all"),
-            "The user's average and that of everybody, in the genres rated most.",
+            "The user's average and that of all users, in the genres rated most.",
             to="genre",
         ),
         Chart(

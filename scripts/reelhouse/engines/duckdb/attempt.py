@@ -152,7 +152,7 @@ class Attempt:
             if _seen(self.settings.database) != self.copied:
                 raise ReelhouseError(
                     f"Another program has written to {self.settings.database} while "
-                    f"this run was at work on a copy: run it again."
+                    f"this run was working on a copy: run it again."
                 )
         self.aside = _put_aside(self.settings, self.is_successor, self.backup)
         # Each file replaces the old one by one rename.

@@ -248,8 +248,8 @@ def _write_part(
     if found != digest:
         partial.unlink()
         raise ReelhouseError(
-            f"{to} does not read back as it was written: nothing is published; check "
-            f"the disk, then run again."
+            f"{to} does not read back as it was written, so nothing is published: "
+            f"check the disk, then run again."
         )
     partial.replace(to)
     return str(sha256_of(to))

@@ -23,8 +23,8 @@ class UnreadableWarehouse(ReelhouseError):
     def __init__(self, path: Path, problem: str = "is damaged") -> None:
         self.problem = problem
         super().__init__(
-            f"{path} {problem}: make a new one with `reelhouse run --rebuild`, which "
-            f"puts it aside and keeps what it or the backup holds, or set "
+            f"{path} {problem}: create a new one with `reelhouse run --rebuild`, which "
+            f"moves this one aside and keeps the data of it or of the backup, or set "
             f"REELHOUSE_WAREHOUSE to another folder."
         )
 
@@ -108,14 +108,14 @@ def _cannot_open(path: Path, message: str) -> ReelhouseError:
         )
     if "Permission denied" in message or "Cannot open file" in message:
         return ReelhouseError(
-            f"{path} cannot be opened: check its permissions and its folder's."
+            f"{path} cannot be opened: check its permissions and those of its folder."
         )
     if told := local_fault(message, path.parent):
         return told
     if "with a newer version" in message:
         return UnreadableWarehouse(path, "was written by a newer DuckDB")
     if "not a valid DuckDB database" in message or path.is_dir():
-        return UnreadableWarehouse(path, "is no DuckDB database")
+        return UnreadableWarehouse(path, "is not a DuckDB database")
     return UnreadableWarehouse(path)
 
 

@@ -38,7 +38,7 @@ def open_trial(
 def asking(settings: Settings) -> Iterator[Ask]:
     if not settings.database.exists():
         raise ReelhouseError(
-            f"{settings.database} is not there, so there is nothing to look at: run "
+            f"{settings.database} does not exist, so there is nothing to look at: run "
             f"`reelhouse run` first."
         )
     with closing(connect(settings.database, read_only=True)) as connection:

@@ -32,8 +32,8 @@ class Warehouse(warehouse.Warehouse):
 
     elsewhere = "set REELHOUSE_WAREHOUSE to another folder"
     way_back = (
-        "`reelhouse run --rebuild` takes all raw rows from the backup or, where that "
-        "has none, from the source, and puts this file aside"
+        "`reelhouse run --rebuild` restores all raw rows from the backup or, if it has "
+        "none, from the source, and moves this file aside"
     )
     reads_bucket = False
 

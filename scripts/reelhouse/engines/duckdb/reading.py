@@ -82,7 +82,7 @@ def attach_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     if not published.exists():
         raise ReelhouseError(
-            f"{published} is not there: nothing has been published yet; "
+            f"{published} does not exist: nothing has been published yet; "
             f"run `reelhouse run` first."
         )
     try:

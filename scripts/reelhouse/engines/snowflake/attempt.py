@@ -40,7 +40,7 @@ ENTITIES = "select distinct entity from raw.objects"
 LEASE_TIME = timedelta(hours=12)
 ALREADY_EXISTS = "already exists"
 JUST_BEGUN = (
-    "The account is in use by another run, which has just begun: wait for it to end."
+    "The account is in use by another run, which has just started: wait for it to end."
 )
 
 
@@ -72,8 +72,8 @@ def _undo(undo: Undo, error: BaseException) -> None:
     why = "the connection was lost" if is_lost(error) else first_line(error)
     raise ReelhouseError(
         f"What this run loaded and built in the account is not undone yet ({why}): "
-        f"the next `reelhouse run --target {undo.account.target}` undoes it before all "
-        f"else, and readers keep what was published before."
+        f"the next `reelhouse run --target {undo.account.target}` undoes it "
+        f"first, and readers still see what was published before."
     ) from error
 
 

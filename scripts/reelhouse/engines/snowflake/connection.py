@@ -111,13 +111,13 @@ def open_account(target: str, schema: str = "raw") -> Iterator[Account]:
     except connector().errors.Error as error:
         if is_lost(error):
             raise ReelhouseError(
-                f"The connection to the account {connection.account} was lost: run it "
-                f"again when it can be reached."
+                f"The connection to the account {connection.account} was lost: run the "
+                f"command again when the account can be reached."
             ) from error
         raise ReelhouseError(
-            f"The account {connection.account} refused what it was told "
-            f"({first_line(error)}): see to the role and the warehouse as "
-            f"docs/snowflake.md has them, and run it again."
+            f"The account {connection.account} refused a statement "
+            f"({first_line(error)}): check the role and the warehouse against "
+            f"docs/snowflake.md, then run the command again."
         ) from error
     finally:
         connection.close()
@@ -167,7 +167,7 @@ def connect(target: str, schema: str | None) -> Any:
                 f"it is set, and the network."
             ) from error
         raise ReelhouseError(
-            f"The account {credentials.account} does not let {credentials.user} in "
+            f"The account {credentials.account} does not let {credentials.user} log in "
             f"({first_line(error)}): check the variables SNOWFLAKE_…."
         ) from error
 
@@ -245,12 +245,12 @@ def _login(credentials: Any) -> dict[str, Any]:
             else "opens without SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"
         )
         raise ReelhouseError(
-            f"{variable} holds no private key that {opened}: check both."
+            f"{variable} does not contain a private key that {opened}: check both."
         ) from None  # a library's message may show parts of the key
     if not is_rsa:
         raise ReelhouseError(
-            f"{variable} holds a private key of another kind than RSA: make one as "
-            f"docs/snowflake.md does."
+            f"{variable} contains a private key that is not RSA: create one as in "
+            f"docs/snowflake.md."
         )
     return login
 

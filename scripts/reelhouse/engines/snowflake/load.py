@@ -57,8 +57,8 @@ class Warehouse(warehouse.Warehouse):
 
     elsewhere = "set SNOWFLAKE_DATABASE to another one"
     way_back = (
-        "clone it from before that (docs/operations.md#restore), or let `reelhouse run "
-        "--rebuild` load the whole source again, which forgets removed rows"
+        "clone the table as it was before (docs/operations.md#restore), or let "
+        "`reelhouse run --rebuild` load the source again, which loses removed rows"
     )
     replacing = " copy grants"
 
@@ -288,10 +288,10 @@ class Warehouse(warehouse.Warehouse):
             return
         found = stages.get(self.bucket.lower())
         if found != f"{self.url.rstrip('/')}/":
-            shown = "is not there" if found is None else f"shows {found or 'no bucket'}"
+            shown = "is missing" if found is None else f"shows {found or 'no bucket'}"
             raise ReelhouseError(
-                f"The stage {self.bucket} {shown}, and the source is {self.url}: set "
-                f"REELHOUSE_STAGE to a stage of that address, or to none."
+                f"The stage {self.bucket} {shown}, but the source is {self.url}: set "
+                f"REELHOUSE_STAGE to a stage with that address, or unset it."
             )
 
     def _stages(self) -> dict[str, str]:

@@ -73,16 +73,15 @@ def check_question(question: str) -> None:
         statements = sqlglot.parse(question, dialect="snowflake")
     except sqlglot.ParseError as error:
         raise ReelhouseError(
-            f"The question is not SQL that can be read ({first_line(error)}): write "
-            f"one select."
+            f"The question is not valid SQL ({first_line(error)}): write one select."
         ) from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise ReelhouseError(ONE_SELECT)
     outside = [each for each in statements[0].walk() if _reaches_outside(each)]
     if outside:
         raise ReelhouseError(
-            f"A question reads the published tables alone, and not "
-            f"{outside[0].sql('snowflake')}: name tables of serving."
+            f"A question can only read published tables, not "
+            f"{outside[0].sql('snowflake')}: use tables of the schema serving."
         )
 
 
@@ -128,8 +127,8 @@ def fetch_serving(to: Path, target: str) -> None:
             _fetch_rows(account, file, name, columns)
         if account.version() != version:
             raise ReelhouseError(
-                "The account published again while its tables were fetched: fetch "
-                "them again."
+                "The account published a new version while its tables were fetched: "
+                "fetch them again."
             )
 
 
@@ -139,7 +138,7 @@ def _local_type(column: str, data_type: str, precision: int, scale: int) -> str:
         return f"decimal({precision}, {scale})" if scale else "bigint"
     if data_type not in LOCAL_TYPES:
         raise ReelhouseError(
-            f"The account's {column} is of type {data_type}, which no local table has: "
+            f"The account's {column} has type {data_type}, which local files lack: "
             f"cast it in the model."
         )
     return LOCAL_TYPES[data_type]

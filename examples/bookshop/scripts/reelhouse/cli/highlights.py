@@ -1,9 +1,9 @@
-"""Highlights: queries for what the summary of a run says about the data."""
+"""Queries of the published tables for the highlights in the summary of a run."""
 
-# What happened last, in one word, and when (UTC), which may be null.
+# The kind of the newest event, in one word, and its time (UTC), which may be null.
 NEWEST = "select 'sale', max(last_sold_at) from serving.dim_books"
 
-# A text and numbers, under their names.
+# A text column, then numbers; column names are the headings.
 BEST = """
     select title as "the best sold books", copies_sold as "copies", revenue
     from serving.dim_books
@@ -11,5 +11,5 @@ BEST = """
     limit 5
 """
 
-# For readers to try.
+# An example that the summary suggests to readers.
 QUESTION = "select * from dim_books"
