@@ -9,7 +9,7 @@
             'unique': [arguments.get('column_name')],
             'unique_combination': arguments.get('columns'),
         }.get(test.test_metadata.name, []) -%}
-        {#- The key with most columns is the natural one; others replace it. -#}
+        {#- The key with most columns is the natural one; others are surrogates. -#}
         {%- if columns | length > keys[-1] | length -%}
             {%- do keys.append(columns) -%}
         {%- endif -%}

@@ -49,7 +49,7 @@
             node.get('test_metadata'),
             node.checksum.checksum if node.resource_type == 'seed' else none,
         ], sort_keys=true) -%}
-        {#- In JSON these are letters, which would be part of the next word. -#}
+        {#- JSON escapes them by letters, which would join the next word. -#}
         {%- set text = code | replace('\\n', ' ') | replace('\\t', ' ') -%}
         {%- set macros = macros_reached(text ~ always, texts, names, known) -%}
         {%- set variables = variables_read(node.unique_id, text) -%}

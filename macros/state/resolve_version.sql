@@ -31,7 +31,7 @@
     {%- endfor -%}
     {%- set version = {'rules': local_md5(rules | join(' ')), 'data': data} -%}
     {%- if is_snapshot and unique_id not in selected -%}
-        {#- Before it is recorded, views of it are right, and no more. -#}
+        {#- Until it is recorded, only views of it can be up to date. -#}
         {%- do data.update({node.relation: ''}) -%}
         {%- if row and row.rules == version.rules -%}
             {%- set version = row -%}

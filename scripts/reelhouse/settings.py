@@ -45,9 +45,9 @@ class Settings:
     `source` is a folder or an S3 address; `warehouse` is the folder of the local files;
     `moment` replaces the current time in what a load records (UTC, without zone) and is
     None outside tests and rebuilds; `max_shrink` is the share of an entity's rows that
-    a load may remove unasked, `max_rejects` the share of a file's records it may reject
-    unasked; `s3_endpoint` is None for AWS itself; `stage` is an external stage of the
-    account that shows the source's bucket.
+    a load may remove without --accept-shrink, `max_rejects` the share of a file's
+    records it may reject without --accept-rejects; `s3_endpoint` is None for AWS
+    itself; `stage` is an external stage of the account that shows the source's bucket.
     """
 
     source: str

@@ -186,7 +186,7 @@ def variables(
             )
     known = {_variable(name) for name in FORMS}
     unknown = {name for name in environ if name.startswith(PREFIX)} - known
-    faults += [f"{name} is no variable of the set-up" for name in sorted(unknown)]
+    faults += [f"{name} is not a variable of the set-up" for name in sorted(unknown)]
     if faults:
         raise ReelhouseError(
             f"Nothing was run: {'; '.join(faults)}. docs/snowflake.md lists the "
@@ -218,7 +218,7 @@ def statements(setup: Setup, part: str) -> list[str]:
     """
     if not PARTS[part][0].endswith(".sql"):
         raise ReelhouseError(
-            f"Part {part} is no SQL to run but a policy for AWS: print it with --print."
+            f"Part {part} is not SQL but a policy for AWS: print it with --print."
         )
     text = StringIO(render(setup, part))
     split = connector().util_text.split_statements(text, remove_comments=True)

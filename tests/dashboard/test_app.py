@@ -217,7 +217,7 @@ def test_a_search_lists_what_fits(opened: AppTest) -> None:
     assert 0 < len(found) <= 18
     app.text_input(key="search").set_value("100% _ ' no such title").run()
     assert not app.exception
-    assert "Nothing was found with this name." in html(app)
+    assert "No name contains all of these words." in html(app)
 
 
 @pytest.mark.long

@@ -18,8 +18,7 @@ pytestmark = pytest.mark.fault("24")
 
 SECONDS = 10.0
 MESSAGE = (
-    "reelhouse: Stopped. Existing files and tables are unchanged; run the command "
-    "again.\n"
+    "reelhouse: Stopped. Each file and table is unchanged or complete; run it again.\n"
 )
 
 

@@ -116,6 +116,7 @@ def test_a_failed_build_changes_nothing_and_names_the_test(begun: Story) -> None
         begun.desk.run()
     assert [file.read_bytes() for file in files] == before
     assert [each.name for each in caught.value.report.failures] == [test]
+    assert caught.value.report.skipped > 0
     assert caught.value.failed
     with connect(caught.value.failed / "reelhouse.duckdb", read_only=True) as failed:
         wrong = "from snapshots.snap_movies where title = 'Wrong (1994)'"

@@ -329,7 +329,7 @@ def test_tables_of_two_publications_are_not_fetched_as_one(
             lambda *_: publish("later"),
         )
         try:
-            with pytest.raises(ReelhouseError, match="published again"):
+            with pytest.raises(ReelhouseError, match="published a new version"):
                 fetch_serving(tmp_path / "fetched.duckdb", "prod")
         finally:
             publish(before)
@@ -380,7 +380,7 @@ def test_a_table_that_no_local_file_can_hold_is_named(tmp_path: Path) -> None:
     with open_account("prod") as account:
         account.ask("create table serving.odd as select to_variant('x') as anything")
         try:
-            with pytest.raises(ReelhouseError, match=r"odd\.anything is of type"):
+            with pytest.raises(ReelhouseError, match=r"odd\.anything has type"):
                 fetch_serving(tmp_path / "variant.duckdb", "prod")
         finally:
             account.ask("drop table serving.odd")

@@ -115,7 +115,7 @@ def test_the_folder_that_one_is_in_is_not_replaced(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with (
-        pytest.raises(ReelhouseError, match="is the current folder, which cannot be"),
+        pytest.raises(ReelhouseError, match="is the current folder or one above"),
         written_whole(Path(), "contents.json"),
     ):
         pass

@@ -538,7 +538,7 @@ def test_one_message_lists_all_that_is_wrong() -> None:
         "REELHOUSE_SETUP_BUCKET is missing",
         "REELHOUSE_SETUP_BUCKET_ROLE is missing",
         "REELHOUSE_SETUP_TEARDOWN is missing",
-        "REELHOUSE_SETUP_BUKCET is no variable of the set-up",
+        "REELHOUSE_SETUP_BUKCET is not a variable of the set-up",
     ):
         assert fault in message
 

@@ -29,7 +29,7 @@ GROUPS = {
         readers.powerbi,
     ),
     "Buckets and accounts": (files.upload, local.bucket, local.emulator),
-    "Sample files": (files.generate, files.download),
+    "Files to load": (files.generate, files.download),
 }
 
 

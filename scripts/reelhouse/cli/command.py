@@ -16,7 +16,7 @@ from reelhouse.cli import show
 from reelhouse.errors import ReelhouseError, file_fault, local_fault
 from reelhouse.settings import variables
 
-STOPPED = "Stopped. Existing files and tables are unchanged; run the command again."
+STOPPED = "Stopped. Each file and table is unchanged or complete; run it again."
 
 # The extra of the package that installs each module.
 EXTRAS = {

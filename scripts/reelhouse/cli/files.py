@@ -14,7 +14,7 @@ from reelhouse.settings import read_settings
 
 @click.command()
 @click.option("--ratings", type=int, required=True, help="Number of ratings.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Any number.")
+@click.option("--seed", type=int, default=1, show_default=True, help="0 to 2**64 - 1.")
 @out_option("New or empty folder to write the six files to.")
 @click.option("--dirty", is_flag=True, help="Add known errors and a list of them.")
 @click.option(

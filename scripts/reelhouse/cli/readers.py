@@ -37,8 +37,8 @@ class _Query(click.Command):
     type=click.Choice(["table", "csv", "json", "parquet"]),
     default="table",
     show_default=True,
-    help="A table fits the terminal and is rounded; CSV has every digit. JSON has as "
-    "text the numbers that it could not hold exactly.",
+    help="A table fits the terminal and is rounded; CSV has every digit. JSON writes "
+    "numbers that it cannot hold exactly as text.",
 )
 @target_option
 @command

@@ -99,7 +99,7 @@ class App:
     def _menu(self, here: Page, at: At) -> None:
         """Show links to the pages, each with the filters that its page offers."""
         if isinstance(self.place, Preview):
-            st.warning("A preview of tables that are built but not yet published.")
+            st.warning("A preview of what is built, which may not be published.")
         for name, page in self.pages.items():
             if page.place == SUBJECTS_FROM:
                 st.caption("Look up")
@@ -235,7 +235,7 @@ class App:
         ).strip()
         found = search.find(self.place, text) if text else []
         if text and not found:
-            say_empty("Nothing was found with this name.")
+            say_empty("No name contains all of these words.")
         for each in found:
             uses = "use" if each.kind == "tag" else "rating"
             label = f"{each.name} — {each.kind}, {each.number:,} {uses}"

@@ -106,7 +106,7 @@ class Published:
                 except CannotAnswer as error:
                     raise ReelhouseError(
                         f"The published tables cannot be read ({error}): run "
-                        f"`reelhouse run` again."
+                        f"`reelhouse run` if another version published them."
                     ) from error
 
             yield ask

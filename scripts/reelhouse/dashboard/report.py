@@ -59,7 +59,7 @@ def write_report(settings: Settings, out: Path, progress: Progress) -> None:
     if out.exists() and not (out.is_file() and TITLE in _beginning(out)):
         raise ReelhouseError(
             f"{out} is not a report, so it is not overwritten: name another file, or "
-            f"move that one."
+            f"move this one away."
         )
     _write(out, html(settings, progress).encode())
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -157,10 +157,16 @@ def open_source(
         yield Folder(folder)
         return
     # The client takes as long to import as the server takes to start.
-    Thread(target=import_module, args=("s3fs",), daemon=True).start()
+    Thread(target=_import_client, daemon=True).start()
     with serve_bucket() as s3:
         upload_folder(s3, folder, listing, LOCAL_BUCKET, progress)
         yield Bucket(s3, LOCAL_BUCKET)
+
+
+def _import_client() -> None:
+    # Whoever uses it imports it again, and reports the error.
+    with suppress(Exception):
+        import_module("s3fs")
 
 
 def real_bucket(settings: Settings) -> S3Settings:
@@ -197,7 +203,7 @@ def _files_of(folder: Path) -> list[str]:
             elif unpacked(path.name).endswith(".csv"):
                 is_there = path.exists()
                 what = "a pipe or a device" if is_there else "a link to a missing file"
-                raise ReelhouseError(f"{path} is {what}: correct it, or remove it.")
+                raise ReelhouseError(f"{path} is {what}: replace or remove it.")
     return found
 
 

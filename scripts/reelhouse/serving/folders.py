@@ -31,7 +31,8 @@ def written_whole(folder: Path, contents: str) -> Iterator[Path]:
     """
     folder = folder.resolve()
     if Path.cwd().is_relative_to(folder) or folder.is_mount():
-        what = "a mount point" if folder.is_mount() else "the current folder"
+        is_mount = folder.is_mount()
+        what = "a mount point" if is_mount else "the current folder or one above it"
         raise ReelhouseError(
             f"{folder} is {what}, which cannot be replaced: name a folder in it."
         )

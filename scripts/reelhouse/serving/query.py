@@ -28,8 +28,8 @@ def ask(settings: Settings, question: str) -> Answer:
             return answer(question)
         except CannotAnswer as error:
             raise ReelhouseError(
-                f"The question cannot be answered ({error}): list the tables with "
-                f"`reelhouse query 'select * from published_tables'`."
+                f"The question cannot be answered ({error}): correct it; "
+                f"`reelhouse query 'select * from published_tables'` lists the tables."
             ) from error
 
 

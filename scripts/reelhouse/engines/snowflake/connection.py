@@ -146,7 +146,7 @@ def connect(target: str, schema: str | None) -> Any:
             autocommit=True,
             paramstyle="qmark",
             application="reelhouse",
-            # By default, it would look for a cloud around this machine.
+            # By default, the connector looks for a cloud around this machine.
             platform_detection_timeout_seconds=(
                 credentials.platform_detection_timeout_seconds
             ),

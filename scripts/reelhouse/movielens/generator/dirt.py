@@ -27,7 +27,7 @@ from reelhouse.movielens.generator.chance import Dice
 from reelhouse.movielens.generator.csvbytes import NEWLINE, line
 from reelhouse.movielens.generator.words import FAULTS
 
-# Faults are planted in this many first records; the rest of a big file is only copied.
+# Faults are only planted in so many first records; the rest of a big file is copied.
 _HEAD = 2_000
 _DAY = 86_400
 # `surrogateescape` encodes these characters as bytes that are not valid UTF-8.
