@@ -164,7 +164,7 @@ def open_source(
 
 
 def _import_client() -> None:
-    # Whoever uses it imports it again, and reports the error.
+    # The main thread imports it again and reports the error.
     with suppress(Exception):
         import_module("s3fs")
 

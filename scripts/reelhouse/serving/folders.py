@@ -30,8 +30,8 @@ def written_whole(folder: Path, contents: str) -> Iterator[Path]:
     anything else, and leaves it alone.
     """
     folder = folder.resolve()
-    if Path.cwd().is_relative_to(folder) or folder.is_mount():
-        is_mount = folder.is_mount()
+    is_mount = folder.is_mount()
+    if is_mount or Path.cwd().is_relative_to(folder):
         what = "a mount point" if is_mount else "the current folder or one above it"
         raise ReelhouseError(
             f"{folder} is {what}, which cannot be replaced: name a folder in it."

@@ -42,7 +42,7 @@ def blocks(at: At) -> Iterator[Block]:  # noqa: ARG001
     )
     yield Stale(
         "Out of date",
-        says="Tables and tests that new files or edits have made out of date, and why. "
+        says="Tables and tests that new loads or edits have made out of date, and why. "
         "The published tables stay as they are until these are built.",
     )
     yield Table(
