@@ -30,7 +30,7 @@ from reelhouse.engines.publication import (
     staying,
 )
 from reelhouse.engines.view_sql import View, refusal
-from reelhouse.engines.warehouse import Shapes, shapes_in
+from reelhouse.engines.warehouse import Ask, Shapes, shapes_in
 from reelhouse.errors import ReelhouseError
 
 # Readers as old as DuckDB 1.1 open a file of this version.
@@ -121,6 +121,7 @@ def _write(
     )
     pieces = pieces_of(build, texts, "duckdb", "reelhouse", "serving")
     stays, history = _known(published, pieces, shapes_in(ask, "marts"))
+    columns, comments = _described(ask)
     if published and stays:
         shutil.copyfile(published, to)
     connection.execute(
@@ -144,10 +145,15 @@ def _write(
     for piece in pieces:
         if piece.name not in stays:
             if piece.view:
-                _make_view(connection, piece.name, piece.view)
+                _make_view(connection, piece.name, piece.view, columns[piece.name])
             else:
-                _copy_table(connection, piece.name)
-            _copy_comments(connection, piece)
+                _copy_table(connection, piece.name, columns[piece.name])
+            for on, comment in comments[piece.name].items():
+                kind, target = ("column", f".{on}") if on else (piece.kind, "")
+                connection.execute(
+                    f"comment on {kind} {_in_serving(piece.name)}{target} "
+                    f"is {literal(comment)}"
+                )
             rows[piece.name] = _count(connection, _in_serving(piece.name))
     publication, described = describe(build, pieces, rows, history, literal)
     for name, select in described.items():
@@ -201,12 +207,38 @@ def _in_serving(name: str) -> str:
     return f"published.serving.{identifier(name)}"
 
 
-def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+def _described(
+    ask: Ask,
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """The columns of each mart with their types, and the comments of each mart.
+
+    The comment of the mart itself is that of the column ''.
+    """
+    columns: dict[str, dict[str, str]] = {}
+    comments: dict[str, dict[str, str]] = {}
+    marts = "database_name = 'reelhouse' and schema_name = 'marts'"
+    for name, comment in ask(
+        f"select lower(table_name), comment from duckdb_tables() where {marts} "
+        f"union all select lower(view_name), comment from duckdb_views() where {marts}"
+    ):
+        columns[name] = {}
+        comments[name] = {"": comment} if comment is not None else {}
+    for name, column, data_type, is_nullable, comment in ask(
+        "select lower(table_name), column_name, data_type, is_nullable, comment "
+        f"from duckdb_columns() where {marts} order by column_index"
+    ):
+        not_null = "" if is_nullable else " not null"
+        columns[name][identifier(column)] = f"{data_type}{not_null}"
+        if comment is not None:
+            comments[name][identifier(column)] = comment
+    return columns, comments
+
+
+def _copy_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str]
+) -> None:
     source, target = f"reelhouse.marts.{identifier(name)}", _in_serving(name)
-    definition = ", ".join(
-        f"{identifier(column)} {data_type}{'' if nullable else ' not null'}"
-        for column, data_type, nullable in _columns(connection, name)
-    )
+    definition = ", ".join(f"{column} {kind}" for column, kind in columns.items())
     connection.execute(f"create table {target} ({definition})")
     copied = connection.execute(f"insert into {target} from {source}").fetchall()[0][0]
     there = _count(connection, source)
@@ -217,50 +249,21 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         )
 
 
-def _make_view(connection: duckdb.DuckDBPyConnection, name: str, view: View) -> None:
-    columns = ", ".join(identifier(column) for column, *_ in _columns(connection, name))
+def _make_view(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    view: View,
+    columns: dict[str, str],
+) -> None:
     connection.execute("use published")
     try:
         connection.execute(
-            f"create view serving.{identifier(name)} ({columns}) as {view.text}"
+            f"create view serving.{identifier(name)} ({', '.join(columns)}) "
+            f"as {view.text}"
         )
     except duckdb.Error as error:
         raise refusal(name, error) from error
     connection.execute("use reelhouse")
-
-
-def _columns(
-    connection: duckdb.DuckDBPyConnection, name: str
-) -> list[tuple[str, str, bool]]:
-    """Name and type of the columns of a mart, and whether they may be null."""
-    return connection.execute(
-        "select column_name, data_type, is_nullable from duckdb_columns() "
-        "where database_name = 'reelhouse' and schema_name = 'marts' "
-        "and lower(table_name) = ? order by column_index",
-        [name],
-    ).fetchall()
-
-
-def _copy_comments(connection: duckdb.DuckDBPyConnection, piece: Piece) -> None:
-    where = (
-        "where database_name = 'reelhouse' and schema_name = 'marts' "
-        "and comment is not null and lower"
-    )
-    target = _in_serving(piece.name)
-    for column, comment in connection.execute(
-        f"select null, comment from duckdb_tables() {where}(table_name) = $name "
-        f"union all select null, comment from duckdb_views() "
-        f"{where}(view_name) = $name "
-        f"union all select column_name, comment from duckdb_columns() "
-        f"{where}(table_name) = $name",
-        {"name": piece.name},
-    ).fetchall():
-        on = (
-            f"column {target}.{identifier(column)}"
-            if column
-            else f"{piece.kind} {target}"
-        )
-        connection.execute(f"comment on {on} is {literal(comment)}")
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
