@@ -50,9 +50,12 @@ def test_deliveries_and_edits_end_as_in_fresh_warehouses(
     begun: Story, emulator: EmulatorSettings
 ) -> None:
     """`make test` runs this: a new warehouse of each engine must have equal tables."""
+    file = begun.desk.settings.database.stat().st_ino
     report = begun.run()
     assert report.is_up_to_date
     assert report.built.counts == {}
+    # Nothing was copied.
+    assert begun.desk.settings.database.stat().st_ino == file
     begun.deliver({"tags.csv": csv("tags", [*TAGS, "3,3,new,1100000002"])})
     begun.edit("history's input")
     report = begun.run()

@@ -207,9 +207,16 @@ class Warehouse(ABC):
     def known_objects(self) -> dict[str, ObjectState] | None:
         """The result of `objects` before the transaction begins.
 
-        None if it cannot be known yet, or makes no difference.
+        None if existing raw tables are not as declared.
         """
-        return None
+        found = self.shapes()
+        if not found:
+            return {}
+        is_as_declared = all(
+            self.is_as_declared(table, found.get(table.name, {}))
+            for table in raw_tables()
+        )
+        return self.objects() if is_as_declared else None
 
     def is_as_declared(self, table: Table, former: Shape) -> bool:
         return [*former.items()] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,7 +51,9 @@ def attempt(
 class Attempt:
     """An attempt in a copy of the local files, which replaces them at the end.
 
-    Files of another source, and files that cannot be read, are not copied.
+    Files of another source, and files that cannot be read, are not copied. Nothing is
+    copied before the first change: a run that finds nothing new only records the time
+    in the file itself.
     """
 
     def __init__(self, settings: Settings, folder: Path, rebuild: bool) -> None:
@@ -64,11 +66,11 @@ class Attempt:
         self.backup: backup.Backup | None = None
         self.has_unreadable_backup = backup.is_unreadable(settings.backup)
         self.copied: tuple[int, ...] | None = None
-        self.is_successor = self._copy(rebuild)
+        self.is_successor = self._begin(rebuild)
         self.lacks_history = bool(self.recovery and self.recovery.lacks_history)
 
-    def _copy(self, rebuild: bool) -> bool:
-        """Make the copy; return whether it contains all that the files hold."""
+    def _begin(self, rebuild: bool) -> bool:
+        """Choose what to start from; return whether that is all that the files hold."""
         is_there = self.settings.database.exists()
         try:
             self.former_source = other_source(
@@ -80,10 +82,7 @@ class Attempt:
         if self.former_source:
             return False
         if is_there and not rebuild:
-            # An open read-only connection keeps writers out during the copy.
-            with closing(connect(self.settings.database, read_only=True)):
-                shutil.copyfile(self.settings.database, self.database)
-                self.copied = _seen(self.settings.database)
+            self.database = self.settings.database
             return True
         self.copied = _seen(self.settings.database)
         self.recovery = backup.recover(
@@ -94,11 +93,27 @@ class Attempt:
         )
         return self.recovery.is_whole
 
-    def open(self) -> AbstractContextManager[Warehouse]:
-        return open_warehouse(self.database)
+    @contextmanager
+    def open(self) -> Iterator[Warehouse]:
+        with open_warehouse(self.database) as warehouse:
+
+            def move() -> None:
+                warehouse.connection.close()
+                self.prepare()
+                warehouse.connection = connect(self.database)
+
+            warehouse.before_changes = move
+            yield warehouse
 
     def prepare(self) -> None:
-        """Do nothing: all work happens in a copy."""
+        if self.database != self.settings.database:
+            return
+        copy = self.folder / self.database.name
+        # An open read-only connection keeps writers out during the copy.
+        with closing(connect(self.database, read_only=True)):
+            shutil.copyfile(self.database, copy)
+            self.copied = _seen(self.database)
+        self.database = copy
 
     def drop_history(self) -> list[int]:
         with open_warehouse(self.database) as warehouse:
@@ -146,7 +161,8 @@ class Attempt:
         return publication
 
     def _keep(self, prepared: Path | None) -> None:
-        if self.is_successor:
+        is_copy = self.database != self.settings.database
+        if self.is_successor and is_copy:
             # Stop if another process writes or has written: its work would be lost.
             connect(self.settings.database, read_only=True).close()
             if _seen(self.settings.database) != self.copied:
@@ -156,7 +172,8 @@ class Attempt:
                 )
         self.aside = _put_aside(self.settings, self.is_successor, self.backup)
         # Each file replaces the old one by one rename.
-        put_in_place(self.database, self.settings.database)
+        if is_copy:
+            put_in_place(self.database, self.settings.database)
         if prepared:
             show(prepared, self.settings.published)
         remove_folder(self.settings.warehouse / "failed")

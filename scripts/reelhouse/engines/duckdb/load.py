@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,8 @@ class Warehouse(warehouse.Warehouse):
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        # Called before the first change that a run may have to undo.
+        self.before_changes: Callable[[], None] = lambda: None
 
     def whole_text(self, text: str, pattern: str) -> str:
         return f"regexp_full_match({text}, '{pattern}')"
@@ -165,9 +167,12 @@ class Warehouse(warehouse.Warehouse):
         return self.load_ids()
 
     @contextmanager
-    def transaction(self, touched: Collection[str]) -> Iterator[None]:  # noqa: ARG002
+    def transaction(self, touched: Collection[str]) -> Iterator[None]:
+        if touched:
+            self.before_changes()
         with self.atomic():
-            self.make_tables()
+            if touched:
+                self.make_tables()
             yield
 
     @contextmanager
@@ -226,9 +231,9 @@ def open_warehouse(path: Path) -> Iterator[Warehouse]:
     engine.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = connect(path)
+    warehouse = Warehouse(connect(path))
     try:
         with telling_damage(path):
-            yield Warehouse(connection)
+            yield warehouse
     finally:
-        connection.close()
+        warehouse.connection.close()

@@ -29,9 +29,7 @@ from reelhouse.engines.warehouse import (
     MAX_LINE_BYTES,
     TEXT,
     CsvFile,
-    ObjectState,
     names,
-    raw_tables,
 )
 from reelhouse.errors import ReelhouseError
 from reelhouse.settings import Settings
@@ -105,17 +103,6 @@ class Warehouse(warehouse.Warehouse):
     def declared_type(self, data_type: str, precision: int, scale: int) -> str:
         number = self.known_type(f"decimal({precision},{scale})")
         return DECLARED.get(data_type, number)
-
-    def known_objects(self) -> dict[str, ObjectState] | None:
-        """The result of `objects`; None if existing raw tables are not as declared."""
-        found = self.shapes()
-        if not found:
-            return {}
-        is_as_declared = all(
-            self.is_as_declared(table, found.get(table.name, {}))
-            for table in raw_tables()
-        )
-        return self.objects() if is_as_declared else None
 
     @contextmanager
     def transaction(self, touched: Collection[str]) -> Iterator[None]:
