@@ -165,7 +165,8 @@ def run(
                 watch.lap("parse")
                 with attempt.asking() as ask:
                     state = compare(tree, ask)
-                report.state = report.state or state
+                if not report.state or not report.state.stale:
+                    report.state = state
                 if not loaded.waiting:
                     break
                 if recorded := state.for_history:

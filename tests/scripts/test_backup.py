@@ -334,8 +334,9 @@ def test_a_log_goes_with_its_file(lost: Delivery) -> None:
 
 @pytest.mark.fault("15", "26")
 @pytest.mark.parametrize("is_killed", [True, False])
+@pytest.mark.parametrize("is_copied", [True, False])
 def test_what_another_program_writes_meanwhile_is_not_lost(
-    lost: Delivery, is_killed: bool
+    lost: Delivery, is_killed: bool, is_copied: bool
 ) -> None:
     writes = (
         "import duckdb, os, sys; made = duckdb.connect(sys.argv[1]); "
@@ -344,11 +345,24 @@ def test_what_another_program_writes_meanwhile_is_not_lost(
     )
     arguments = [sys.executable, "-c", writes, str(lost.settings.database)]
     with attempt(lost.settings, dict, rebuild=False) as made:
+        with made.open():
+            pass
+        if is_copied:
+            made.prepare()
         subprocess.run(arguments, check=True, timeout=60)
         with pytest.raises(ReelhouseError, match="Another program has written to"):
             made.skip_publish()
     with closing(connect(lost.settings.database)) as connection:
         assert connection.execute("from mine").fetchall() == [(1,)]
+
+
+def test_a_link_to_a_file_of_another_name(lost: Delivery) -> None:
+    """DuckDB names a database after the target, but our queries name it by the link."""
+    database = lost.settings.database
+    database.rename(database.with_name("mine.duckdb"))
+    database.symlink_to("mine.duckdb")
+    with attempt(lost.settings, dict, rebuild=False) as made, made.asking() as ask:
+        assert ask("select current_database()") == [("reelhouse",)]
 
 
 def test_a_block_that_is_damaged(lost: Delivery) -> None:

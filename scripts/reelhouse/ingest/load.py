@@ -137,6 +137,7 @@ class _Load:
     accept_rejects: bool = False
     after: LoadReport | None = None
     report: LoadReport = field(default_factory=LoadReport)
+    now: datetime = field(init=False)
     load_id: int = 0
     # ETags of the objects that were fetched.
     fetched: dict[str, str] = field(default_factory=dict)
@@ -146,6 +147,7 @@ class _Load:
     removed: Counter[str] = field(default_factory=Counter)
 
     def execute(self, accept_shrink: bool, validate: bool) -> LoadReport:
+        self.now = self.settings.now()
         found, early = self._in_time()
         listing = sort_out(list(found))
         listing.hints[:0] = [
@@ -267,15 +269,14 @@ class _Load:
                     f"Every {entity.file} file was refused: correct them, or load "
                     f"with --on-error continue. " + " ".join(self.report.refused)
                 )
-        now = self.settings.now()
-        self.warehouse.record_listing(now, len(owners))
+        self.warehouse.record_listing(self.now, len(owners))
         if self.report.entries:
             self.report.load_id = self.load_id
             self.warehouse.record_load(
                 self.load_id,
                 uuid.uuid4().hex,
                 self.settings.source_name,
-                max(now, moment + BETWEEN_LOADS) if moment else now,
+                max(self.now, moment + BETWEEN_LOADS) if moment else self.now,
                 self.report.delivery,
             )
 
@@ -409,7 +410,7 @@ class _Load:
 
         This machine's clock or the storage's may be wrong, so the later one counts.
         """
-        now = self.settings.now().replace(tzinfo=UTC)
+        now = self.now.replace(tzinfo=UTC)
         moment = max(now, listed.last_modified).timestamp()
         return int(moment + FUTURE_ALLOWANCE.total_seconds())
 

@@ -65,7 +65,7 @@ class Attempt:
         self.aside: Path | None = None
         self.backup: backup.Backup | None = None
         self.has_unreadable_backup = backup.is_unreadable(settings.backup)
-        self.copied: tuple[int, ...] | None = None
+        self.seen: tuple[int, ...] | None = None
         self.is_successor = self._begin(rebuild)
         self.lacks_history = bool(self.recovery and self.recovery.lacks_history)
 
@@ -83,8 +83,12 @@ class Attempt:
             return False
         if is_there and not rebuild:
             self.database = self.settings.database
+            self.seen = _seen(self.database)
+            # DuckDB names a database after the target of a link; a copy has our name.
+            if self.database.resolve().name != self.database.name:
+                self.prepare()
             return True
-        self.copied = _seen(self.settings.database)
+        self.seen = _seen(self.settings.database)
         self.recovery = backup.recover(
             self.settings.database,
             self.settings.backup,
@@ -104,15 +108,21 @@ class Attempt:
 
             warehouse.before_changes = move
             yield warehouse
+            # Closing does so too, but is silent if it fails.
+            warehouse.connection.execute("checkpoint")
+        if self.database == self.settings.database:
+            self.seen = _seen(self.database)
 
     def prepare(self) -> None:
         if self.database != self.settings.database:
             return
         copy = self.folder / self.database.name
-        # An open read-only connection keeps writers out during the copy.
-        with closing(connect(self.database, read_only=True)):
+        # An open connection keeps writers out during the copy.
+        with open_warehouse(self.database) as warehouse:
+            # The log of the file is not copied.
+            warehouse.connection.execute("checkpoint")
             shutil.copyfile(self.database, copy)
-            self.copied = _seen(self.database)
+            self.seen = _seen(self.database)
         self.database = copy
 
     def drop_history(self) -> list[int]:
@@ -161,18 +171,18 @@ class Attempt:
         return publication
 
     def _keep(self, prepared: Path | None) -> None:
-        is_copy = self.database != self.settings.database
-        if self.is_successor and is_copy:
-            # Stop if another process writes or has written: its work would be lost.
+        if self.is_successor:
+            # Stop if another process writes or has written: its work would be lost, or
+            # would be published without a test.
             connect(self.settings.database, read_only=True).close()
-            if _seen(self.settings.database) != self.copied:
+            if _seen(self.settings.database) != self.seen:
                 raise ReelhouseError(
-                    f"Another program has written to {self.settings.database} while "
-                    f"this run was working on a copy: run it again."
+                    f"Another program has written to {self.settings.database} during "
+                    f"this run: run it again."
                 )
         self.aside = _put_aside(self.settings, self.is_successor, self.backup)
         # Each file replaces the old one by one rename.
-        if is_copy:
+        if self.database != self.settings.database:
             put_in_place(self.database, self.settings.database)
         if prepared:
             show(prepared, self.settings.published)
