@@ -16,7 +16,7 @@ from tests.faults import tally
 from tests.faults.conftest import Desk, Desks
 from tests.project import PROJECT
 
-from reelhouse.engines.duckdb.publish import show
+from reelhouse.engines.duckdb.publish import put_in_place
 
 # Reads every published row in a loop, then prints how often it read each version.
 READ = """
@@ -185,7 +185,7 @@ def test_readers_see_one_of_two_versions_during_a_hundred_publishes(
         for number in range(100):
             prepared = tmp_path / "prepared.duckdb"
             prepared.write_bytes(versions[number % 2].read_bytes())
-            show(prepared, desk.published)
+            put_in_place(prepared, desk.published)
     assert len(reads) == 4, "each reader has seen both versions"
     tally.count("publishes beside readers", 100)
     tally.count("reads of everything meanwhile", sum(reads))

@@ -336,7 +336,7 @@ def test_a_lost_warehouse_comes_back_from_its_backup(
     copy.close()
 
     copy.settings.database.write_bytes(b"no database " * 1000)
-    with pytest.raises(ReelhouseError, match=r"damaged.*run --rebuild"):
+    with pytest.raises(ReelhouseError, match=r"not a DuckDB database.*run --rebuild"):
         copy.run()
     assert copy.settings.published.read_bytes() == published
     report = copy.run(rebuild=True)
