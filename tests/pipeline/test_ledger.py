@@ -16,6 +16,7 @@ from tests.story import (
     FIRST,
     MOVIES,
     RAW,
+    TAGS,
     Story,
     ask,
     begun,
@@ -157,6 +158,17 @@ def test_the_classic_order_is_published(story: Story) -> None:
         assert stale(story) == {}
         publish(story.desk.settings)
     story.assert_fresh()
+
+
+def test_a_summary_tells_what_a_second_delivery_changed(begun: Story) -> None:
+    """The first one changes nothing, so nothing was out of date after it."""
+    more = csv("tags", [*TAGS, "3,3,new,1100000002"])
+    begun.deliver({"2020-01-01/tags.csv": csv("tags", TAGS)})
+    begun.deliver({"2020-01-02/tags.csv": more})
+    report = begun.run()
+    assert [each.load_id is None for each in report.loads] == [True, False]
+    assert report.state
+    assert report.state.causes[0] == "new data in tags"
 
 
 def test_only_what_is_up_to_date_and_tested_is_published(begun: Story) -> None:

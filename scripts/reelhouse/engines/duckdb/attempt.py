@@ -81,14 +81,13 @@ class Attempt:
                 raise
         if self.former_source:
             return False
+        self.seen = _seen(self.settings.database)
         if is_there and not rebuild:
             self.database = self.settings.database
-            self.seen = _seen(self.database)
             # DuckDB names a database after the target of a link; a copy has our name.
             if self.database.resolve().name != self.database.name:
                 self.prepare()
             return True
-        self.seen = _seen(self.settings.database)
         self.recovery = backup.recover(
             self.settings.database,
             self.settings.backup,
